@@ -1,0 +1,93 @@
+"""The three maps of a convolution as JAX primitives, each other's derivatives.
+
+With `T(x, w, g) = sum(g * conv(x, w))`, linear in each of its three arguments:
+
+    output(x, w)     = dT/dg        transposed in x: input_grad    in w: param_grad
+    input_grad(g, w) = dT/dx        transposed in g: output        in w: param_grad
+    param_grad(x, g) = dT/dw        transposed in x: input_grad    in g: output
+
+The set is closed, so derivatives of any order, forward and reverse, run the three
+hand-written maps of the chosen method and nothing else.
+"""
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.core import ShapedArray
+from jax.extend.core import Primitive
+from jax.interpreters import ad, batching, mlir
+
+from jaxconv.conv.choose import METHODS
+from jaxconv.conv.geometry import Geometry
+from jaxconv.conv.operands import Operand, fold, shape_of, shared_axis, unfold
+
+
+def output(x: Array, w: Array, *, geometry: Geometry, method: str) -> Array:
+    """Convolve `x` with `w`."""
+    return output_p.bind(x, w, geometry=geometry, method=method)
+
+
+def input_grad(g: Array, w: Array, *, geometry: Geometry, method: str) -> Array:
+    """Compute the gradient at the input, given the gradient at the output."""
+    return input_grad_p.bind(g, w, geometry=geometry, method=method)
+
+
+def param_grad(x: Array, g: Array, *, geometry: Geometry, method: str) -> Array:
+    """Compute the gradient at the filters, given the gradient at the output."""
+    return param_grad_p.bind(x, g, geometry=geometry, method=method)
+
+
+def _primitive(
+    name: str, arguments: tuple[Operand, Operand], result: Operand
+) -> Primitive:
+    """Make the primitive that takes two operands of the form to the third."""
+    primitive = Primitive(f"conv_{name}")
+
+    def run(a: Array, b: Array, *, geometry: Geometry, method: str) -> Array:
+        return getattr(METHODS[method], f"_{name}")(a, b, geometry)
+
+    def abstract(a, b, *, geometry: Geometry, method: str) -> ShapedArray:
+        return ShapedArray(shape_of(result, geometry), a.dtype)
+
+    def batch(arrays, mapped_axes, *, geometry: Geometry, method: str):
+        """Fold the mapped axis into the geometry, run the same map, unfold it."""
+        triples = list(zip(arguments, arrays, mapped_axes, strict=True))
+        carriers = {operand for operand, _, at in triples if at is not None}
+        axis = shared_axis(carriers | {result})
+        extra = next(array.shape[at] for _, array, at in triples if at is not None)
+        folded = [
+            array
+            if at is None
+            else fold(jnp.moveaxis(array, at, 0), operand, axis, geometry)
+            for operand, array, at in triples
+        ]
+        wide = geometry.widen(axis, extra)
+        wide_result = primitive.bind(*folded, geometry=wide, method=method)
+        return unfold(wide_result, result, axis, geometry, extra), 0
+
+    primitive.def_impl(jax.jit(run, static_argnames=("geometry", "method")))
+    primitive.def_abstract_eval(abstract)
+    batching.primitive_batchers[primitive] = batch
+    mlir.register_lowering(primitive, mlir.lower_fun(run, multiple_results=False))
+    return primitive
+
+
+output_p = _primitive("output", ("x", "w"), "g")
+input_grad_p = _primitive("input_grad", ("g", "w"), "x")
+param_grad_p = _primitive("param_grad", ("x", "g"), "w")
+
+ad.defbilinear(
+    output_p,
+    lambda ct, x, w, **facts: input_grad(ct, w, **facts),
+    lambda ct, x, w, **facts: param_grad(x, ct, **facts),
+)
+ad.defbilinear(
+    input_grad_p,
+    lambda ct, g, w, **facts: output(ct, w, **facts),
+    lambda ct, g, w, **facts: param_grad(ct, g, **facts),
+)
+ad.defbilinear(
+    param_grad_p,
+    lambda ct, x, g, **facts: input_grad(g, ct, **facts),
+    lambda ct, x, g, **facts: output(x, ct, **facts),
+)

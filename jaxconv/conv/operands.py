@@ -1,0 +1,79 @@
+"""The three operands of the trilinear form `sum(g * conv(x, w))`, and their axes."""
+
+from collections.abc import Set
+from typing import Literal
+
+import jax.numpy as jnp
+from jax import Array
+from jax.typing import DTypeLike
+
+from jaxconv.conv.geometry import Geometry, Shape
+
+Operand = Literal["x", "w", "g"]
+
+# The leading axes of each operand once its channel axis is split into groups. Each of
+# n, ci and co belongs to two operands, and groups to all three.
+LEADING: dict[Operand, tuple[str, str, str]] = {
+    "x": ("n", "groups", "ci"),
+    "w": ("ci", "groups", "co"),
+    "g": ("n", "groups", "co"),
+}
+
+
+def split_groups(array: Array, operand: Operand, geometry: Geometry) -> Array:
+    """Split axis 1 into groups and channels: `LEADING[operand]`, then the rest."""
+    sizes = (getattr(geometry, axis) for axis in LEADING[operand])
+    return array.reshape(*sizes, *array.shape[2:])
+
+
+def merge_groups(array: Array) -> Array:
+    """Undo `split_groups`."""
+    first, groups, channels, *rest = array.shape
+    return array.reshape(first, groups * channels, *rest)
+
+
+def accumulator(dtype: DTypeLike) -> DTypeLike:
+    """Return the type to add up in: float32 for 16-bit floats, else `dtype` itself."""
+    return jnp.float32 if jnp.finfo(dtype).bits < 32 else dtype
+
+
+def shape_of(operand: Operand, geometry: Geometry) -> Shape:
+    """Return the shape of an operand."""
+    shapes = {"x": geometry.x_shape, "w": geometry.w_shape, "g": geometry.out_shape}
+    return shapes[operand]
+
+
+def shared_axis(operands: Set[Operand]) -> str:
+    """Return the axis into which a further axis, common to `operands`, can be folded.
+
+    >>> shared_axis({"x", "g"}), shared_axis({"w", "g"}), shared_axis({"x", "w", "g"})
+    ('n', 'co', 'groups')
+    """
+    if len(operands) == 3:
+        return "groups"
+    first, second = operands
+    return next(
+        axis for axis in LEADING[first] if axis in set(LEADING[second]) - {"groups"}
+    )
+
+
+def fold(array: Array, operand: Operand, axis: str, geometry: Geometry) -> Array:
+    """Merge the first axis of `array`, an extra one, into `axis` of the operand."""
+    sizes = [getattr(geometry, name) for name in LEADING[operand]]
+    at = LEADING[operand].index(axis)
+    extra, _, _, *rest = array.shape
+    array = jnp.moveaxis(array.reshape(extra, *sizes, *rest), 0, at)
+    sizes[at] *= extra
+    return merge_groups(array.reshape(*sizes, *rest))
+
+
+def unfold(
+    array: Array, operand: Operand, axis: str, geometry: Geometry, extra: int
+) -> Array:
+    """Undo `fold`: take the extra axis of size `extra` out again, to the front."""
+    _, _, *rest = array.shape
+    sizes = [getattr(geometry, name) for name in LEADING[operand]]
+    at = LEADING[operand].index(axis)
+    sizes.insert(at, extra)
+    array = jnp.moveaxis(array.reshape(*sizes, *rest), at, 0)
+    return array.reshape(extra, *shape_of(operand, geometry))

@@ -1,0 +1,126 @@
+"""MNIST and its relatives: four IDX files, checked against each other."""
+
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+import numpy as np
+
+from jaxconv.data.idx import DatasetError, read_idx
+
+# SHA-256 of the embedded files, uncompressed.
+_SHA256 = {
+    "train-images-idx3-ubyte": (
+        "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"
+    ),
+    "train-labels-idx1-ubyte": (
+        "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5"
+    ),
+    "t10k-images-idx3-ubyte": (
+        "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7"
+    ),
+    "t10k-labels-idx1-ubyte": (
+        "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"
+    ),
+}
+
+Split = tuple[np.ndarray, np.ndarray]
+
+
+def load_mnist(
+    data_dir: str | Path | None = None, *, num_classes: int = 10
+) -> tuple[Split, Split]:
+    """Load the training and the test set: embedded MNIST, or the files of a folder.
+
+    Args:
+      data_dir: a folder with `train-images-idx3-ubyte`, `train-labels-idx1-ubyte`,
+        `t10k-images-idx3-ubyte` and `t10k-labels-idx1-ubyte`, each with or without
+        `.gz` (if both are there, the one without). None: the embedded MNIST.
+      num_classes: labels must lie in `0 .. num_classes - 1`. MNIST, Fashion-MNIST, KMNIST
+        and EMNIST Digits have 10 classes; EMNIST Balanced has 47.
+
+    Returns:
+      `(train_images, train_labels), (test_images, test_labels)`, all uint8: images
+      (n, 1, 28, 28), grey levels from 0 to 255; labels (n,).
+
+    Raises:
+      DatasetError: a file is missing or damaged, or the files do not belong together.
+
+    Source: Y. LeCun and C. Cortes, the MNIST database of handwritten digits.
+    """
+    if data_dir is None:
+        folder: Path | Traversable = resources.files("jaxconv.data") / "mnist"
+    else:
+        folder = Path(data_dir).expanduser()
+        if not folder.is_dir():
+            raise DatasetError(f"{folder}: no such folder. Check data_dir.")
+    embedded = data_dir is None
+    return (
+        _load_split(folder, "train", num_classes, embedded),
+        _load_split(folder, "t10k", num_classes, embedded),
+    )
+
+
+def standardize(train_images: np.ndarray, *others: np.ndarray) -> list[np.ndarray]:
+    """Scale images to mean 0 and variance 1 with the training set's figures.
+
+    Args:
+      train_images: the images whose mean and standard deviation are used.
+      *others: images to scale alike, for instance the test set's.
+
+    Returns:
+      `[train_images, *others]`, scaled, float32.
+
+    Raises:
+      ValueError: there are no training images, or all their pixels are equal.
+    """
+    if train_images.size == 0:
+        raise ValueError(
+            f"standardize: train_images is empty, of shape {train_images.shape}."
+        )
+    mean = np.mean(train_images, dtype=np.float64)
+    deviation = np.std(train_images, dtype=np.float64)
+    if not deviation > 0:
+        raise ValueError(
+            f"standardize: all pixels of train_images equal {mean:g}, so there is no "
+            "deviation to divide by."
+        )
+    scale, shift = np.float32(1 / deviation), np.float32(mean / deviation)
+    return [
+        images.astype(np.float32) * scale - shift for images in (train_images, *others)
+    ]
+
+
+def _load_split(
+    folder: Path | Traversable, prefix: str, num_classes: int, embedded: bool
+) -> Split:
+    image_name, label_name = (
+        f"{prefix}-images-idx3-ubyte",
+        f"{prefix}-labels-idx1-ubyte",
+    )
+    image_file, label_file = _find(folder, image_name), _find(folder, label_name)
+    image_sha, label_sha = (
+        _SHA256[name] if embedded else None for name in (image_name, label_name)
+    )
+    images = read_idx(image_file, (None, 28, 28), sha256=image_sha)
+    labels = read_idx(label_file, (None,), sha256=label_sha)
+    if len(images) != len(labels):
+        raise DatasetError(
+            f"{label_file}: holds {len(labels)} labels for the {len(images)} images of "
+            f"{image_file.name}. Do the two files belong together?"
+        )
+    if labels.max() >= num_classes:
+        at = int(np.argmax(labels >= num_classes))
+        raise DatasetError(
+            f"{label_file}: label {labels[at]} (the {at + 1}th of {len(labels)}) is not "
+            f"within 0..{num_classes - 1}. If the data set has more classes, say so with "
+            "num_classes."
+        )
+    return images[:, None], labels
+
+
+def _find(folder: Path | Traversable, name: str) -> Path | Traversable:
+    for candidate in (name, f"{name}.gz"):
+        if (folder / candidate).is_file():
+            return folder / candidate
+    raise DatasetError(f"{folder}: neither {name} nor {name}.gz is there.")
