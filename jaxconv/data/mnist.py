@@ -36,8 +36,8 @@ def load_mnist(
       data_dir: a folder with `train-images-idx3-ubyte`, `train-labels-idx1-ubyte`,
         `t10k-images-idx3-ubyte` and `t10k-labels-idx1-ubyte`, each with or without
         `.gz` (if both are there, the one without). None: the embedded MNIST.
-      num_classes: labels must lie in `0 .. num_classes - 1`. MNIST, Fashion-MNIST, KMNIST
-        and EMNIST Digits have 10 classes; EMNIST Balanced has 47.
+      num_classes: labels must lie in `0 .. num_classes - 1`. MNIST, Fashion-MNIST,
+        KMNIST and EMNIST Digits have 10 classes; EMNIST Balanced has 47.
 
     Returns:
       `(train_images, train_labels), (test_images, test_labels)`, all uint8: images
@@ -79,16 +79,20 @@ def standardize(train_images: np.ndarray, *others: np.ndarray) -> list[np.ndarra
             f"standardize: train_images is empty, of shape {train_images.shape}."
         )
     mean = np.mean(train_images, dtype=np.float64)
-    deviation = np.std(train_images, dtype=np.float64)
+    scaled = [images.astype(np.float32) for images in (train_images, *others)]
+    for images in scaled:
+        images -= np.float32(mean)
+    rows = scaled[0].reshape(len(train_images), -1)
+    squares = np.einsum("np,np->n", rows, rows)  # no second copy of all the images
+    deviation = np.sqrt(squares.sum(dtype=np.float64) / train_images.size)
     if not deviation > 0:
         raise ValueError(
             f"standardize: all pixels of train_images equal {mean:g}, so there is no "
             "deviation to divide by."
         )
-    scale, shift = np.float32(1 / deviation), np.float32(mean / deviation)
-    return [
-        images.astype(np.float32) * scale - shift for images in (train_images, *others)
-    ]
+    for images in scaled:
+        images /= np.float32(deviation)
+    return scaled
 
 
 def _load_split(
@@ -112,9 +116,8 @@ def _load_split(
     if labels.max() >= num_classes:
         at = int(np.argmax(labels >= num_classes))
         raise DatasetError(
-            f"{label_file}: label {labels[at]} (the {at + 1}th of {len(labels)}) is not "
-            f"within 0..{num_classes - 1}. If the data set has more classes, say so with "
-            "num_classes."
+            f"{label_file}: label {labels[at]} at index {at} is not within "
+            f"0..{num_classes - 1}. If the data set has more classes, set num_classes."
         )
     return images[:, None], labels
 

@@ -1,0 +1,36 @@
+"""A functional micro-framework: layers as `init` and `apply`, params a plain pytree."""
+
+from jaxconv.nn import models
+from jaxconv.nn.layer import Layer, Params, Shape, serial
+from jaxconv.nn.layers import (
+    Conv2D,
+    Dense,
+    Dropout,
+    Flatten,
+    Linear,
+    ReLU,
+    Sigmoid,
+    Tanh,
+    elementwise,
+)
+from jaxconv.nn.loss import softmax_cross_entropy
+from jaxconv.nn.summary import summary
+
+__all__ = [
+    "Conv2D",
+    "Dense",
+    "Dropout",
+    "Flatten",
+    "Layer",
+    "Linear",
+    "Params",
+    "ReLU",
+    "Shape",
+    "Sigmoid",
+    "Tanh",
+    "elementwise",
+    "models",
+    "serial",
+    "softmax_cross_entropy",
+    "summary",
+]

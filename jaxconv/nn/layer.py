@@ -1,0 +1,109 @@
+"""What a layer is: two pure functions, and the ways to combine them.
+
+    init(key, input_shape)           -> (output_shape, params)
+    apply(params, x, *, key=None)    -> y
+
+Shapes leave out the batch axis; `x` and `y` have it first. `params` is a dict of
+arrays, nested where layers are, `{}` for a layer without any. `key` is the source of a
+layer's randomness (dropout); without one, `apply` computes what inference needs.
+"""
+
+import dataclasses
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+from jax import Array
+
+Shape = tuple[int, ...]
+Params = dict[str, Any]
+Init = Callable[[Array, Shape], tuple[Shape, Params]]
+Apply = Callable[..., Array]
+
+
+@dataclasses.dataclass(frozen=True)
+class Layer:
+    """Two pure functions; `init, apply = layer` unpacks them.
+
+    `name` says what kind of layer this is; `serial` numbers it. `parts` are the named
+    layers that a combination is made of, for `summary`.
+    """
+
+    init: Init
+    apply: Apply
+    name: str = "layer"
+    parts: tuple[tuple[str, "Layer"], ...] = ()
+
+    def __iter__(self) -> Iterator[Callable[..., Any]]:
+        """Yield `init`, then `apply`."""
+        return iter((self.init, self.apply))
+
+
+def serial(*layers: Layer) -> Layer:
+    """Chain layers: each one's output is the next one's input.
+
+    `params` has an entry for each layer that has parameters, named after its kind and
+    its place among those of its kind: `conv1`, `conv2`, `dense1`.
+
+    Raises:
+      ValueError: an argument is not a `Layer`.
+
+    >>> from jaxconv import nn
+    >>> shape, params = nn.serial(nn.Dense(3), nn.Tanh()).init(jax.random.key(0), (2,))
+    >>> shape, sorted(params["dense1"])
+    ((3,), ['bias', 'weights'])
+    """
+    counts: Counter[str] = Counter()
+    parts = []
+    for position, layer in enumerate(layers):
+        if not isinstance(layer, Layer):
+            raise ValueError(
+                f"serial: argument {position} must be a Layer, got {layer!r}. Make one "
+                "with Layer(init, apply), or from a function with elementwise."
+            )
+        counts[layer.name] += 1
+        parts.append((f"{layer.name}{counts[layer.name]}", layer))
+
+    def init(key, input_shape):
+        shape, params = tuple(input_shape), {}
+        for part_key, (name, layer) in zip(_split(key, len(parts)), parts, strict=True):
+            shape, part_params = layer.init(part_key, shape)
+            if part_params:
+                params[name] = part_params
+        return shape, params
+
+    def apply(params, x, *, key=None):
+        if unknown := params.keys() - dict(parts):
+            raise ValueError(
+                f"serial: params has entries {sorted(unknown)}, but the layers are "
+                f"{list(dict(parts))}. Was it made by this model's init?"
+            )
+        for part_key, (name, layer) in zip(_split(key, len(parts)), parts, strict=True):
+            x = layer.apply(params.get(name, {}), x, key=part_key)
+        return x
+
+    return Layer(init, apply, "serial", tuple(parts))
+
+
+def followed_by(layer: Layer, *others: Layer) -> Layer:
+    """Chain layers of which only the first has parameters; they stay its own."""
+
+    def init(key, input_shape):
+        shape, params = layer.init(key, input_shape)
+        for other in others:
+            shape, _ = other.init(key, shape)
+        return shape, params
+
+    def apply(params, x, *, key=None):
+        y = layer.apply(params, x, key=key)
+        for other in others:
+            y = other.apply({}, y, key=key)
+        return y
+
+    return Layer(init, apply, layer.name)
+
+
+def _split(key: Array | None, count: int) -> list[Array | None]:
+    """Return a key for each part; none if there is none."""
+    return [None] * count if key is None else list(jax.random.split(key, count))

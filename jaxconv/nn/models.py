@@ -1,0 +1,27 @@
+"""Ready-made models."""
+
+from jaxconv.conv.choose import Method
+from jaxconv.nn.layer import Layer, serial
+from jaxconv.nn.layers import Conv2D, Dense, Linear, Tanh
+
+
+def chapter5(num_classes: int = 10, *, method: Method = "auto") -> Layer:
+    """Build the chapter's experiment: one convolution, one dense layer.
+
+    32 filters of 5 x 5, tanh, keeping 80 % of the units, then a linear layer of
+    `num_classes`. `method` is the convolution's algorithm.
+
+    Source: the chapter, section 5.
+    """
+    return serial(
+        Conv2D(
+            32,
+            5,
+            activation=Tanh(),
+            dropout=0.8,
+            weight_init="glorot",
+            flatten=True,
+            method=method,
+        ),
+        Dense(num_classes, activation=Linear(), weight_init="glorot"),
+    )

@@ -1,0 +1,70 @@
+"""A table of a model's layers."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+
+from jaxconv.nn.layer import Layer, Shape
+
+_TITLES = ("layer", "output shape", "weights", "biases", "neurons")
+
+
+def summary(model: Layer, input_shape: Shape) -> None:
+    """Print each layer's output shape, weights, biases and neurons, and their sums.
+
+    A layer's weights are the numbers that it learns, its neurons the numbers that it
+    computes for one observation (0 for a layer that learns nothing). A convolution has
+    few weights and many neurons, a dense layer the other way round.
+
+    Args:
+      model: the layer, usually from `serial`.
+      input_shape: the shape of one observation, without the batch.
+    """
+    rows = list(_rows(model, tuple(input_shape), model.name))
+    sums = [
+        sum(column) for column in zip(*(counts for _, _, counts in rows), strict=True)
+    ]
+    cells = [
+        _TITLES,
+        *((name, str(shape), *map(_number, counts)) for name, shape, counts in rows),
+        ("total", "", *map(_number, sums)),
+    ]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = [
+        "  ".join(
+            cell.ljust(width) if column < 2 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in cells
+    ]
+    rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
+    print("\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]]))
+
+
+def _rows(
+    layer: Layer, shape: Shape, name: str
+) -> Iterator[tuple[str, Shape, tuple[int, int, int]]]:
+    """Yield name, output shape and (weights, biases, neurons) of each simple layer."""
+    if layer.parts:
+        for part_name, part in layer.parts:
+            full_name = part_name if name == "serial" else f"{name}/{part_name}"
+            yield from _rows(part, shape, full_name)
+            shape, _ = part.init(jax.random.key(0), shape)
+        return
+    shape, params = layer.init(jax.random.key(0), shape)
+    weights, biases = _count(params)
+    yield name, shape, (weights, biases, math.prod(shape) if params else 0)
+
+
+def _count(params: Any) -> tuple[int, int]:
+    """Return the number of weights and of biases: the leaves named `bias`."""
+    leaves = jax.tree_util.tree_leaves_with_path(params)
+    total = sum(leaf.size for _, leaf in leaves)
+    biases = sum(leaf.size for path, leaf in leaves if path[-1].key == "bias")
+    return total - biases, biases
+
+
+def _number(count: int) -> str:
+    return f"{count:,}"
