@@ -1,0 +1,20 @@
+"""Training: the configuration, the jitted step, the loop and its report."""
+
+from jaxconv.train.config import Config
+from jaxconv.train.loop import DivergedError, Result, train
+from jaxconv.train.report import PlainReport, Report, report_to
+from jaxconv.train.step import TrainState, init_state, make_optimizer, make_step
+
+__all__ = [
+    "Config",
+    "DivergedError",
+    "PlainReport",
+    "Report",
+    "Result",
+    "TrainState",
+    "init_state",
+    "make_optimizer",
+    "make_step",
+    "report_to",
+    "train",
+]

@@ -1,0 +1,71 @@
+"""The command line: a typed configuration in, an exit code out."""
+
+import contextlib
+import io
+import re
+import sys
+from collections.abc import Sequence
+from typing import TypeVar
+
+import tyro
+
+from jaxconv.data import DatasetError
+from jaxconv.train.config import Config
+from jaxconv.train.loop import DivergedError, Result, train
+from jaxconv.train.report import report_to
+
+_Settings = TypeVar("_Settings")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Train as the arguments say, and return the exit code.
+
+    0: done. 1: training diverged. 2: a bad argument or bad data. 130: interrupted.
+    """
+    config = parse(Config, arguments)
+    try:
+        result = train(config, report_to(sys.stdout))
+    except DatasetError as error:
+        return fail(str(error), 2)
+    except DivergedError as error:
+        return fail(str(error), 1)
+    print(closing_lines(result))
+    return 130 if result.interrupted else 0
+
+
+def parse(settings: type[_Settings], arguments: Sequence[str] | None) -> _Settings:
+    """Read the arguments into a dataclass; exit with one line and code 2 if bad.
+
+    `--help` prints every field with its docstring and its default.
+    """
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            return tyro.cli(settings, args=arguments)
+    except SystemExit as stop:
+        if stop.code:
+            raise SystemExit(fail(_one_line(said.getvalue(), settings), 2)) from None
+        raise
+
+
+def fail(message: str, code: int) -> int:
+    """Print the message to standard error, as a program does, and return the code."""
+    print(f"{sys.argv[0]}: error: {message}", file=sys.stderr)
+    return code
+
+
+def closing_lines(result: Result) -> str:
+    """Say what a run reached."""
+    first = f"The model's validation accuracy is {result.accuracy:.2%}"
+    ended = "Interrupted after" if result.interrupted else "Time for"
+    return (
+        f"{first}\n{ended} {result.batches:,} batches, validation included: "
+        f"{result.seconds:.1f} s"
+    )
+
+
+def _one_line(panel: str, settings: type) -> str:
+    """Take the message out of the panel, up to its first rule, that tyro prints."""
+    message = re.split(r"─{3,}[^─]*$|\n│ ─{3,}", panel.partition("\n")[2])[0]
+    text = " ".join(line.strip("│ ") for line in message.splitlines())
+    return text.strip().removeprefix(f"Error parsing {settings.__name__}: ")

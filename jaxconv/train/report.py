@@ -1,0 +1,89 @@
+"""How a run shows itself: a progress bar on a terminal, plain lines elsewhere."""
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from typing import Protocol, TextIO
+
+
+class Report(Protocol):
+    """What the training loop tells while it runs."""
+
+    def running(self, total: int) -> contextlib.AbstractContextManager[None]:
+        """Enclose a run of `total` batches."""
+
+    def progress(self, done: int, loss: float, images_per_second: float) -> None:
+        """Take the last batch's loss and the speed since the last call."""
+
+    def validation(self, done: int, accuracy: float) -> None:
+        """Take the accuracy on the test set, from 0 to 1."""
+
+
+class PlainReport:
+    """A line for each validation, with the loss and the speed before it."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        """Write to `stream`, by default standard output."""
+        self._stream = stream or sys.stdout
+        self._last = ""
+
+    @contextlib.contextmanager
+    def running(self, total: int) -> Iterator[None]:
+        """Say how much there is to do."""
+        self._print(f"Training for {total:,} batches.")
+        yield
+
+    def progress(self, done: int, loss: float, images_per_second: float) -> None:
+        """Keep the figures for the next validation."""
+        self._last = f" (loss {loss:.3f}, {images_per_second:,.0f} images/s)"
+
+    def validation(self, done: int, accuracy: float) -> None:
+        """Print a line."""
+        self._print(validation_line(done, accuracy) + self._last)
+
+    def _print(self, line: str) -> None:
+        print(line, file=self._stream, flush=True)
+
+
+class BarReport:
+    """A progress bar with loss, images a second and time left, by rich."""
+
+    def __init__(self) -> None:
+        """Write to standard output."""
+        from rich import progress
+
+        self._bar = progress.Progress(
+            progress.TextColumn("batch"),
+            progress.MofNCompleteColumn(),
+            progress.BarColumn(),
+            progress.TextColumn("loss {task.fields[loss]}"),
+            progress.TextColumn("{task.fields[speed]} images/s"),
+            progress.TimeRemainingColumn(),
+            progress.TextColumn("left"),
+        )
+
+    @contextlib.contextmanager
+    def running(self, total: int) -> Iterator[None]:
+        """Show the bar."""
+        with self._bar:
+            self._task = self._bar.add_task("", total=total, loss="-", speed="-")
+            yield
+
+    def progress(self, done: int, loss: float, images_per_second: float) -> None:
+        """Move the bar."""
+        speed = f"{images_per_second:,.0f}"
+        self._bar.update(self._task, completed=done, loss=f"{loss:.3f}", speed=speed)
+
+    def validation(self, done: int, accuracy: float) -> None:
+        """Print a line above the bar."""
+        self._bar.console.print(validation_line(done, accuracy), highlight=False)
+
+
+def validation_line(done: int, accuracy: float) -> str:
+    """Say the accuracy in the chapter's words."""
+    return f"Validation accuracy after {done} batches is {accuracy:.2%}"
+
+
+def report_to(stream: TextIO) -> Report:
+    """Return a bar if standard output, `stream`, is a terminal; else plain lines."""
+    return BarReport() if stream.isatty() else PlainReport(stream)

@@ -1,0 +1,73 @@
+"""One training step: a pure function of the state and a batch, jitted once."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import Array
+
+from jaxconv.nn import Layer, Params, Shape, softmax_cross_entropy
+from jaxconv.train.config import Config
+
+
+class TrainState(NamedTuple):
+    """All that changes from step to step."""
+
+    params: Params
+    opt_state: Any
+    key: Array  # of the whole run; each step folds its number in
+    step: Array  # () int32, the number of steps done
+
+
+Step = Callable[[TrainState, Array, Array], tuple[TrainState, Array]]
+
+
+def make_optimizer(config: Config) -> optax.GradientTransformation:
+    """Return the optimiser that `config` names."""
+    if config.optimizer == "adam":
+        return optax.adam(config.learning_rate)
+    return optax.sgd(config.learning_rate, momentum=config.momentum)
+
+
+def init_state(
+    model: Layer,
+    optimizer: optax.GradientTransformation,
+    input_shape: Shape,
+    seed: int,
+) -> TrainState:
+    """Return the state before the first step; `input_shape` leaves out the batch."""
+    init_key, run_key = jax.random.split(jax.random.key(seed))
+    _, params = model.init(init_key, input_shape)
+    return TrainState(params, optimizer.init(params), run_key, jnp.int32(0))
+
+
+def make_step(model: Layer, optimizer: optax.GradientTransformation) -> Step:
+    """Return the jitted `(state, images, labels) -> (state, loss)`.
+
+    The old state's buffers are donated: they hold the new state afterwards, so use the
+    returned one only.
+    """
+
+    def step(state, images, labels):
+        key = jax.random.fold_in(state.key, state.step)
+
+        def loss_of(params):
+            return softmax_cross_entropy(model.apply(params, images, key=key), labels)
+
+        loss, grads = jax.value_and_grad(loss_of)(state.params)
+        updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
+        params = optax.apply_updates(state.params, updates)
+        return TrainState(params, opt_state, state.key, state.step + 1), loss
+
+    return jax.jit(step, donate_argnums=0)
+
+
+def make_count_correct(model: Layer) -> Callable[[Params, Array, Array], Array]:
+    """Return the jitted count of images that `model` classifies rightly."""
+
+    def count_correct(params, images, labels):
+        return jnp.sum(jnp.argmax(model.apply(params, images), axis=1) == labels)
+
+    return jax.jit(count_correct)
