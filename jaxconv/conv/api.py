@@ -52,10 +52,10 @@ def conv(
 
     Source: arXiv:1603.07285, chapter 2.
     """
-    geometry = Geometry.of(
-        jnp.shape(x), jnp.shape(w), strides=strides, padding=padding, groups=groups
-    )
     x, w = _promote("conv", x=x, w=w)
+    geometry = Geometry.of(
+        x.shape, w.shape, strides=strides, padding=padding, groups=groups
+    )
     return bilinear.output(x, w, geometry=geometry, method=choose(method, "conv"))
 
 
@@ -75,16 +75,16 @@ def conv_input_grad(
 
     Source: arXiv:1603.07285, chapter 4.
     """
+    g, w = _promote("conv_input_grad", g=g, w=w)
     geometry = Geometry.of(
         input_shape,
-        jnp.shape(w),
+        w.shape,
         strides=strides,
         padding=padding,
         groups=groups,
         caller="conv_input_grad",
     )
     _check_output_grad(g, geometry, "conv_input_grad")
-    g, w = _promote("conv_input_grad", g=g, w=w)
     chosen = choose(method, "conv_input_grad")
     return bilinear.input_grad(g, w, geometry=geometry, method=chosen)
 
@@ -103,8 +103,9 @@ def conv_param_grad(
 
     The other arguments and the errors are those of `conv`; `g` has the output's shape.
     """
+    x, g = _promote("conv_param_grad", x=x, g=g)
     geometry = Geometry.of(
-        jnp.shape(x),
+        x.shape,
         kernel_shape,
         strides=strides,
         padding=padding,
@@ -112,7 +113,6 @@ def conv_param_grad(
         caller="conv_param_grad",
     )
     _check_output_grad(g, geometry, "conv_param_grad")
-    x, g = _promote("conv_param_grad", x=x, g=g)
     chosen = choose(method, "conv_param_grad")
     return bilinear.param_grad(x, g, geometry=geometry, method=chosen)
 
@@ -132,9 +132,9 @@ def _promote(caller: str, **arrays: Any) -> list[Array]:
 
 
 def _check_output_grad(g: Array, geometry: Geometry, caller: str) -> None:
-    if jnp.shape(g) != geometry.out_shape:
+    if g.shape != geometry.out_shape:
         raise ValueError(
             f"{caller}: g must be shaped like the output (batch, channels, *out), "
-            f"{geometry.out_shape}, got {jnp.shape(g)}. Were strides, padding and "
+            f"{geometry.out_shape}, got {g.shape}. Were strides, padding and "
             "groups those of the convolution?"
         )

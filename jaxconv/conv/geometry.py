@@ -13,6 +13,7 @@ arXiv:1603.07285, chapters 2 and 4.
 
 import dataclasses
 import math
+import numbers
 from collections.abc import Sequence
 from typing import Any
 
@@ -170,7 +171,7 @@ def _pads(
 
 
 def _is_int(value: Any) -> bool:
-    return hasattr(value, "__index__") and not isinstance(value, bool)
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
 
 
 def _check_ranks(x_shape: Shape, w_shape: Shape, caller: str) -> None:
@@ -200,7 +201,9 @@ def _check_channels(x_shape: Shape, w_shape: Shape, groups: Any, caller: str) ->
     if x_shape[1] != groups * w_shape[0]:
         where = f"{groups} groups of {w_shape[0]}" if groups > 1 else w_shape[0]
         hint = "Filters are (in // groups, out, *kernel)."
-        if x_shape[-1] == groups * w_shape[0]:
+        if groups > 1 and w_shape[0] == x_shape[1]:
+            hint = f"With groups, w has in // groups = {x_shape[1] // groups} there."
+        elif x_shape[-1] == groups * w_shape[0]:
             hint = (
                 "Is x channels-last? Move its last axis to 1: jnp.moveaxis(x, -1, 1)."
             )

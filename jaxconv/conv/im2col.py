@@ -51,7 +51,7 @@ def _param_grad(x: Array, g: Array, geometry: Geometry) -> Array:
     """Multiply the patches of the padded input with the output gradient, transposed."""
     xs = split_groups(pad_input(x, geometry), "x", geometry)
     gs = split_groups(g, "g", geometry)
-    gs = gs.reshape(*gs.shape[:3], -1)  # n groups co positions
+    gs = gs.reshape(*gs.shape[:3], math.prod(geometry.out))  # n groups co positions
 
     def products(tile):
         x_tile, g_tile = tile
@@ -73,8 +73,8 @@ def _param_grad(x: Array, g: Array, geometry: Geometry) -> Array:
 
 def _slide(x: Array, weights: Array, strides: Shape, out: Shape) -> Array:
     """Slide `weights` (groups, co, ci, *kernel) over `x` (n, groups, ci, *padded)."""
-    groups, co, _, *kernel = weights.shape
-    matrix = weights.reshape(groups, co, -1)
+    groups, co, ci, *kernel = weights.shape
+    matrix = weights.reshape(groups, co, ci * math.prod(kernel))
 
     def slide(tile):
         patches = _patches(tile, tuple(kernel), strides, out)

@@ -1,0 +1,112 @@
+"""One row for each mistake: what is said to whoever makes it."""
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from jaxconv import conv, conv_input_grad, conv_param_grad
+
+pytestmark = pytest.mark.usefixtures("our_errors")
+
+
+def zeros(*shape, dtype="float32"):
+    return jnp.zeros(shape, dtype)
+
+
+X, W = zeros(60, 1, 28, 28), zeros(1, 32, 5, 5)
+MISTAKES = {
+    "channels-last": (
+        lambda: conv(zeros(60, 28, 28, 1), W),
+        r"conv: x has 28 channels \(axis 1 of \(60, 28, 28, 1\)\) but w takes 1 "
+        r"\(axis 0 of \(1, 32, 5, 5\)\)\. Is x channels-last\? Move its last axis to 1",
+    ),
+    "filters output-first": (
+        lambda: conv(zeros(2, 3, 8, 8), zeros(16, 3, 5, 5)),
+        r"x has 3 channels .* but w takes 16 .*Is w \(out, in, \*kernel\)\? Swap",
+    ),
+    "groups forgotten in the filters": (
+        lambda: conv(zeros(2, 4, 8, 8), zeros(4, 6, 3, 3), groups=2),
+        r"x has 4 channels .* but w takes 2 groups of 4 .*w has in // groups = 2 there",
+    ),
+    "groups that do not divide": (
+        lambda: conv(zeros(2, 4, 8, 8), zeros(2, 5, 3, 3), groups=2),
+        r"groups must divide the output channels, got 2 groups and 5 channels",
+    ),
+    "groups of no number": (
+        lambda: conv(X, W, groups=0),
+        r"groups must be an int of at least 1, got 0",
+    ),
+    "no batch axis": (
+        lambda: conv(zeros(1, 28, 28), W),
+        r"w must have as many axes as x.*got 4 axes .* to 3 axes \(1, 28, 28\)",
+    ),
+    "no channel axis": (
+        lambda: conv(zeros(5), zeros(3)),
+        r"x must be \(batch, channels, \*space\), got shape \(5,\)",
+    ),
+    "filter larger than the padded input": (
+        lambda: conv(zeros(2, 1, 9, 4), zeros(1, 1, 3, 7), padding=(0, (1, 1))),
+        r"w is larger than the padded x along axis 3: 7 taps .* over 4 \+ 1 \+ 1 pixel",
+    ),
+    "empty filter": (
+        lambda: conv(X, zeros(1, 32, 0, 5)),
+        r"w must have at least one tap on each spatial axis, got \(0, 5\)",
+    ),
+    "stride 0": (
+        lambda: conv(X, W, strides=0),
+        r"strides must be an int of at least 1, or one for each of the 2 spatial axes",
+    ),
+    "three strides": (
+        lambda: conv(X, W, strides=(1, 2, 3)),
+        r"strides must be .* got \(1, 2, 3\)",
+    ),
+    "padding by a wrong name": (
+        lambda: conv(X, W, padding="full"),
+        r'padding must be "SAME", "SAME_LOWER", "VALID", an int, .* got \'full\'',
+    ),
+    "padding with three sides": (
+        lambda: conv(X, W, padding=((1, 1, 1), 0)),
+        r"padding must be .* got \(\(1, 1, 1\), 0\)",
+    ),
+    "one pair for two axes": (
+        lambda: conv(zeros(2, 1, 9), zeros(1, 1, 3), padding=(2, 1)),
+        r"padding must be .* for each of the 1 spatial axes, got \(2, 1\)",
+    ),
+    "unknown method": (
+        lambda: conv(X, W, method="winograd"),
+        r'method must be one of "auto", "im2col", "loops", got \'winograd\'',
+    ),
+    "whole numbers": (
+        lambda: conv(zeros(2, 1, 8, dtype="int8"), zeros(1, 1, 3, dtype="int8")),
+        r"must be of a floating-point type, got x int8 and w int8",
+    ),
+    "gradient of another shape": (
+        lambda: conv_input_grad(zeros(60, 32, 24, 24), W, input_shape=X.shape),
+        r"conv_input_grad: g must be shaped like the output .*, \(60, 32, 28, 28\), "
+        r"got \(60, 32, 24, 24\)",
+    ),
+    "gradient with other channels": (
+        lambda: conv_param_grad(X, zeros(60, 16, 28, 28), kernel_shape=W.shape),
+        r"conv_param_grad: g must be shaped like the output",
+    ),
+    "input_shape without the batch": (
+        lambda: conv_input_grad(X, W, input_shape=(1, 28, 28)),
+        r"conv_input_grad: w must have as many axes as x",
+    ),
+}
+
+
+@pytest.mark.parametrize(("call", "message"), MISTAKES.values(), ids=MISTAKES.keys())
+def test_mistake(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_lists_and_numpy_arrays_are_taken():
+    assert conv([[[1.0, 2.0, 3.0]]], [[[1.0, 1.0, 1.0]]]).tolist() == [[[3, 6, 5]]]
+
+
+def test_operands_are_promoted_like_jax_does():
+    with jax.numpy_dtype_promotion("standard"):
+        y = conv(zeros(2, 1, 8, dtype="bfloat16"), zeros(1, 1, 3))
+    assert y.dtype == "float32"

@@ -1,0 +1,152 @@
+"""Each method's three hand-written maps, against NumPy and against JAX's autodiff."""
+
+import functools
+
+import hypothesis
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxconv.conv import im2col
+from jaxconv.conv.choose import METHODS
+from jaxconv.conv.geometry import Geometry
+from tests import reference
+from tests.conv.cases import convolutions, named_geometries
+from tests.reference import integers
+
+CASES = named_geometries()
+methods = pytest.mark.parametrize("method", METHODS)
+
+
+def operands(geometry: Geometry, seed: int = 0):
+    rng = np.random.default_rng(seed)
+    shapes = geometry.x_shape, geometry.w_shape, geometry.out_shape
+    return tuple(jnp.array(integers(rng, shape)) for shape in shapes)
+
+
+@functools.partial(jax.jit, static_argnames=("method", "geometry"))
+def by_hand(method, geometry, x, w, g):
+    algorithm = METHODS[method]
+    return (
+        algorithm._output(x, w, geometry),
+        algorithm._input_grad(g, w, geometry),
+        algorithm._param_grad(x, g, geometry),
+    )
+
+
+@functools.partial(jax.jit, static_argnames=("method", "geometry"))
+def by_autodiff(method, geometry, x, w, g):
+    """Let JAX differentiate the method's plain `_output`, without rules of ours."""
+    forward = functools.partial(METHODS[method]._output, geometry=geometry)
+    y, vjp = jax.vjp(forward, x, w)
+    return y, *vjp(g)
+
+
+def by_numpy(geometry, x, w, g):
+    return (
+        reference.output(x, w, geometry),
+        reference.input_grad(g, w, geometry),
+        reference.param_grad(x, g, geometry),
+    )
+
+
+def assert_same_bits(ours, theirs):
+    names = "output", "input_grad", "param_grad"
+    for name, a, b in zip(names, ours, theirs, strict=True):
+        assert a.shape == b.shape
+        np.testing.assert_array_equal(a, b, err_msg=name)
+
+
+@methods
+@pytest.mark.parametrize("geometry", CASES.values(), ids=CASES.keys())
+def test_maps_equal_numpy_bit_for_bit(method, geometry):
+    x, w, g = operands(geometry)
+    expected = by_numpy(geometry, x, w, g)
+    assert_same_bits(by_hand(method, geometry, x, w, g), expected)
+
+
+@methods
+@hypothesis.settings(max_examples=200, deadline=None, derandomize=True)
+@hypothesis.given(convolution=convolutions())
+def test_maps_equal_numpy_and_autodiff_bit_for_bit(method, convolution):
+    x_shape, w_shape, facts = convolution
+    geometry = Geometry.of(x_shape, w_shape, **facts)
+    x, w, g = operands(geometry)
+    ours = by_hand(method, geometry, x, w, g)
+    assert_same_bits(ours, by_numpy(geometry, x, w, g))
+    assert_same_bits(ours, by_autodiff(method, geometry, x, w, g))
+
+
+@methods
+@pytest.mark.parametrize("geometry", CASES.values(), ids=CASES.keys())
+def test_maps_are_adjoint(method, geometry):
+    x, w, g = operands(geometry, seed=1)
+    y, dx, dw = by_hand(method, geometry, x, w, g)
+    assert jnp.vdot(g, y) == jnp.vdot(dx, x) == jnp.vdot(dw, w)
+
+
+@methods
+@pytest.mark.parametrize("axis", ["height", "width"])
+def test_an_inf_reaches_only_the_windows_that_hold_it(method, axis):
+    geometry = Geometry.of((2, 3, 7, 6), (3, 4, 3, 2), strides=(2, 1), padding=1)
+    x, w, _ = operands(geometry)
+    y = METHODS[method]._output(x, w + 10, geometry)
+    pixel = (1, 2, 0, 3) if axis == "height" else (1, 2, 4, 0)
+    spoiled = METHODS[method]._output(x.at[pixel].set(jnp.inf), w + 10, geometry)
+    hit = np.zeros(geometry.x_shape)
+    hit[pixel] = 1
+    reached = reference.output(hit, np.ones(geometry.w_shape), geometry) > 0
+    np.testing.assert_array_equal(jnp.isfinite(spoiled), ~reached)
+    np.testing.assert_array_equal(spoiled[~reached], y[~reached])
+
+
+@methods
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_16_bit_floats_are_added_up_in_float32(method, dtype):
+    # 300 ones: bfloat16 cannot count beyond 256, but can write the sum, 300, down.
+    geometry = Geometry.of((1, 60, 5), (60, 1, 5), padding="VALID")
+    x, w = jnp.ones(geometry.x_shape, dtype), jnp.ones(geometry.w_shape, dtype)
+    y = METHODS[method]._output(x, w, geometry)
+    assert y.dtype == dtype
+    assert y.item() == 300
+
+
+@methods
+def test_float64_is_exact_where_float32_is_not(method):
+    with jax.enable_x64(True):
+        geometry = CASES["strided"]
+        x, w, g = (a.astype("float64") * (2**20 + 1) for a in operands(geometry))
+        ours = by_hand(method, geometry, x, w, g)
+        assert all(a.dtype == "float64" for a in ours)
+        assert_same_bits(ours, by_numpy(geometry, x, w, g))
+
+
+@methods
+def test_complex_numbers_are_not_conjugated(method):
+    geometry = CASES["strided"]
+    x, w, g = (jax.lax.complex(a, jnp.flip(a)) for a in operands(geometry))
+    ours = by_hand(method, geometry, x, w, g)
+    assert all(a.dtype == "complex64" for a in ours)
+    assert_same_bits(ours, by_autodiff(method, geometry, x, w, g))
+
+
+def test_im2col_gives_the_same_bits_whatever_its_tiles(monkeypatch):
+    geometry = Geometry.of((6, 4, 7, 5), (2, 6, 3, 2), groups=2, strides=(1, 2))
+    x, w, g = operands(geometry)
+    expected = by_numpy(geometry, x, w, g)
+    for tile_bytes in (1, 6000, 2**30):
+        monkeypatch.setattr(im2col, "_TILE_BYTES", tile_bytes)
+        jax.clear_caches()
+        assert_same_bits(by_hand("im2col", geometry, x, w, g), expected)
+
+
+def test_im2col_memory_does_not_grow_with_the_batch():
+    def temporary_bytes(n):
+        geometry = Geometry.of((n, 1, 28, 28), (1, 32, 5, 5))
+        x, w, g = operands(geometry)
+        compiled = by_hand.lower("im2col", geometry, x, w, g).compile()
+        return compiled.memory_analysis().temp_size_in_bytes
+
+    patches_of_all = 240 * 28 * 28 * 25 * 32 * 4  # input_grad's, the largest
+    assert temporary_bytes(240) < patches_of_all / 4

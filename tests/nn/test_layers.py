@@ -1,0 +1,272 @@
+"""Each layer's shapes, parameters and values."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxconv
+from jaxconv import nn
+from tests.reference import integers
+
+KEY = jax.random.key(0)
+LAYERS = {
+    "conv": (nn.Conv2D(4, 3), (2, 6, 5)),
+    "conv, rectangular": (nn.Conv2D(4, (3, 2), padding="VALID"), (2, 6, 5)),
+    "conv, strided": (nn.Conv2D(4, 3, strides=(2, 3), padding=1), (2, 7, 6)),
+    "conv, grouped": (nn.Conv2D(6, 3, groups=2, bias=True), (4, 6, 5)),
+    "conv, all at once": (
+        nn.Conv2D(4, 3, activation=nn.ReLU(), dropout=0.5, flatten=True, bias=True),
+        (2, 6, 5),
+    ),
+    "dense": (nn.Dense(3), (7,)),
+    "dense, all at once": (nn.Dense(3, activation=jnp.tanh, dropout=0.5), (7,)),
+    "flatten": (nn.Flatten(), (2, 3, 4)),
+    "dropout": (nn.Dropout(0.8), (2, 3)),
+    "sigmoid": (nn.Sigmoid(), (5,)),
+    "tanh": (nn.Tanh(), (5,)),
+    "relu": (nn.ReLU(), (5,)),
+    "linear": (nn.Linear(), (5,)),
+    "serial": (nn.serial(nn.Conv2D(4, 3, flatten=True), nn.Dense(3)), (2, 6, 5)),
+    "serial of nothing": (nn.serial(), (4,)),
+    "nested serial": (nn.serial(nn.serial(nn.Dense(3)), nn.serial(nn.Dense(2))), (4,)),
+    "chapter5": (nn.models.chapter5(), (1, 28, 28)),
+}
+
+
+@pytest.mark.parametrize("key", [None, KEY], ids=["inference", "training"])
+@pytest.mark.parametrize(("layer", "shape"), LAYERS.values(), ids=LAYERS.keys())
+def test_apply_keeps_the_shape_that_init_promised(layer, shape, key):
+    init, apply = layer
+    output_shape, params = init(KEY, shape)
+    y = jax.jit(apply)(params, jnp.ones((3, *shape)), key=key)
+    assert y.shape == (3, *output_shape)
+
+
+@pytest.mark.parametrize(("layer", "shape"), LAYERS.values(), ids=LAYERS.keys())
+def test_params_are_float32_arrays_and_nothing_else(layer, shape):
+    _, params = layer.init(KEY, shape)
+    assert all(leaf.dtype == "float32" for leaf in jax.tree.leaves(params))
+
+
+def test_params_have_readable_names():
+    model = nn.serial(nn.Conv2D(4, 3, bias=True), nn.Conv2D(2, 3, flatten=True))
+    _, params = nn.serial(model, nn.Tanh(), nn.Dense(3)).init(KEY, (1, 6, 5))
+    names = [
+        jax.tree_util.keystr(path, simple=True, separator="/")
+        for path, _ in jax.tree_util.tree_leaves_with_path(params)
+    ]
+    assert names == [
+        "dense1/bias",
+        "dense1/weights",
+        "serial1/conv1/bias",
+        "serial1/conv1/filters",
+        "serial1/conv2/filters",
+    ]
+
+
+def test_same_key_same_params():
+    first, second = (nn.models.chapter5().init(KEY, (1, 28, 28)) for _ in range(2))
+    jax.tree.map(np.testing.assert_array_equal, first, second)
+
+
+def test_layers_of_one_kind_get_different_weights():
+    _, params = nn.serial(nn.Dense(4), nn.Dense(4)).init(KEY, (4,))
+    assert not jnp.array_equal(params["dense1"]["weights"], params["dense2"]["weights"])
+
+
+def test_conv_is_the_engines(rng):
+    layer = nn.Conv2D(6, (3, 2), strides=(2, 1), padding=1, groups=2, bias=True)
+    _, params = layer.init(KEY, (4, 7, 6))
+    filters, bias = integers(rng, (2, 6, 3, 2)), integers(rng, (6,))
+    params = {"filters": jnp.array(filters), "bias": jnp.array(bias)}
+    x = jnp.array(integers(rng, (3, 4, 7, 6)))
+    expected = jaxconv.conv(
+        x, params["filters"], strides=(2, 1), padding=1, groups=2, method="loops"
+    )
+    expected += bias[None, :, None, None]
+    np.testing.assert_array_equal(layer.apply(params, x), expected)
+
+
+def test_conv_uses_the_method_it_is_given():
+    layer = nn.Conv2D(4, 3, method="loops")
+    _, params = layer.init(KEY, (2, 6, 5))
+    jaxpr = str(jax.make_jaxpr(layer.apply)(params, jnp.ones((3, 2, 6, 5))))
+    assert "method=loops" in jaxpr
+
+
+def test_dense_multiplies_and_adds(rng):
+    layer = nn.Dense(3)
+    weights, bias = integers(rng, (4, 3)), integers(rng, (3,))
+    x = integers(rng, (5, 4))
+    params = {"weights": jnp.array(weights), "bias": jnp.array(bias)}
+    np.testing.assert_array_equal(layer.apply(params, jnp.array(x)), x @ weights + bias)
+
+
+def test_flatten_keeps_channels_outermost():
+    x = jnp.arange(24.0).reshape(2, 3, 2, 2)
+    flat = nn.Flatten().apply({}, x)
+    assert flat[1].tolist() == list(range(12, 24))
+
+
+@pytest.mark.parametrize(
+    ("layer", "expected"),
+    [
+        (nn.Sigmoid(), [0.119202922, 0.5, 0.880797078]),
+        (nn.Tanh(), [-0.964027580, 0.0, 0.964027580]),
+        (nn.ReLU(), [0.0, 0.0, 2.0]),
+        (nn.Linear(), [-2.0, 0.0, 2.0]),
+    ],
+    ids=lambda case: getattr(case, "name", ""),
+)
+def test_activation(layer, expected):
+    y = layer.apply({}, jnp.array([[-2.0, 0.0, 2.0]]))
+    np.testing.assert_allclose(y[0], expected, rtol=1e-6)
+
+
+def test_activation_follows_the_weights():
+    layer = nn.Dense(1, activation=jax.nn.relu)
+    params = {"weights": -jnp.ones((2, 1)), "bias": jnp.zeros(1)}
+    assert layer.apply(params, jnp.ones((1, 2))).item() == 0
+
+
+# Dropout
+
+
+def test_dropout_keeps_four_in_five_and_their_mean():
+    x = jnp.ones((100, 1000))
+    y = nn.Dropout(0.8).apply({}, x, key=KEY)
+    assert set(np.unique(y).tolist()) == {0.0, 1.25}
+    # Six standard deviations of 100,000 draws at 0.8: 6 * sqrt(0.16 / 1e5) < 0.0076.
+    assert abs(jnp.mean(y > 0) - 0.8) < 0.0076
+
+
+def test_dropout_is_the_identity_without_a_key():
+    x = jnp.ones((3, 4))
+    np.testing.assert_array_equal(nn.Dropout(0.5).apply({}, x), x)
+
+
+def test_dropout_drops_the_gradient_too():
+    x = jnp.ones((3, 50))
+    drop = nn.Dropout(0.5)
+    grad = jax.grad(lambda x: drop.apply({}, x, key=KEY).sum())(x)
+    np.testing.assert_array_equal(grad, drop.apply({}, x, key=KEY))
+
+
+def test_two_dropouts_of_a_model_drop_different_units():
+    model = nn.serial(nn.Dropout(0.5), nn.Dropout(0.5))
+    y = model.apply({}, jnp.ones((10, 1000)), key=KEY)
+    kept = jnp.mean(y > 0)
+    assert 0.2 < kept < 0.3  # a quarter passes both; a half would pass the same twice
+
+
+# Initialisation
+
+
+def test_glorot_has_variance_2_over_fan_in_and_fan_out():
+    _, params = nn.Conv2D(64, 5, weight_init="glorot").init(KEY, (32, 9, 9))
+    expected = 2 / (25 * 32 + 25 * 64)
+    # The variance of 51,200 draws has a relative deviation of sqrt(2 / 51200) = 0.6 %.
+    assert jnp.var(params["filters"]) == pytest.approx(expected, rel=0.04)
+
+
+def test_standard_has_variance_1():
+    _, params = nn.Dense(200, weight_init="standard").init(KEY, (300,))
+    assert jnp.var(params["weights"]) == pytest.approx(1, rel=0.04)
+
+
+def test_an_initializer_of_jax_is_taken():
+    layer = nn.Dense(2, weight_init=jax.nn.initializers.constant(3.0))
+    _, params = layer.init(KEY, (4,))
+    assert (params["weights"] == 3).all()
+
+
+# Loss
+
+
+def test_loss_of_equal_logits_is_log_of_the_classes():
+    loss = nn.softmax_cross_entropy(jnp.zeros((4, 10)), jnp.arange(4))
+    assert loss == pytest.approx(np.log(10), rel=1e-6)
+
+
+def test_loss_is_the_mean_over_the_batch():
+    logits, labels = jnp.array([[0.0, 3.0], [1.0, -1.0]]), jnp.array([1, 1])
+    each = [np.log(1 + np.exp(-3)), np.log(1 + np.exp(2))]
+    loss = nn.softmax_cross_entropy(logits, labels)
+    assert loss == pytest.approx(np.mean(each), rel=1e-6)
+
+
+# Errors
+
+
+def applied(layer, params, *shape):
+    return lambda: layer.apply(params, jnp.zeros(shape))
+
+
+DENSE = {"weights": jnp.zeros((4, 3)), "bias": jnp.zeros(3)}
+MISTAKES = {
+    "conv on a vector": (
+        lambda: nn.Conv2D(4, 3).init(KEY, (784,)),
+        r"Conv2D: input_shape must be \(channels, height, width\).*got \(784,\)",
+    ),
+    "conv with the batch in the shape": (
+        lambda: nn.Conv2D(4, 3).init(KEY, (60, 1, 28, 28)),
+        r"Conv2D: input_shape must be .*without the batch, got \(60, 1, 28, 28\)",
+    ),
+    "conv on channels-last images": (
+        applied(nn.Conv2D(4, 3), {"filters": jnp.zeros((1, 4, 3, 3))}, 2, 8, 8, 1),
+        r"conv: x has 8 channels .*Is x channels-last\?",
+    ),
+    "conv groups": (
+        lambda: nn.Conv2D(4, 3, groups=2).init(KEY, (3, 8, 8)),
+        r"Conv2D: groups must divide the input channels, got 2 groups and 3 channels",
+    ),
+    "conv channels": (
+        lambda: nn.Conv2D(0, 3),
+        r"Conv2D: out_channels must be an int of at least 1, got 0",
+    ),
+    "dense on an image": (
+        lambda: nn.Dense(3).init(KEY, (1, 28, 28)),
+        r"Dense: input_shape must be \(features,\).*Put Flatten\(\) before it",
+    ),
+    "dense on other features": (
+        applied(nn.Dense(3), DENSE, 2, 5),
+        r"Dense: x must be \(batch, 4 features\), got \(2, 5\)",
+    ),
+    "dropout of nothing kept": (
+        lambda: nn.Dropout(0.0),
+        r"Dropout: dropout must be the probability of keeping a unit.* got 0\.0",
+    ),
+    "dropout above 1": (lambda: nn.Conv2D(4, 3, dropout=20), r"got 20\. 1 keeps all"),
+    "unknown weight_init": (
+        lambda: nn.Dense(3, weight_init="xavier"),
+        r'Dense: weight_init must be "standard", "glorot" or .* got \'xavier\'',
+    ),
+    "unknown activation": (
+        lambda: nn.Dense(3, activation="tanh"),
+        r"Dense: activation must be a layer such as Tanh\(\).* got 'tanh'",
+    ),
+    "a class for a layer": (
+        lambda: nn.serial(nn.Dense(3), nn.Tanh),
+        r"serial: argument 1 must be a Layer, got <function Tanh",
+    ),
+    "another model's params": (
+        applied(nn.serial(nn.Dense(3)), {"conv1": {}, "dense1": DENSE}, 2, 4),
+        r"serial: params has entries \['conv1'\], but the layers are \['dense1'\]",
+    ),
+    "params missing": (
+        applied(nn.serial(nn.Dense(3)), {}, 2, 4),
+        r"Dense: params has no 'weights', only \[\]",
+    ),
+    "one-hot labels": (
+        lambda: nn.softmax_cross_entropy(jnp.zeros((4, 10)), jnp.zeros((4, 10), int)),
+        r"softmax_cross_entropy: logits must be .* got \(4, 10\) and \(4, 10\)",
+    ),
+}
+
+
+@pytest.mark.usefixtures("our_errors")
+@pytest.mark.parametrize(("call", "message"), MISTAKES.values(), ids=MISTAKES.keys())
+def test_mistake(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()

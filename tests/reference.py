@@ -1,0 +1,70 @@
+"""A convolution in int64 NumPy that pads nothing: every index is worked out.
+
+Shares no code and no idea with jaxconv: outputs, pixels and taps are matched one by
+one, and a pixel outside the image counts as zero.
+"""
+
+import itertools
+
+import numpy as np
+
+from jaxconv.conv.geometry import Geometry
+
+
+def _meetings(geometry: Geometry):
+    """Yield output position, tap and the pixel of the unpadded input they meet at."""
+    for o in itertools.product(*map(range, geometry.out)):
+        for p in itertools.product(*map(range, geometry.kernel)):
+            pixel = tuple(
+                position * stride + tap - low
+                for position, stride, tap, (low, _) in zip(
+                    o, geometry.strides, p, geometry.padding, strict=True
+                )
+            )
+            # With negative padding, what was cropped away is not read either.
+            if all(
+                max(0, -low) <= at < size - max(0, -high)
+                for at, size, (low, high) in zip(
+                    pixel, geometry.space, geometry.padding, strict=True
+                )
+            ):
+                yield o, p, pixel
+
+
+def _grouped(geometry: Geometry):
+    for group in range(geometry.groups):
+        inputs = slice(group * geometry.ci, (group + 1) * geometry.ci)
+        outputs = slice(group * geometry.co, (group + 1) * geometry.co)
+        yield inputs, outputs
+
+
+def output(x, w, geometry: Geometry) -> np.ndarray:
+    x, w = np.asarray(x, np.int64), np.asarray(w, np.int64)
+    y = np.zeros(geometry.out_shape, np.int64)
+    for o, p, pixel in _meetings(geometry):
+        for ci, co in _grouped(geometry):
+            y[:, co, *o] += x[:, ci, *pixel] @ w[:, co, *p]
+    return y
+
+
+def input_grad(g, w, geometry: Geometry) -> np.ndarray:
+    g, w = np.asarray(g, np.int64), np.asarray(w, np.int64)
+    grad = np.zeros(geometry.x_shape, np.int64)
+    for o, p, pixel in _meetings(geometry):
+        for ci, co in _grouped(geometry):
+            grad[:, ci, *pixel] += g[:, co, *o] @ w[:, co, *p].T
+    return grad
+
+
+def param_grad(x, g, geometry: Geometry) -> np.ndarray:
+    x, g = np.asarray(x, np.int64), np.asarray(g, np.int64)
+    grad = np.zeros(geometry.w_shape, np.int64)
+    for o, p, pixel in _meetings(geometry):
+        for ci, co in _grouped(geometry):
+            grad[:, co, *p] += x[:, ci, *pixel].T @ g[:, co, *o]
+    return grad
+
+
+def integers(rng: np.random.Generator, shape, low: int = -4, high: int = 4):
+    """Small whole numbers as float32: their products and sums are exact."""
+    return rng.integers(low, high + 1, shape).astype(np.float32)

@@ -1,0 +1,271 @@
+"""Every number of the chapter, then the multi-channel trio at the chapter's size."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxconv import chapter
+from jaxconv.conv.geometry import Geometry
+from tests import reference
+from tests.reference import integers
+
+INPUT = jnp.array([1.0, 2, 3, 4, 5])
+PARAM = jnp.array([1.0, 1, 1])
+BATCH = jnp.array([[0.0, 1, 2, 3, 4, 5, 6], [1, 2, 3, 4, 5, 6, 7]])
+
+
+# One dimension
+
+
+def test_pad_1d():
+    assert chapter.pad_1d(INPUT, 1).tolist() == [0, 1, 2, 3, 4, 5, 0]
+
+
+def test_conv_1d():
+    assert chapter.conv_1d(INPUT, PARAM).tolist() == [3, 6, 9, 12, 9]
+
+
+@pytest.mark.parametrize(
+    ("inp", "param", "total"),
+    [
+        ([1, 2, 3, 4, 5], [1, 1, 1], 39),
+        ([1, 2, 3, 4, 6], [1, 1, 1], 41),
+        ([1, 2, 3, 4, 5], [2, 1, 1], 49),
+    ],
+)
+def test_conv_1d_sum(inp, param, total):
+    inp, param = jnp.array(inp, jnp.float32), jnp.array(param, jnp.float32)
+    assert chapter.conv_1d_sum(inp, param) == total
+
+
+def test_input_grad_1d():
+    assert chapter.input_grad_1d(INPUT, PARAM).tolist() == [2, 3, 3, 3, 2]
+
+
+def test_param_grad_1d():
+    assert chapter.param_grad_1d(INPUT, PARAM).tolist() == [10, 15, 14]
+
+
+def test_conv_1d_does_not_turn_the_filter():
+    out = chapter.conv_1d(INPUT, jnp.array([0.0, 0, 1]))
+    assert out.tolist() == [2, 3, 4, 5, 0]
+
+
+# With a batch
+
+
+def test_conv_1d_batch():
+    assert chapter.conv_1d_batch(BATCH, PARAM).tolist() == [
+        [1, 3, 6, 9, 12, 15, 11],
+        [3, 6, 9, 12, 15, 18, 13],
+    ]
+
+
+def test_conv_1d_batch_sum():
+    assert chapter.conv_1d_batch_sum(BATCH, PARAM) == 133
+
+
+def test_input_grad_1d_batch():
+    grad = chapter.input_grad_1d_batch(BATCH, PARAM)
+    assert grad.tolist() == [[2, 3, 3, 3, 3, 3, 2]] * 2
+
+
+def test_param_grad_1d_batch():
+    assert chapter.param_grad_1d_batch(BATCH, PARAM).tolist() == [36, 49, 48]
+
+
+def test_raising_the_last_weight_by_1_raises_the_batch_sum_by_48():
+    raised = chapter.conv_1d_batch_sum(BATCH, PARAM.at[2].add(1))
+    assert raised - chapter.conv_1d_batch_sum(BATCH, PARAM) == 48
+
+
+# Detectors
+
+
+def test_the_laplacian_marks_a_corner_and_is_silent_on_a_plain():
+    laplacian = jnp.array([[0.0, 1, 0], [1, -4, 1], [0, 1, 0]])
+    image = jnp.zeros((1, 6, 7)).at[:, 2:, 3:].set(1.0)
+    marks = chapter.conv_2d(image, laplacian)[0]
+    assert marks[2, 3] == -2  # a corner
+    assert marks[2, 5] == -1  # an edge
+    assert marks[4, 5] == 0  # inside
+    assert marks[0, 1] == 0  # outside
+
+
+# Gradients against JAX's own, of the plain loops
+
+FAMILIES = {
+    "1-D": ("conv_1d", "input_grad_1d", "param_grad_1d", (7,), (3,)),
+    "1-D, filter longer": ("conv_1d", "input_grad_1d", "param_grad_1d", (2,), (5,)),
+    "1-D batch": (
+        "conv_1d_batch",
+        "input_grad_1d_batch",
+        "param_grad_1d_batch",
+        (3, 6),
+        (5,),
+    ),
+    "2-D": ("conv_2d", "input_grad_2d", "param_grad_2d", (2, 6, 5), (3, 5)),
+    "2-D, one row": ("conv_2d", "input_grad_2d", "param_grad_2d", (3, 1, 8), (1, 3)),
+}
+
+
+@pytest.mark.parametrize("jit", [False, True], ids=["eager", "jit"])
+@pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES.keys())
+def test_hand_written_gradients_equal_autodiff(family, jit, rng):
+    forward, input_grad, param_grad, x_shape, w_shape = family
+    wrap = jax.jit if jit else lambda f: f
+    x, w, g = (jnp.array(integers(rng, s)) for s in (x_shape, w_shape, x_shape))
+    dx, dw = jax.vjp(getattr(chapter, forward), x, w)[1](g)
+    np.testing.assert_array_equal(wrap(getattr(chapter, input_grad))(x, w, g), dx)
+    np.testing.assert_array_equal(wrap(getattr(chapter, param_grad))(x, w, g), dw)
+
+
+def test_output_grad_defaults_to_ones(rng):
+    x, w = jnp.array(integers(rng, (2, 5, 6))), jnp.array(integers(rng, (3, 3)))
+    expected = chapter.input_grad_2d(x, w, jnp.ones((2, 5, 6)))
+    np.testing.assert_array_equal(chapter.input_grad_2d(x, w), expected)
+
+
+# Channels, at the chapter's own size
+
+
+@pytest.fixture(scope="module")
+def big():
+    """Images, filters and output gradient of the chapter's test, and the geometry."""
+    rng = np.random.default_rng(0)
+    x, w = integers(rng, (10, 3, 32, 32)), integers(rng, (3, 16, 5, 5))
+    geometry = Geometry.of(x.shape, w.shape)
+    return x, w, integers(rng, geometry.out_shape), geometry
+
+
+def test_output_equals_numpy_bit_for_bit(big):
+    x, w, _, geometry = big
+    ours = jax.jit(chapter._output)(jnp.array(x), jnp.array(w))
+    np.testing.assert_array_equal(ours, reference.output(x, w, geometry))
+
+
+def test_input_grad_equals_numpy_bit_for_bit(big):
+    x, w, g, geometry = big
+    ours = jax.jit(chapter._input_grad)(jnp.array(x), jnp.array(g), jnp.array(w))
+    np.testing.assert_array_equal(ours, reference.input_grad(g, w, geometry))
+
+
+def test_param_grad_equals_numpy_bit_for_bit(big):
+    x, w, g, geometry = big
+    ours = jax.jit(chapter._param_grad)(jnp.array(x), jnp.array(g), jnp.array(w))
+    np.testing.assert_array_equal(ours, reference.param_grad(x, g, geometry))
+
+
+def test_channel_gradients_equal_autodiff_of_the_loops(big):
+    """JAX differentiates the seven loops for each image; the filter's parts add up."""
+    x, w, g, _ = (jnp.array(a) if isinstance(a, np.ndarray) else a for a in big)
+
+    @jax.jit
+    @jax.vmap
+    def one_image(x, g):
+        return jax.vjp(chapter._output, x[None], w)[1](g[None])
+
+    dx, dw = one_image(x, g)
+    np.testing.assert_array_equal(jax.jit(chapter._input_grad)(x, g, w), dx[:, 0])
+    np.testing.assert_array_equal(jax.jit(chapter._param_grad)(x, g, w), dw.sum(axis=0))
+
+
+@pytest.mark.parametrize("index", [(0, 0, 0, 0), (9, 2, 31, 31), (4, 1, 17, 2)])
+def test_raising_one_pixel_by_1_changes_the_sum_by_its_gradient(big, index):
+    x, w, ones = jnp.array(big[0]), jnp.array(big[1]), jnp.ones((10, 16, 32, 32))
+    output = jax.jit(chapter._output)
+    change = output(x.at[index].add(1), w).sum() - output(x, w).sum()
+    assert change == jax.jit(chapter._input_grad)(x, ones, w)[index]
+
+
+@pytest.mark.parametrize("index", [(0, 0, 0, 0), (2, 15, 4, 4), (1, 7, 0, 3)])
+def test_raising_one_weight_by_1_changes_the_sum_by_its_gradient(big, index):
+    x, w, ones = jnp.array(big[0]), jnp.array(big[1]), jnp.ones((10, 16, 32, 32))
+    output = jax.jit(chapter._output)
+    change = output(x, w.at[index].add(1)).sum() - output(x, w).sum()
+    assert change == jax.jit(chapter._param_grad)(x, ones, w)[index]
+
+
+def test_channels_take_rectangular_images_and_filters(rng):
+    x, w, g = (integers(rng, s) for s in ((2, 3, 6, 9), (3, 4, 5, 1), (2, 4, 6, 9)))
+    geometry = Geometry.of(x.shape, w.shape)
+    x, w, g = map(jnp.array, (x, w, g))
+    expected = reference.output(x, w, geometry)
+    np.testing.assert_array_equal(chapter._output(x, w), expected)
+    expected = reference.input_grad(g, w, geometry)
+    np.testing.assert_array_equal(chapter._input_grad(x, g, w), expected)
+    expected = reference.param_grad(x, g, geometry)
+    np.testing.assert_array_equal(chapter._param_grad(x, g, w), expected)
+
+
+# Float types
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
+def test_any_float_type_is_kept(dtype):
+    with jax.enable_x64(dtype == "float64"):
+        inp, param = INPUT.astype(dtype), PARAM.astype(dtype)
+        for function, expected in [
+            (chapter.conv_1d, [3, 6, 9, 12, 9]),
+            (chapter.input_grad_1d, [2, 3, 3, 3, 2]),
+            (chapter.param_grad_1d, [10, 15, 14]),
+        ]:
+            result = function(inp, param)
+            assert result.dtype == dtype
+            assert result.tolist() == expected
+
+
+# Errors
+
+
+def zeros(*shape):
+    return jnp.zeros(shape)
+
+
+IMAGES, FILTERS = zeros(2, 3, 8, 6), zeros(3, 4, 3, 5)
+MISTAKES = {
+    "even filter": (
+        lambda: chapter.conv_1d(INPUT, zeros(2)),
+        r"conv_1d: param must have an odd filter width, got 2 .*use jaxconv\.conv",
+    ),
+    "even filter height": (
+        lambda: chapter._output(IMAGES, zeros(3, 4, 4, 5)),
+        r"_output: param must have an odd filter height, got 4 \(axis 2 of \(3, 4, 4",
+    ),
+    "even filter in a gradient": (
+        lambda: chapter.param_grad_2d(zeros(2, 8, 6), zeros(3, 2)),
+        r"param_grad_2d: param must have an odd filter width, got 2",
+    ),
+    "a batch where there is none": (
+        lambda: chapter.conv_1d(BATCH, PARAM),
+        r"conv_1d: inp must be 1-D \(width\), got 2-D of shape \(2, 7\)",
+    ),
+    "channels differ": (
+        lambda: chapter._output(IMAGES, zeros(2, 4, 3, 5)),
+        r"_output: inp has 3 channels \(axis 1 of \(2, 3, 8, 6\)\) but param takes 2",
+    ),
+    "gradient and filter exchanged": (
+        lambda: chapter._input_grad(IMAGES, FILTERS, zeros(2, 4, 8, 6)),
+        r"_input_grad: inp has 3 channels",
+    ),
+    "output_grad of another shape": (
+        lambda: chapter._param_grad(IMAGES, zeros(2, 4, 8, 5), FILTERS),
+        r"_param_grad: output_grad must be shaped like the output, \(2, 4, 8, 6\), got",
+    ),
+    "negative padding": (
+        lambda: chapter.pad_1d(INPUT, -1),
+        r"pad_1d: num must be a number of zeros, 0 or more.* got -1",
+    ),
+    "three paddings for two axes": (
+        lambda: chapter.pad_2d(zeros(2, 8, 6), (1, 2, 3)),
+        r"pad_2d: num must be .* or 2 of them, got \(1, 2, 3\)",
+    ),
+}
+
+
+@pytest.mark.usefixtures("our_errors")
+@pytest.mark.parametrize(("call", "message"), MISTAKES.values(), ids=MISTAKES.keys())
+def test_mistake(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
