@@ -13,11 +13,9 @@ import zlib
 from collections.abc import Sequence
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import IO
+from typing import Protocol, runtime_checkable
 
 import numpy as np
-
-Stream = IO[bytes] | gzip.GzipFile
 
 _CHUNK = 2**20  # bytes read at once: what a false header can make us allocate
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -33,6 +31,15 @@ _TYPES = {
 
 class DatasetError(ValueError):
     """A data file is missing, damaged or not what it should be; the text says how."""
+
+
+@runtime_checkable
+class Stream(Protocol):
+    """What is read from: an open file, or one that is being decompressed."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return at most `size` bytes, none at the end."""
+        ...
 
 
 def read_idx(

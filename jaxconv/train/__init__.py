@@ -2,7 +2,7 @@
 
 from jaxconv.train.config import Config
 from jaxconv.train.loop import DivergedError, Result, train
-from jaxconv.train.report import PlainReport, Report, report_to
+from jaxconv.train.report import PlainReport, Report, make_report
 from jaxconv.train.step import TrainState, init_state, make_optimizer, make_step
 
 __all__ = [
@@ -14,7 +14,7 @@ __all__ = [
     "TrainState",
     "init_state",
     "make_optimizer",
+    "make_report",
     "make_step",
-    "report_to",
     "train",
 ]

@@ -2,7 +2,7 @@
 
 import contextlib
 import io
-import re
+import itertools
 import sys
 from collections.abc import Sequence
 from typing import TypeVar
@@ -12,7 +12,7 @@ import tyro
 from jaxconv.data import DatasetError
 from jaxconv.train.config import Config
 from jaxconv.train.loop import DivergedError, Result, train
-from jaxconv.train.report import report_to
+from jaxconv.train.report import make_report
 
 _Settings = TypeVar("_Settings")
 
@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     config = parse(Config, arguments)
     try:
-        result = train(config, report_to(sys.stdout))
+        result = train(config, make_report(sys.stdout.isatty()))
     except DatasetError as error:
         return fail(str(error), 2)
     except DivergedError as error:
@@ -65,7 +65,13 @@ def closing_lines(result: Result) -> str:
 
 
 def _one_line(panel: str, settings: type) -> str:
-    """Take the message out of the panel, up to its first rule, that tyro prints."""
-    message = re.split(r"─{3,}[^─]*$|\n│ ─{3,}", panel.partition("\n")[2])[0]
-    text = " ".join(line.strip("│ ") for line in message.splitlines())
-    return text.strip().removeprefix(f"Error parsing {settings.__name__}: ")
+    """Take the message out of tyro's panel: what stands between title and next rule."""
+    lines = [line.strip("│| \t") for line in panel.splitlines()]
+    body = [line for line in lines if line][1:]
+    text = itertools.dropwhile(_is_rule, body)
+    message = " ".join(itertools.takewhile(lambda line: not _is_rule(line), text))
+    return message.removeprefix(f"Error parsing {settings.__name__}: ")
+
+
+def _is_rule(line: str) -> bool:
+    return not line.strip("─-╭╮╰╯ ")

@@ -1,11 +1,12 @@
 """How a run shows itself: a progress bar on a terminal, plain lines elsewhere."""
 
 import contextlib
-import sys
-from collections.abc import Iterator
-from typing import Protocol, TextIO
+import functools
+from collections.abc import Callable, Iterator
+from typing import Protocol, runtime_checkable
 
 
+@runtime_checkable
 class Report(Protocol):
     """What the training loop tells while it runs."""
 
@@ -22,15 +23,15 @@ class Report(Protocol):
 class PlainReport:
     """A line for each validation, with the loss and the speed before it."""
 
-    def __init__(self, stream: TextIO | None = None) -> None:
-        """Write to `stream`, by default standard output."""
-        self._stream = stream or sys.stdout
+    def __init__(self, say: Callable[[str], None] | None = None) -> None:
+        """Hand each line to `say`; by default print it, at once."""
+        self._say = say or functools.partial(print, flush=True)
         self._last = ""
 
     @contextlib.contextmanager
     def running(self, total: int) -> Iterator[None]:
         """Say how much there is to do."""
-        self._print(f"Training for {total:,} batches.")
+        self._say(f"Training for {total:,} batches.")
         yield
 
     def progress(self, done: int, loss: float, images_per_second: float) -> None:
@@ -39,10 +40,7 @@ class PlainReport:
 
     def validation(self, done: int, accuracy: float) -> None:
         """Print a line."""
-        self._print(validation_line(done, accuracy) + self._last)
-
-    def _print(self, line: str) -> None:
-        print(line, file=self._stream, flush=True)
+        self._say(validation_line(done, accuracy) + self._last)
 
 
 class BarReport:
@@ -84,6 +82,6 @@ def validation_line(done: int, accuracy: float) -> str:
     return f"Validation accuracy after {done} batches is {accuracy:.2%}"
 
 
-def report_to(stream: TextIO) -> Report:
-    """Return a bar if standard output, `stream`, is a terminal; else plain lines."""
-    return BarReport() if stream.isatty() else PlainReport(stream)
+def make_report(terminal: bool) -> Report:
+    """Return a bar if standard output is a terminal; else plain lines."""
+    return BarReport() if terminal else PlainReport()

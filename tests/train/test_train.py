@@ -1,0 +1,227 @@
+"""The loop, its report and the command line, on a few batches of the real MNIST."""
+
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxconv import nn
+from jaxconv.train import (
+    Config,
+    DivergedError,
+    PlainReport,
+    init_state,
+    make_optimizer,
+    make_step,
+    train,
+)
+from jaxconv.train.cli import main
+from tests.data.files import contents, write
+
+ROOT = Path(__file__).resolve().parents[2]
+QUICK = ["--max-batches", "30", "--max-test-images", "500", "--validate-every", "10"]
+quick = Config(max_batches=30, max_test_images=500, validate_every=10)
+
+
+def run(config: Config):
+    lines = []
+    return train(config, PlainReport(lines.append)), lines
+
+
+@pytest.fixture(scope="module")
+def ran():
+    return run(quick)
+
+
+def test_thirty_batches_learn_something(ran):
+    result, _ = ran
+    assert result.batches == 30
+    assert result.accuracy > 0.5  # a guess is right one time in ten
+    assert not result.interrupted
+
+
+def test_plain_report_has_a_line_for_each_validation(ran):
+    result, lines = ran
+    assert lines[0] == "Training for 30 batches."
+    starts = [f"Validation accuracy after {n} batches is " for n in (10, 20, 30)]
+    assert all(map(str.startswith, lines[1:], starts))
+    assert f"{result.accuracy:.2%}" in lines[-1]
+
+
+def test_same_seed_same_bits(ran):
+    again, _ = run(quick)
+    jax.tree.map(np.testing.assert_array_equal, again.state.params, ran[0].state.params)
+    assert again.accuracy == ran[0].accuracy
+
+
+def test_another_seed_other_params(ran):
+    other, _ = run(Config(max_batches=1, max_test_images=10, seed=1))
+    same, _ = run(Config(max_batches=1, max_test_images=10))
+    filters = [r.state.params["conv1"]["filters"] for r in (other, same)]
+    assert not jnp.array_equal(*filters)
+
+
+def test_both_methods_train_alike():
+    """Two algorithms for one operation: the same steps, to rounding."""
+    config = {"max_batches": 2, "batch_size": 4, "max_test_images": 20}
+    by_loops, _ = run(Config(method="loops", **config))
+    by_im2col, _ = run(Config(method="im2col", **config))
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6),
+        by_loops.state.params,
+        by_im2col.state.params,
+    )
+
+
+def test_the_last_smaller_batch_is_trained_on_too(tmp_path, rng):
+    """Seven images, three at a time, twice over."""
+    write(tmp_path, contents(rng))
+    result, _ = run(Config(data_dir=tmp_path, batch_size=3, epochs=2))
+    assert result.batches == 6
+    assert result.state.step == 6
+
+
+def test_the_step_donates_its_state():
+    model, optimizer = nn.Dense(3), make_optimizer(Config())
+    state = init_state(model, optimizer, (4,), seed=0)
+    make_step(model, optimizer)(state, jnp.ones((2, 4)), jnp.array([0, 1]))
+    assert state.params["weights"].is_deleted()
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_a_step_lowers_the_loss_of_its_batch(optimizer):
+    model = nn.Dense(3)
+    optimizer = make_optimizer(Config(optimizer=optimizer))
+    state = init_state(model, optimizer, (4,), seed=0)
+    step = make_step(model, optimizer)
+    x, labels = jnp.eye(4), jnp.array([0, 1, 2, 0])
+    losses = []
+    for _ in range(5):
+        with jax.numpy_dtype_promotion("standard"):  # optax's adam mixes its types
+            state, loss = step(state, x, labels)
+        losses.append(float(loss))
+    assert losses == sorted(losses, reverse=True)
+    assert state.step == 5
+
+
+def test_every_step_drops_other_units():
+    model, optimizer = nn.Dropout(0.5), make_optimizer(Config())
+    state = init_state(model, optimizer, (50,), seed=0)
+    step = make_step(model, optimizer)
+    x, labels = jnp.arange(100.0).reshape(2, 50), jnp.array([0, 1])
+    state, first = step(state, x, labels)
+    _, second = step(state, x, labels)
+    assert first != second
+
+
+def test_divergence_is_said():
+    with pytest.raises(DivergedError, match=r"after 10 batches.*lower learning_rate"):
+        run(Config(learning_rate=1e38, max_batches=20, max_test_images=10))
+
+
+# The command line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--epochs", "abc"], "Error parsing --epochs: invalid literal for int()"),
+        (["--epochs", "0"], "epochs must be at least 1, got 0."),
+        (["--batch-size", "-3"], "batch_size must be at least 1, got -3."),
+        (["--learning-rate", "nan"], "learning_rate must be a number above 0, got nan"),
+        (["--momentum", "1"], "momentum must be at least 0 and below 1, got 1.0."),
+        (["--seed", "-1"], "seed must be within 0..4294967295, got -1."),
+        (["--method", "fft"], "invalid choice 'fft' for argument '--method'."),
+        (["--nope", "3"], "Unrecognized options: --nope, 3"),
+        (["--epochs"], "Missing value for argument '--epochs'."),
+        (["--data-dir", "/nowhere"], "/nowhere: no such folder. Check data_dir."),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_bad_argument_is_one_line_and_code_2(arguments, message, capsys):
+    try:
+        code = main(arguments)
+    except SystemExit as stop:
+        code = stop.code
+    out, err = capsys.readouterr()
+    assert (code, out) == (2, "")
+    assert len(err.splitlines()) == 1
+    assert f"error: {message}" in err
+
+
+def test_help_explains_every_setting_with_its_default(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["--help"])
+    text = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert stop.value.code == 0
+    assert "--batch-size INT Images in each step. (default: 60)" in text
+    assert "(default: 20190402)" in text
+    assert text.count("(default:") == len(Config.__dataclass_fields__)
+
+
+def test_divergence_is_one_line_and_code_1(capsys):
+    assert main(["--learning-rate", "1e38", *QUICK]) == 1
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+# The script, as its user runs it
+
+
+def script(*arguments, **kwargs):
+    command = [sys.executable, "scripts/train.py", *arguments]
+    return subprocess.Popen(command, cwd=ROOT, text=True, **kwargs)
+
+
+def test_the_script_prints_plain_lines_into_a_pipe():
+    process = script(*QUICK, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    out, err = process.communicate(timeout=300)
+    assert (process.returncode, err) == (0, "")
+    assert "\x1b" not in out
+    lines = out.splitlines()
+    assert lines[-2].startswith("The model's validation accuracy is ")
+    assert lines[-1].startswith("Time for 30 batches, validation included: ")
+
+
+def read_terminal(master: int, until: str, seconds: float) -> str:
+    """Read what a program shows on its terminal until `until` appears or it ends."""
+    text, deadline = "", time.monotonic() + seconds
+    while until not in text and time.monotonic() < deadline:
+        if not select.select([master], [], [], 0.2)[0]:
+            continue
+        try:
+            chunk = os.read(master, 4096)
+        except OSError:  # the program has closed its side
+            break
+        if not chunk:
+            break
+        text += chunk.decode()
+    return text
+
+
+def test_the_script_shows_a_bar_on_a_terminal_and_ctrl_c_ends_it_cleanly():
+    master, slave = pty.openpty()
+    environment = os.environ | {"TERM": "xterm", "COLUMNS": "120"}
+    process = script(
+        "--max-test-images", "100", stdout=slave, stderr=slave, env=environment
+    )
+    os.close(slave)
+    shown = read_terminal(master, "batches is ", 300)
+    process.send_signal(signal.SIGINT)
+    shown += read_terminal(master, "never shown", 300)
+    os.close(master)
+    assert process.wait(timeout=60) == 130
+    assert "Validation accuracy after 100 batches is " in shown
+    assert "images/s" in shown
+    assert "/1000" in shown
+    assert "The model's validation accuracy is " in shown
+    assert "Interrupted after " in shown
+    assert "Traceback" not in shown
