@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 _SPACE = ("height", "width")
@@ -32,8 +33,10 @@ def array(function: str, name: str, value: Any, axes: Sequence[str]) -> Array:
 
 def pad_width(function: str, num: Any, count: int) -> tuple[int, ...]:
     """Return `num` as one pad width for each of `count` axes."""
-    nums = (num,) * count if isinstance(num, int) else tuple(num)
-    if len(nums) != count or any(not isinstance(n, int) or n < 0 for n in nums):
+    nums = tuple(num) if isinstance(num, Sequence) else (num,) * count
+    if len(nums) != count or not all(
+        isinstance(n, int | np.integer) and n >= 0 for n in nums
+    ):
         raise ValueError(
             f"{function}: num must be a number of zeros, 0 or more, or {count} of "
             f"them, got {num!r}. To crop instead, slice the input."
@@ -45,6 +48,12 @@ def operands(function: str, family: str, inp: Any, param: Any) -> tuple[Array, A
     """Return input and filter as arrays whose axes fit each other."""
     inp_axes, param_axes = _AXES[family]
     inp = array(function, "inp", inp, inp_axes)
+    for axis, label in enumerate(inp_axes):
+        if label in _SPACE and inp.shape[axis] == 0:
+            raise ValueError(
+                f"{function}: inp must have a {label} of at least 1, got 0 (axis "
+                f"{axis} of {inp.shape})."
+            )
     param = array(function, "param", param, param_axes)
     if family == "channels" and inp.shape[1] != param.shape[0]:
         raise ValueError(

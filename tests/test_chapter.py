@@ -199,6 +199,13 @@ def test_channels_take_rectangular_images_and_filters(rng):
     np.testing.assert_array_equal(chapter._param_grad(x, g, w), expected)
 
 
+def test_an_empty_batch_has_an_empty_output_and_a_filter_gradient_of_zeros():
+    inp, param = jnp.zeros((0, 3, 4, 5)), jnp.ones((3, 2, 3, 3))
+    assert chapter._output(inp, param).shape == (0, 2, 4, 5)
+    grad = chapter._param_grad(inp, jnp.zeros((0, 2, 4, 5)), param)
+    np.testing.assert_array_equal(grad, np.zeros((3, 2, 3, 3)))
+
+
 # Float types
 
 
@@ -252,6 +259,14 @@ MISTAKES = {
     "output_grad of another shape": (
         lambda: chapter._param_grad(IMAGES, zeros(2, 4, 8, 5), FILTERS),
         r"_param_grad: output_grad must be shaped like the output, \(2, 4, 8, 6\), got",
+    ),
+    "no pixels": (
+        lambda: chapter.conv_1d_batch(zeros(2, 0), PARAM),
+        r"conv_1d_batch: inp must have a width of at least 1, got 0 \(axis 1 of",
+    ),
+    "padding by a fraction": (
+        lambda: chapter.pad_1d(INPUT, 1.0),
+        r"pad_1d: num must be a number of zeros.* got 1\.0",
     ),
     "negative padding": (
         lambda: chapter.pad_1d(INPUT, -1),

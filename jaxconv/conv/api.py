@@ -119,7 +119,14 @@ def conv_param_grad(
 
 def _promote(caller: str, **arrays: Any) -> list[Array]:
     """Return the arrays in their common type, which must be a floating-point one."""
-    values = [jnp.asarray(array) for array in arrays.values()]
+    values = []
+    for name, array in arrays.items():
+        try:
+            values.append(jnp.asarray(array))
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"{caller}: {name} must be an array of numbers, got {type(array)}."
+            ) from error
     dtype = jnp.result_type(*values)
     if not jnp.issubdtype(dtype, jnp.inexact):
         pairs = zip(arrays, values, strict=True)

@@ -10,31 +10,56 @@ The set is closed, so derivatives of any order, forward and reverse, run the thr
 hand-written maps of the chosen method and nothing else.
 """
 
+import functools
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.core import ShapedArray
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
+from jax.sharding import NamedSharding, PartitionSpec, auto_axes
 
 from jaxconv.conv.choose import METHODS
 from jaxconv.conv.geometry import Geometry
-from jaxconv.conv.operands import Operand, fold, shape_of, shared_axis, unfold
+from jaxconv.conv.operands import (
+    Operand,
+    fold,
+    shape_of,
+    shared_axis,
+    unfold,
+    vary_alike,
+)
 
 
 def output(x: Array, w: Array, *, geometry: Geometry, method: str) -> Array:
     """Convolve `x` with `w`."""
-    return output_p.bind(x, w, geometry=geometry, method=method)
+    return _bind(output_p, x, w, geometry=geometry, method=method)
 
 
 def input_grad(g: Array, w: Array, *, geometry: Geometry, method: str) -> Array:
     """Compute the gradient at the input, given the gradient at the output."""
-    return input_grad_p.bind(g, w, geometry=geometry, method=method)
+    return _bind(input_grad_p, g, w, geometry=geometry, method=method)
 
 
 def param_grad(x: Array, g: Array, *, geometry: Geometry, method: str) -> Array:
     """Compute the gradient at the filters, given the gradient at the output."""
-    return param_grad_p.bind(x, g, geometry=geometry, method=method)
+    return _bind(param_grad_p, x, g, geometry=geometry, method=method)
+
+
+def _bind(primitive: Primitive, a: Array, b: Array, **facts: Any) -> Array:
+    """Bind as sharding wants it: operands that vary over the same mesh axes.
+
+    On an explicit mesh the compiler places the work, and the batch stays where it was.
+    """
+    a, b = vary_alike(a, b)
+    specs = [jax.typeof(array).sharding.spec for array in (a, b)]
+    if any(axis is not None for spec in specs for axis in spec):
+        batch = None if primitive is param_grad_p else specs[0][0]
+        bind = functools.partial(primitive.bind, **facts)
+        return auto_axes(bind, out_sharding=PartitionSpec(batch))(a, b)
+    return primitive.bind(a, b, **facts)
 
 
 def _primitive(
@@ -47,7 +72,9 @@ def _primitive(
         return getattr(METHODS[method], f"_{name}")(a, b, geometry)
 
     def abstract(a, b, *, geometry: Geometry, method: str) -> ShapedArray:
-        return ShapedArray(shape_of(result, geometry), a.dtype)
+        shape = shape_of(result, geometry)
+        placed = NamedSharding(a.sharding.mesh, PartitionSpec(*[None] * len(shape)))
+        return a.update(shape=shape, sharding=placed, weak_type=False)
 
     def batch(arrays, mapped_axes, *, geometry: Geometry, method: str):
         """Fold the mapped axis into the geometry, run the same map, unfold it."""

@@ -35,7 +35,7 @@ def choose(method: str, caller: str) -> str:
     """
     if method == "auto":
         return "im2col"
-    if method not in METHODS:
+    if not isinstance(method, str) or method not in METHODS:
         names = ", ".join(f'"{name}"' for name in get_args(Method))
         raise ValueError(f"{caller}: method must be one of {names}, got {method!r}.")
     return method

@@ -22,6 +22,8 @@ from jax import lax
 Shape = tuple[int, ...]
 Pads = tuple[tuple[int, int], ...]
 
+_LARGEST = 2**31 - 1  # XLA counts positions along an axis in 32 bits
+
 
 @dataclasses.dataclass(frozen=True)
 class Geometry:
@@ -58,13 +60,14 @@ class Geometry:
         >>> Geometry.of((60, 1, 28, 28), (1, 32, 5, 5)).out_shape
         (60, 32, 28, 28)
         """
-        x_shape, w_shape = tuple(x_shape), tuple(w_shape)
+        x_shape = _shape("x", x_shape, caller)
+        w_shape = _shape("w", w_shape, caller)
         _check_ranks(x_shape, w_shape, caller)
         _check_channels(x_shape, w_shape, groups, caller)
         space, kernel = x_shape[2:], w_shape[2:]
         strides = _per_axis("strides", strides, len(space), caller)
         pads = _pads(padding, space, kernel, strides, caller)
-        _check_filter_fits(x_shape, w_shape, pads, caller)
+        _check_padded_size(x_shape, w_shape, pads, caller)
         return cls(
             n=x_shape[0],
             groups=groups,
@@ -129,13 +132,22 @@ class Geometry:
         )
 
 
+def _shape(name: str, shape: Any, caller: str) -> Shape:
+    """Return `shape` as a tuple of sizes."""
+    if not isinstance(shape, Sequence) or not all(_is_int(n) and n >= 0 for n in shape):
+        raise ValueError(
+            f"{caller}: the shape of {name} must be a sequence of sizes, got {shape!r}."
+        )
+    return tuple(int(n) for n in shape)
+
+
 def _per_axis(name: str, value: Any, axes: int, caller: str) -> Shape:
     """Return `value` as one positive int for each spatial axis."""
     values = (value,) * axes if _is_int(value) else value
     if (
         not isinstance(values, Sequence)
         or len(values) != axes
-        or not all(_is_int(v) and v >= 1 for v in values)
+        or not all(_is_int(v) and 1 <= v <= _LARGEST for v in values)
     ):
         raise ValueError(
             f"{caller}: {name} must be an int of at least 1, or one for each of the "
@@ -220,9 +232,14 @@ def _check_channels(x_shape: Shape, w_shape: Shape, groups: Any, caller: str) ->
         )
 
 
-def _check_filter_fits(x_shape: Shape, w_shape: Shape, pads: Pads, caller: str) -> None:
+def _check_padded_size(x_shape: Shape, w_shape: Shape, pads: Pads, caller: str) -> None:
     axes = zip(x_shape[2:], w_shape[2:], pads, strict=True)
     for axis, (size, k, (low, high)) in enumerate(axes, start=2):
+        if max(abs(low), abs(high), size + low + high) > _LARGEST:
+            raise ValueError(
+                f"{caller}: padding must keep axis {axis} below 2**31 pixels, got "
+                f"{size} + {low} + {high}."
+            )
         if size + low + high < k:
             raise ValueError(
                 f"{caller}: w is larger than the padded x along axis {axis}: {k} taps "

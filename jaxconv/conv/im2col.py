@@ -23,7 +23,12 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from jaxconv.conv.geometry import Geometry, Shape
-from jaxconv.conv.operands import accumulator, merge_groups, split_groups
+from jaxconv.conv.operands import (
+    accumulator,
+    accumulator_zeros,
+    merge_groups,
+    split_groups,
+)
 from jaxconv.conv.padding import pad_input, zero_pad
 
 _TILE_BYTES = 2**21  # of patches at a time: about a core's second-level cache
@@ -64,7 +69,7 @@ def _param_grad(x: Array, g: Array, geometry: Geometry) -> Array:
     else:
         parts = _cut(xs, tiles, size), _cut(gs, tiles, size)
         rows = geometry.ci * geometry.taps
-        zero = jnp.zeros((geometry.groups, rows, geometry.co), accumulator(x.dtype))
+        zero = accumulator_zeros((geometry.groups, rows, geometry.co), x)
         total, _ = lax.scan(lambda t, tile: (t + products(tile), None), zero, parts)
     grad = total.reshape(geometry.groups, geometry.ci, geometry.taps, geometry.co)
     grad = grad.transpose(1, 0, 3, 2)  # ci groups co taps

@@ -21,7 +21,12 @@ from jax import Array
 
 from jaxconv.chapter import nested_loops
 from jaxconv.conv.geometry import Geometry
-from jaxconv.conv.operands import accumulator, merge_groups, split_groups
+from jaxconv.conv.operands import (
+    accumulator,
+    accumulator_zeros,
+    merge_groups,
+    split_groups,
+)
 from jaxconv.conv.padding import crop_input, pad_input
 
 
@@ -36,7 +41,7 @@ def _output(x: Array, w: Array, geometry: Geometry) -> Array:
         return out.at[..., *o].add(product)
 
     shape = (geometry.n, geometry.groups, geometry.co, *geometry.out)
-    out = _each_position_and_tap(body, jnp.zeros(shape, acc), geometry)
+    out = _each_position_and_tap(body, accumulator_zeros(shape, x), geometry)
     return merge_groups(out).astype(x.dtype)
 
 
@@ -51,7 +56,7 @@ def _input_grad(g: Array, w: Array, geometry: Geometry) -> Array:
         return grad.at[..., *read].add(product)
 
     shape = (geometry.n, geometry.groups, geometry.ci, *geometry.padded)
-    grad = _each_position_and_tap(body, jnp.zeros(shape, acc), geometry)
+    grad = _each_position_and_tap(body, accumulator_zeros(shape, g), geometry)
     return crop_input(merge_groups(grad), geometry).astype(g.dtype)
 
 
@@ -66,7 +71,7 @@ def _param_grad(x: Array, g: Array, geometry: Geometry) -> Array:
         return grad.at[..., *p].add(product)
 
     shape = (geometry.ci, geometry.groups, geometry.co, *geometry.kernel)
-    grad = _each_position_and_tap(body, jnp.zeros(shape, acc), geometry)
+    grad = _each_position_and_tap(body, accumulator_zeros(shape, x), geometry)
     return merge_groups(grad).astype(x.dtype)
 
 

@@ -43,7 +43,10 @@ class Stream(Protocol):
 
 
 def read_idx(
-    file: Path | Traversable, shape: Sequence[int | None], *, sha256: str | None = None
+    file: str | Path | Traversable,
+    shape: Sequence[int | None],
+    *,
+    sha256: str | None = None,
 ) -> np.ndarray:
     """Read one IDX file of unsigned bytes.
 
@@ -59,6 +62,7 @@ def read_idx(
       DatasetError: the file cannot be read, is not IDX, or not of this type and shape;
         it holds fewer or more bytes than its header promises; or the digest differs.
     """
+    file = Path(file) if isinstance(file, str) else file
     try:
         with file.open("rb") as raw:
             gzipped = raw.read(2) == _GZIP_MAGIC

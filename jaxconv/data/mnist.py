@@ -5,6 +5,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from jaxconv.data.idx import DatasetError, read_idx
 
@@ -45,15 +46,19 @@ def load_mnist(
 
     Raises:
       DatasetError: a file is missing or damaged, or the files do not belong together.
+      ValueError: `num_classes` is not within 1..256.
 
     Source: Y. LeCun and C. Cortes, the MNIST database of handwritten digits.
     """
+    if not isinstance(num_classes, int) or not 1 <= num_classes <= 256:
+        raise ValueError(
+            "load_mnist: num_classes must be within 1..256, as labels are bytes, got "
+            f"{num_classes!r}."
+        )
     if data_dir is None:
         folder: Path | Traversable = resources.files("jaxconv.data") / "mnist"
     else:
-        folder = Path(data_dir).expanduser()
-        if not folder.is_dir():
-            raise DatasetError(f"{folder}: no such folder. Check data_dir.")
+        folder = _folder(data_dir)
     embedded = data_dir is None
     return (
         _load_split(folder, "train", num_classes, embedded),
@@ -61,7 +66,7 @@ def load_mnist(
     )
 
 
-def standardize(train_images: np.ndarray, *others: np.ndarray) -> list[np.ndarray]:
+def standardize(train_images: ArrayLike, *others: ArrayLike) -> list[np.ndarray]:
     """Scale images to mean 0 and variance 1 with the training set's figures.
 
     Args:
@@ -74,25 +79,26 @@ def standardize(train_images: np.ndarray, *others: np.ndarray) -> list[np.ndarra
     Raises:
       ValueError: there are no training images, or all their pixels are equal.
     """
-    if train_images.size == 0:
-        raise ValueError(
-            f"standardize: train_images is empty, of shape {train_images.shape}."
-        )
-    mean = np.mean(train_images, dtype=np.float64)
-    scaled = [images.astype(np.float32) for images in (train_images, *others)]
+    arrays = [np.asarray(images) for images in (train_images, *others)]
+    train = arrays[0]
+    if train.size == 0:
+        raise ValueError(f"standardize: train_images is empty, of shape {train.shape}.")
+    mean = np.mean(train, dtype=np.float64)
+    dtype = np.result_type(train, np.float32)
+    scaled = [images.astype(dtype) for images in arrays]
     for images in scaled:
-        images -= np.float32(mean)
-    rows = scaled[0].reshape(len(train_images), -1)
+        images -= mean.astype(dtype)
+    rows = scaled[0].reshape(len(train), -1)
     squares = np.einsum("np,np->n", rows, rows)  # no second copy of all the images
-    deviation = np.sqrt(squares.sum(dtype=np.float64) / train_images.size)
-    if not deviation > 0:
+    deviation = np.sqrt(squares.sum(dtype=np.float64) / train.size)
+    if not 0 < deviation < np.inf:
         raise ValueError(
-            f"standardize: all pixels of train_images equal {mean:g}, so there is no "
-            "deviation to divide by."
+            "standardize: the deviation of train_images must be above 0 and finite, "
+            f"got {deviation:g} around the mean {mean:g}. Are all pixels equal?"
         )
     for images in scaled:
-        images /= np.float32(deviation)
-    return scaled
+        images /= deviation.astype(dtype)
+    return [images.astype(np.float32, copy=False) for images in scaled]
 
 
 def _load_split(
@@ -122,8 +128,21 @@ def _load_split(
     return images[:, None], labels
 
 
+def _folder(data_dir: str | Path) -> Path:
+    try:
+        folder = Path(data_dir).expanduser()
+        if folder.is_dir():
+            return folder
+    except (OSError, RuntimeError) as error:  # an unknown user, no permission
+        raise DatasetError(f"{data_dir}: cannot be opened: {error}.") from error
+    raise DatasetError(f"{folder}: no such folder. Check data_dir.")
+
+
 def _find(folder: Path | Traversable, name: str) -> Path | Traversable:
-    for candidate in (name, f"{name}.gz"):
-        if (folder / candidate).is_file():
-            return folder / candidate
+    try:
+        for candidate in (name, f"{name}.gz"):
+            if (folder / candidate).is_file():
+                return folder / candidate
+    except OSError as error:
+        raise DatasetError(f"{folder}: cannot be opened: {error}.") from error
     raise DatasetError(f"{folder}: neither {name} nor {name}.gz is there.")

@@ -55,7 +55,7 @@ def serial(*layers: Layer) -> Layer:
     ((3,), ['bias', 'weights'])
     """
     counts: Counter[str] = Counter()
-    parts = []
+    parts: list[tuple[str, Layer]] = []
     for position, layer in enumerate(layers):
         if not isinstance(layer, Layer):
             raise ValueError(
@@ -63,7 +63,13 @@ def serial(*layers: Layer) -> Layer:
                 "with Layer(init, apply), or from a function with elementwise."
             )
         counts[layer.name] += 1
-        parts.append((f"{layer.name}{counts[layer.name]}", layer))
+        name = f"{layer.name}{counts[layer.name]}"
+        if name in dict(parts):
+            raise ValueError(
+                f"serial: two layers would be called {name!r}. Give argument "
+                f"{position} another Layer.name, one that does not end in a digit."
+            )
+        parts.append((name, layer))
 
     def init(key, input_shape):
         shape, params = tuple(input_shape), {}
@@ -92,13 +98,19 @@ def followed_by(layer: Layer, *others: Layer) -> Layer:
     def init(key, input_shape):
         shape, params = layer.init(key, input_shape)
         for other in others:
-            shape, _ = other.init(key, shape)
+            shape, other_params = other.init(key, shape)
+            if other_params:
+                raise ValueError(
+                    f"{other.name} has parameters, so it cannot be the activation of "
+                    f"{layer.name}. Make it a layer of its own, with serial."
+                )
         return shape, params
 
     def apply(params, x, *, key=None):
-        y = layer.apply(params, x, key=key)
-        for other in others:
-            y = other.apply({}, y, key=key)
+        first_key, *other_keys = _split(key, 1 + len(others))
+        y = layer.apply(params, x, key=first_key)
+        for other, other_key in zip(others, other_keys, strict=True):
+            y = other.apply({}, y, key=other_key)
         return y
 
     return Layer(init, apply, layer.name)

@@ -1,8 +1,9 @@
 """The chapter's layers: convolution, dense, flatten, dropout and the activations."""
 
 import math
+import numbers
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -58,7 +59,13 @@ def Conv2D(
     Source: the chapter, section 5; X. Glorot and Y. Bengio (2010), equation 12.
     """
     _check_count("Conv2D", "out_channels", out_channels)
-    kernel = (param_size,) * 2 if isinstance(param_size, int) else tuple(param_size)
+    _check_count("Conv2D", "groups", groups)
+    kernel = param_size if isinstance(param_size, tuple) else (param_size,) * 2
+    if len(kernel) != 2:
+        raise ValueError(
+            "Conv2D: param_size must be the filters' height and width, or one number "
+            f"for both, got {param_size!r}."
+        )
     for size in kernel:
         _check_count("Conv2D", "param_size", size)
     initializer = _initializer("Conv2D", weight_init)
@@ -69,10 +76,10 @@ def Conv2D(
         )
 
     def init(key, input_shape):
-        if len(input_shape) != 3:
+        if len(input_shape) != 3 or input_shape[0] < 1:
             raise ValueError(
                 "Conv2D: input_shape must be (channels, height, width), without the "
-                f"batch, got {tuple(input_shape)}."
+                f"batch, with at least one channel, got {tuple(input_shape)}."
             )
         if input_shape[0] % groups:
             raise ValueError(
@@ -117,7 +124,7 @@ def Dense(
     initializer = _initializer("Dense", weight_init)
 
     def init(key, input_shape):
-        if len(input_shape) != 1:
+        if len(input_shape) != 1 or input_shape[0] < 1:
             raise ValueError(
                 "Dense: input_shape must be (features,), without the batch, got "
                 f"{tuple(input_shape)}. Put Flatten() before it, or flatten=True into "
@@ -164,7 +171,7 @@ def Dropout(dropout: float) -> Layer:
     Source: N. Srivastava et al. (2014), "Dropout", section 10.
     """
     keep_prob = dropout
-    if not 0 < keep_prob <= 1:
+    if not isinstance(keep_prob, numbers.Real) or not 0 < keep_prob <= 1:
         raise ValueError(
             "Dropout: dropout must be the probability of keeping a unit, above 0 and "
             f"at most 1, got {dropout!r}. 1 keeps all."
@@ -208,6 +215,9 @@ def Linear() -> Layer:
     return elementwise(lambda x: x, "linear")
 
 
+_ACTIVATIONS: tuple[Any, ...] = (Sigmoid, Tanh, ReLU, Linear)
+
+
 def _no_params(key, input_shape):
     return tuple(input_shape), {}
 
@@ -226,7 +236,7 @@ def _activation(caller: str, activation: Activation | None) -> Layer:
         return Linear()
     if isinstance(activation, Layer):
         return activation
-    if callable(activation):
+    if callable(activation) and activation not in _ACTIVATIONS:
         return elementwise(activation)
     raise ValueError(
         f"{caller}: activation must be a layer such as Tanh(), a function of an array, "
@@ -235,12 +245,12 @@ def _activation(caller: str, activation: Activation | None) -> Layer:
 
 
 def _initializer(caller: str, weight_init: WeightInit) -> Initializer:
-    if weight_init == "glorot":
-        return jax.nn.initializers.glorot_normal(in_axis=0, out_axis=1)
-    if weight_init == "standard":
-        return jax.nn.initializers.normal(1.0)
     if callable(weight_init):
         return weight_init
+    if isinstance(weight_init, str) and weight_init == "glorot":
+        return jax.nn.initializers.glorot_normal(in_axis=0, out_axis=1)
+    if isinstance(weight_init, str) and weight_init == "standard":
+        return jax.nn.initializers.normal(1.0)
     raise ValueError(
         f'{caller}: weight_init must be "standard", "glorot" or an initializer of '
         f"jax.nn.initializers, got {weight_init!r}."
@@ -248,7 +258,7 @@ def _initializer(caller: str, weight_init: WeightInit) -> Initializer:
 
 
 def _check_count(caller: str, name: str, value: int) -> None:
-    if not isinstance(value, int) or value < 1:
+    if not isinstance(value, numbers.Integral) or value < 1:
         raise ValueError(
             f"{caller}: {name} must be an int of at least 1, got {value!r}."
         )

@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from jaxconv.nn.layer import Layer, Shape
 
+_BIAS = jax.tree_util.DictKey("bias")
 _TITLES = ("layer", "output shape", "weights", "biases", "neurons")
 
 
@@ -61,8 +63,11 @@ def _rows(
 def _count(params: Any) -> tuple[int, int]:
     """Return the number of weights and of biases: the leaves named `bias`."""
     leaves = jax.tree_util.tree_leaves_with_path(params)
-    total = sum(leaf.size for _, leaf in leaves)
-    biases = sum(leaf.size for path, leaf in leaves if path[-1].key == "bias")
+    sizes = [
+        (path[-1:] == (_BIAS,), math.prod(jnp.shape(leaf))) for path, leaf in leaves
+    ]
+    total = sum(size for _, size in sizes)
+    biases = sum(size for is_bias, size in sizes if is_bias)
     return total - biases, biases
 
 

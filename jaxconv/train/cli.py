@@ -23,8 +23,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0: done. 1: training diverged. 2: a bad argument or bad data. 130: interrupted.
     """
     config = parse(Config, arguments)
+    terminal = sys.stdout is not None and sys.stdout.isatty()
     try:
-        result = train(config, make_report(sys.stdout.isatty()))
+        result = train(config, make_report(terminal))
     except DatasetError as error:
         return fail(str(error), 2)
     except DivergedError as error:

@@ -64,6 +64,11 @@ class Config:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}.")
+        if self.num_classes > 256:
+            raise ValueError(
+                f"num_classes must be at most 256, as labels are bytes, got "
+                f"{self.num_classes}."
+            )
         if not (self.learning_rate > 0 and math.isfinite(self.learning_rate)):
             raise ValueError(
                 f"learning_rate must be a number above 0, got {self.learning_rate}."

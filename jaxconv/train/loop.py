@@ -2,20 +2,17 @@
 
 import contextlib
 import dataclasses
-import itertools
 import math
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import numpy as np
-from jax import Array
 
-from jaxconv.data import load_mnist, standardize
+from jaxconv.data import DatasetError, load_mnist, standardize
 from jaxconv.data.mnist import Split
-from jaxconv.nn import Params, models
+from jaxconv.nn import models
 from jaxconv.train.config import Config
 from jaxconv.train.report import Report
 from jaxconv.train.step import (
@@ -31,7 +28,7 @@ _TEST_BATCH = 1000  # images validated at once
 
 
 class DivergedError(RuntimeError):
-    """The loss is not a finite number any more."""
+    """The loss or an output of the model is not a finite number any more."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,31 +49,46 @@ def train(config: Config, report: Report) -> Result:
       DatasetError: the data cannot be used.
       DivergedError: the loss became infinite or NaN.
     """
-    (images, labels), test = _load(config)
+    (images, labels), (test_images, test_labels) = _load(config)
     model = getattr(models, config.model)(config.num_classes, method=config.method)
     optimizer = make_optimizer(config)
     state = init_state(model, optimizer, images.shape[1:], config.seed)
     step, count_correct = make_step(model, optimizer), make_count_correct(model)
+
+    def validate(done: int) -> float:
+        """Return the share of test images that are classified rightly."""
+        right = 0
+        for at in range(0, len(test_images), _TEST_BATCH):
+            part = slice(at, at + _TEST_BATCH)
+            count, finite = count_correct(
+                state.params, test_images[part], test_labels[part]
+            )
+            if not finite:
+                raise _diverged("an output of the model", done)
+            right += int(count)
+        return right / len(test_images)
 
     total = config.epochs * math.ceil(len(images) / config.batch_size)
     total = min(total, config.max_batches or total)
     done, accuracy = 0, None
     watch = _Stopwatch()
     with report.running(total), _interrupts() as interrupted:
-        for index in itertools.islice(_batches(len(images), config), total):
+        for index, _ in zip(_batches(len(images), config), range(total), strict=False):
             if interrupted():
                 break
             state, loss = step(state, images[index], labels[index])
             done, accuracy = done + 1, None
             watch.images += len(index)
             if done % _REPORT_EVERY == 0 or done == total:
-                report.progress(done, _finite(float(loss), done), watch.rate())
+                if not math.isfinite(loss):
+                    raise _diverged("the loss", done)
+                report.progress(done, float(loss), watch.rate())
             if done % config.validate_every == 0:
-                accuracy = _accuracy(count_correct, state.params, *test)
+                accuracy = validate(done)
                 report.validation(done, accuracy)
                 watch.restart()
         if accuracy is None:
-            accuracy = _accuracy(count_correct, state.params, *test)
+            accuracy = validate(done)
         return Result(state, accuracy, done, watch.total(), interrupted())
 
 
@@ -86,7 +98,10 @@ def _load(config: Config) -> tuple[Split, Split]:
         config.data_dir, num_classes=config.num_classes
     )
     kept = slice(config.max_test_images)
-    images, test_images = standardize(images, test_images[kept])
+    try:
+        images, test_images = standardize(images, test_images[kept])
+    except ValueError as error:
+        raise DatasetError(f"{config.data_dir}: {error}") from error
     test_labels = test_labels[kept].astype(np.int32)
     return (images, labels.astype(np.int32)), (test_images, test_labels)
 
@@ -99,24 +114,11 @@ def _batches(count: int, config: Config) -> Iterator[np.ndarray]:
             yield order[start : start + config.batch_size]
 
 
-def _accuracy(
-    count_correct: Callable[..., Array], params: Params, images: Any, labels: Any
-) -> float:
-    """Return the share of images that are classified rightly."""
-    parts = [slice(at, at + _TEST_BATCH) for at in range(0, len(images), _TEST_BATCH)]
-    right = sum(
-        int(count_correct(params, images[part], labels[part])) for part in parts
+def _diverged(what: str, done: int) -> DivergedError:
+    return DivergedError(
+        f"{what} is not a finite number after {done:,} batches: training diverged. Try "
+        "a lower learning_rate."
     )
-    return right / len(images)
-
-
-def _finite(loss: float, done: int) -> float:
-    if not math.isfinite(loss):
-        raise DivergedError(
-            f"the loss is {loss} after {done:,} batches: training diverged. Try a "
-            "lower learning_rate."
-        )
-    return loss
 
 
 class _Stopwatch:
@@ -140,23 +142,27 @@ class _Stopwatch:
 
 @contextlib.contextmanager
 def _interrupts() -> Iterator[Callable[[], bool]]:
-    """Turn the first Ctrl-C into a note to stop; the second one is not caught.
+    """Turn the first Ctrl-C into a note to stop; a second one does what it did before.
 
     A step must not be cut in half: the buffers it was given are gone, and the new ones
-    are not there yet.
+    are not there yet. Where Ctrl-C is ignored (`nohup`), it stays so.
     """
     seen = False
     before = signal.getsignal(signal.SIGINT)
+    ours = (
+        before is not signal.SIG_IGN
+        and threading.current_thread() is threading.main_thread()
+    )
 
     def note(signum, frame):
         nonlocal seen
         seen = True
         signal.signal(signal.SIGINT, before)
 
-    if threading.current_thread() is threading.main_thread():
+    if ours:
         signal.signal(signal.SIGINT, note)
     try:
         yield lambda: seen
     finally:
-        if threading.current_thread() is threading.main_thread():
+        if ours:
             signal.signal(signal.SIGINT, before)

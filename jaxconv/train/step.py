@@ -64,10 +64,16 @@ def make_step(model: Layer, optimizer: optax.GradientTransformation) -> Step:
     return jax.jit(step, donate_argnums=0)
 
 
-def make_count_correct(model: Layer) -> Callable[[Params, Array, Array], Array]:
-    """Return the jitted count of images that `model` classifies rightly."""
+def make_count_correct(model: Layer) -> Callable[..., tuple[Array, Array]]:
+    """Return the jitted `(params, images, labels) -> (right, finite)`.
+
+    `right` counts the images that `model` classifies rightly; `finite` is whether all
+    its outputs are: if not, the count means nothing.
+    """
 
     def count_correct(params, images, labels):
-        return jnp.sum(jnp.argmax(model.apply(params, images), axis=1) == labels)
+        logits = model.apply(params, images)
+        right = jnp.sum(jnp.argmax(logits, axis=1) == labels)
+        return right, jnp.all(jnp.isfinite(logits))
 
     return jax.jit(count_correct)

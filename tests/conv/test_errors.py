@@ -76,6 +76,30 @@ MISTAKES = {
         lambda: conv(X, W, method="winograd"),
         r'method must be one of "auto", "im2col", "loops", got \'winograd\'',
     ),
+    "a method of no name": (
+        lambda: conv(X, W, method=["loops"]),
+        r'method must be one of "auto", "im2col", "loops", got \[',
+    ),
+    "text for an array": (
+        lambda: conv("x", W),
+        r"conv: x must be an array of numbers, got <class 'str'>",
+    ),
+    "nothing for an array": (
+        lambda: conv(X, None),
+        r"conv: w must be an array of numbers, got <class 'NoneType'>",
+    ),
+    "padding beyond what can be counted": (
+        lambda: conv(X, W, padding=2**31),
+        r"padding must keep axis 2 below 2\*\*31 pixels, got 28 \+ 2147483648",
+    ),
+    "input_shape by one number": (
+        lambda: conv_input_grad(zeros(60, 32, 28, 28), W, input_shape=60),
+        r"conv_input_grad: the shape of x must be a sequence of sizes, got 60",
+    ),
+    "kernel_shape below 0": (
+        lambda: conv_param_grad(X, X, kernel_shape=(1, 32, -3, 5)),
+        r"conv_param_grad: the shape of w must be a sequence of sizes, got \(1, 32, -3",
+    ),
     "whole numbers": (
         lambda: conv(zeros(2, 1, 8, dtype="int8"), zeros(1, 1, 3, dtype="int8")),
         r"must be of a floating-point type, got x int8 and w int8",

@@ -4,6 +4,7 @@ import gzip
 import struct
 import tracemalloc
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -153,9 +154,25 @@ def test_a_missing_file_is_named(tmp_path, rng):
         load_mnist(tmp_path)
 
 
-def test_a_missing_folder_is_named(tmp_path):
-    with pytest.raises(DatasetError, match=r"nowhere: no such folder"):
-        load_mnist(tmp_path / "nowhere")
+@pytest.mark.parametrize(
+    ("folder", "message"),
+    [
+        ("/nowhere", r"/nowhere: no such folder"),
+        ("~nobody-of-that-name/x", r"~nobody.* cannot be opened"),
+        ("x" * 5000, r"x: cannot be opened: .*too long"),
+    ],
+    ids=["missing", "unknown user", "too long"],
+)
+def test_a_folder_that_cannot_be_opened_is_named(folder, message):
+    with pytest.raises(DatasetError, match=message):
+        load_mnist(folder)
+
+
+@pytest.mark.parametrize("num_classes", [0, 257, "10"])
+@pytest.mark.usefixtures("our_errors")
+def test_a_number_of_classes_that_bytes_cannot_hold_is_refused(num_classes):
+    with pytest.raises(ValueError, match=r"num_classes must be within 1\.\.256"):
+        load_mnist(num_classes=num_classes)
 
 
 @pytest.mark.parametrize("gzipped", [False, True])
@@ -231,11 +248,26 @@ def test_2000_damaged_files_are_read_rightly_or_refused(tmp_path, kind, gzipped)
 # standardize
 
 
+def test_standardize_leaves_its_arguments_alone_and_takes_any_array():
+    images = np.arange(12.0).reshape(3, 4)
+    kept = images.copy()
+    train, test = standardize(images, jnp.array(images, jnp.float32))
+    np.testing.assert_array_equal(images, kept)
+    np.testing.assert_array_equal(train, test)
+    assert np.var(train) == pytest.approx(1, rel=1e-6)
+
+
+def test_standardize_loses_nothing_far_from_zero():
+    images = 1e9 + np.arange(12.0).reshape(3, 4)
+    np.testing.assert_array_equal(*standardize(images, images))
+    assert len(np.unique(standardize(images)[0])) == 12
+
+
 def test_standardize_refuses_an_empty_training_set():
     with pytest.raises(ValueError, match=r"train_images is empty, of shape \(0, 28\)"):
         standardize(np.zeros((0, 28), np.uint8))
 
 
 def test_standardize_refuses_a_training_set_of_one_grey():
-    with pytest.raises(ValueError, match=r"all pixels of train_images equal 7"):
+    with pytest.raises(ValueError, match=r"got 0 around the mean 7"):
         standardize(np.full((2, 4), 7, np.uint8))

@@ -160,6 +160,13 @@ def test_two_dropouts_of_a_model_drop_different_units():
     assert 0.2 < kept < 0.3  # a quarter passes both; a half would pass the same twice
 
 
+def test_a_dropout_within_a_layer_drops_other_units_than_the_layers_own():
+    layer = nn.Dense(10000, activation=nn.Dropout(0.5), dropout=0.5)
+    params = {"weights": jnp.ones((1, 10000)), "bias": jnp.zeros(10000)}
+    kept = jnp.mean(layer.apply(params, jnp.ones((1, 1)), key=KEY) > 0)
+    assert 0.22 < kept < 0.28  # a quarter passes both; a half would pass the same twice
+
+
 # Initialisation
 
 
@@ -211,7 +218,7 @@ MISTAKES = {
     ),
     "conv with the batch in the shape": (
         lambda: nn.Conv2D(4, 3).init(KEY, (60, 1, 28, 28)),
-        r"Conv2D: input_shape must be .*without the batch, got \(60, 1, 28, 28\)",
+        r"Conv2D: input_shape must be .*without the batch.*got \(60, 1, 28, 28\)",
     ),
     "conv on channels-last images": (
         applied(nn.Conv2D(4, 3), {"filters": jnp.zeros((1, 4, 3, 3))}, 2, 8, 8, 1),
@@ -220,6 +227,31 @@ MISTAKES = {
     "conv groups": (
         lambda: nn.Conv2D(4, 3, groups=2).init(KEY, (3, 8, 8)),
         r"Conv2D: groups must divide the input channels, got 2 groups and 3 channels",
+    ),
+    "conv groups of none": (
+        lambda: nn.Conv2D(4, 3, groups=0),
+        r"Conv2D: groups must be an int of at least 1, got 0",
+    ),
+    "conv on no channels": (
+        lambda: nn.Conv2D(4, 3).init(KEY, (0, 8, 8)),
+        r"with at least one channel, got \(0, 8, 8\)",
+    ),
+    "conv with one of two sizes": (
+        lambda: nn.Conv2D(4, (3,)),
+        r"Conv2D: param_size must be the filters' height and width.* got \(3,\)",
+    ),
+    "an activation with parameters": (
+        lambda: nn.Dense(3, activation=nn.Dense(4)).init(KEY, (2,)),
+        r"dense has parameters, so it cannot be the activation of dense",
+    ),
+    "an activation without its parentheses": (
+        lambda: nn.Dense(3, activation=nn.Tanh),
+        r"activation must be a layer such as Tanh\(\)",
+    ),
+    "dropout of no number": (lambda: nn.Dropout(None), r"keeping a unit.* got None"),
+    "two layers of one name": (
+        lambda: nn.serial(nn.elementwise(abs, "a1"), *[nn.elementwise(abs, "a")] * 11),
+        r"serial: two layers would be called 'a11'",
     ),
     "conv channels": (
         lambda: nn.Conv2D(0, 3),

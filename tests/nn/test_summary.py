@@ -32,6 +32,14 @@ def test_layers_that_learn_nothing_count_no_neurons(capsys):
     ]
 
 
+def test_params_may_be_any_pytree(capsys):
+    def init(key, input_shape):
+        return input_shape, [jax.numpy.ones((2, 3)), {"bias": 1.0}]
+
+    nn.summary(nn.Layer(init, lambda params, x, *, key=None: x, "odd"), (3,))
+    assert capsys.readouterr().out.splitlines()[2].split()[2:] == ["6", "1", "3"]
+
+
 def test_a_layer_of_ones_own_is_counted(capsys):
     def init(key, input_shape):
         return input_shape, {"scale": jax.numpy.ones(input_shape)}

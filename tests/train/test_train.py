@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from jaxconv import nn
+from jaxconv.data import DatasetError
 from jaxconv.train import (
     Config,
     DivergedError,
@@ -128,6 +129,20 @@ def test_divergence_is_said():
         run(Config(learning_rate=1e38, max_batches=20, max_test_images=10))
 
 
+def test_divergence_in_the_last_step_is_said():
+    """The step's own loss is still finite: it was computed before the update."""
+    with pytest.raises(DivergedError, match=r"output of the model.*after 1 batches"):
+        run(Config(learning_rate=1e38, max_batches=1, max_test_images=10))
+
+
+def test_a_folder_of_one_grey_is_refused(tmp_path, rng):
+    files = contents(rng)
+    black = files["train-images-idx3-ubyte"][:16] + bytes(7 * 28 * 28)
+    write(tmp_path, files | {"train-images-idx3-ubyte": black})
+    with pytest.raises(DatasetError, match=r"standardize: the deviation"):
+        run(Config(data_dir=tmp_path))
+
+
 # The command line
 
 
@@ -140,6 +155,7 @@ def test_divergence_is_said():
         (["--learning-rate", "nan"], "learning_rate must be a number above 0, got nan"),
         (["--momentum", "1"], "momentum must be at least 0 and below 1, got 1.0."),
         (["--seed", "-1"], "seed must be within 0..4294967295, got -1."),
+        (["--num-classes", "257"], "num_classes must be at most 256"),
         (["--method", "fft"], "invalid choice 'fft' for argument '--method'."),
         (["--nope", "3"], "Unrecognized options: --nope, 3"),
         (["--epochs"], "Missing value for argument '--epochs'."),
@@ -176,8 +192,18 @@ def test_divergence_is_one_line_and_code_1(capsys):
 # The script, as its user runs it
 
 
+# Ctrl-C as a terminal has it: a shell that starts tests in the background ignores it.
+START = """
+import runpy, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+print("started", flush=True)
+del sys.argv[0]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
 def script(*arguments, **kwargs):
-    command = [sys.executable, "scripts/train.py", *arguments]
+    command = [sys.executable, "-c", START, "scripts/train.py", *arguments]
     return subprocess.Popen(command, cwd=ROOT, text=True, **kwargs)
 
 
@@ -189,6 +215,27 @@ def test_the_script_prints_plain_lines_into_a_pipe():
     lines = out.splitlines()
     assert lines[-2].startswith("The model's validation accuracy is ")
     assert lines[-1].startswith("Time for 30 batches, validation included: ")
+
+
+@pytest.mark.parametrize("arguments", [QUICK, ["--help"]], ids=["run", "help"])
+def test_a_reader_that_leaves_is_no_traceback(arguments):
+    process = script(*arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    process.stderr.close()
+    assert process.wait(timeout=300) == 1
+
+
+@pytest.mark.parametrize("seconds", [0.3, 1.0])
+def test_ctrl_c_before_the_training_loop_is_one_line(seconds):
+    process = script(stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout.readline() == "started\n"
+    time.sleep(seconds)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=300)
+    assert (process.returncode, out) == (130, "")
+    assert err == "Interrupted: stopped at once.\n"
 
 
 def read_terminal(master: int, until: str, seconds: float) -> str:
