@@ -7,9 +7,10 @@ with `length // 2` zeros on both sides, so the output is as long as the input.
 
 The operation, and why its two gradients look as they do
 --------------------------------------------------------
-Output `o` reads padded input `o + p` through weight `p`. Five inputs, three weights:
+Output `o` reads padded input `o + p` through weight `p`. Five inputs between two zeros,
+three weights:
 
-    padded     x0   x1   x2   x3   x4   x5   x6
+    padded     0    x0   x1   x2   x3   x4   0
     o0 reads   w0   w1   w2
     o1 reads        w0   w1   w2
     o2 reads             w0   w1   w2
@@ -20,13 +21,15 @@ Output `o` reads padded input `o + p` through weight `p`. Five inputs, three wei
 
     output[o] = sum over p of  padded[o + p] * param[p]
 
-*Input gradient.* Down a column: x2 was read by o0 through w2, by o1 through w1, by o2
-through w0. The output's index rises as the weight's index falls. With k weights, and
-the output gradient padded by k // 2 zeros just as the input was, input `i` collects
+*Input gradient.* Down a column: x1 was read by o0 through w2, by o1 through w1, by o2
+through w0. The output's index rises as the weight's index falls. In numbers: with k
+weights, input `i` stands at place i + k//2 of the padded input, so output i + k//2 - p
+read it through weight `p`. Pad the output gradient by k//2 zeros just as the input was,
+which moves its indices by k//2 more; for odd k, k//2 twice is k - 1:
 
     input_grad[i] = sum over p of  padded_output_grad[i + k - 1 - p] * param[p]
 
-*Filter gradient.* Along a diagonal: w1 carried x1 into o0, x2 into o1, x3 into o2. The
+*Filter gradient.* Along a diagonal: w1 carried x0 into o0, x1 into o1, x2 into o2. The
 two indices rise together, so weight `p` collects
 
     param_grad[p] = sum over o of  padded[o + p] * output_grad[o]
@@ -34,7 +37,17 @@ two indices rise together, so weight `p` collects
 A batch repeats the sums for each observation: each has an input gradient of its own,
 while all of them share the filter, whose gradient adds up over the batch. A second
 axis doubles every loop. Channels add two more: each output channel sums over all input
-channels, so its gradient flows back to each of them.
+channels, so its gradient flows back to each of them. With c an input channel, d an
+output channel, h w rows and columns, p q those of the filter:
+
+    output[n, d, h, w]     = sum over c, p, q of
+                             padded[n, c, h+p, w+q] * param[c, d, p, q]
+    input_grad[n, c, h, w] = sum over d, p, q of
+                             padded_grad[n, d, h+kh-1-p, w+kw-1-q] * param[c, d, p, q]
+    param_grad[c, d, p, q] = sum over n, h, w of
+                             padded[n, c, h+p, w+q] * output_grad[n, d, h, w]
+
+Source: S. Weidman, "Deep Learning from Scratch" (2019), chapter 5.
 """
 
 from collections.abc import Callable
@@ -262,9 +275,9 @@ def conv_2d(inp: Images, param: Filter) -> Images:
     kh, kw = param.shape
     padded = pad_2d(inp, (kh // 2, kw // 2))
 
-    def body(output, n, oh, ow, ph, pw):
-        product = padded[n, oh + ph, ow + pw] * param[ph, pw]
-        return output.at[n, oh, ow].add(product)
+    def body(output, n, h, w, p, q):
+        product = padded[n, h + p, w + q] * param[p, q]
+        return output.at[n, h, w].add(product)
 
     sizes = *inp.shape, kh, kw
     return nested_loops(sizes, body, zeros(inp.shape, inp, param))
@@ -283,9 +296,9 @@ def input_grad_2d(
     kh, kw = param.shape
     padded_grad = pad_2d(output_grad, (kh // 2, kw // 2))
 
-    def body(grad, n, ih, iw, ph, pw):
-        product = padded_grad[n, ih + kh - 1 - ph, iw + kw - 1 - pw] * param[ph, pw]
-        return grad.at[n, ih, iw].add(product)
+    def body(grad, n, h, w, p, q):
+        product = padded_grad[n, h + kh - 1 - p, w + kw - 1 - q] * param[p, q]
+        return grad.at[n, h, w].add(product)
 
     sizes = *inp.shape, kh, kw
     return nested_loops(sizes, body, zeros(inp.shape, output_grad, param))
@@ -301,9 +314,9 @@ def param_grad_2d(
     kh, kw = param.shape
     padded = pad_2d(inp, (kh // 2, kw // 2))
 
-    def body(grad, n, oh, ow, ph, pw):
-        product = padded[n, oh + ph, ow + pw] * output_grad[n, oh, ow]
-        return grad.at[ph, pw].add(product)
+    def body(grad, n, h, w, p, q):
+        product = padded[n, h + p, w + q] * output_grad[n, h, w]
+        return grad.at[p, q].add(product)
 
     sizes = *inp.shape, kh, kw
     return nested_loops(sizes, body, zeros(param.shape, inp, output_grad))
@@ -320,36 +333,36 @@ def _output(inp: MapsIn, param: Filters) -> MapsOut:
         filter axis is even.
     """
     inp, param = operands("_output", "channels", inp, param)
-    n, ci, h, w = inp.shape
+    batch, ci, height, width = inp.shape
     _, co, kh, kw = param.shape
     padded = _pad(inp, (kh // 2, kw // 2))
 
-    def body(output, n, i, o, oh, ow, ph, pw):
-        product = padded[n, i, oh + ph, ow + pw] * param[i, o, ph, pw]
-        return output.at[n, o, oh, ow].add(product)
+    def body(output, n, c, d, h, w, p, q):
+        product = padded[n, c, h + p, w + q] * param[c, d, p, q]
+        return output.at[n, d, h, w].add(product)
 
-    output = zeros((n, co, h, w), inp, param)
-    return nested_loops((n, ci, co, h, w, kh, kw), body, output)
+    output = zeros((batch, co, height, width), inp, param)
+    return nested_loops((batch, ci, co, height, width, kh, kw), body, output)
 
 
 def _input_grad(inp: MapsIn, output_grad: MapsOut, param: Filters) -> MapsIn:
-    """Compute the gradient at the input: every output channel flows back to `i`.
+    """Compute the gradient at the input: every output channel flows back to it.
 
     Raises as `_output` does, and if `output_grad` is not shaped like the output.
     """
     inp, param, output_grad = operands_and_grad(
         "_input_grad", "channels", inp, param, output_grad
     )
-    n, ci, h, w = inp.shape
+    batch, ci, height, width = inp.shape
     _, co, kh, kw = param.shape
     padded_grad = _pad(output_grad, (kh // 2, kw // 2))
 
-    def body(grad, n, i, o, ih, iw, ph, pw):
-        back = padded_grad[n, o, ih + kh - 1 - ph, iw + kw - 1 - pw]
-        return grad.at[n, i, ih, iw].add(back * param[i, o, ph, pw])
+    def body(grad, n, c, d, h, w, p, q):
+        back = padded_grad[n, d, h + kh - 1 - p, w + kw - 1 - q]
+        return grad.at[n, c, h, w].add(back * param[c, d, p, q])
 
     grad = zeros(inp.shape, output_grad, param)
-    return nested_loops((n, ci, co, h, w, kh, kw), body, grad)
+    return nested_loops((batch, ci, co, height, width, kh, kw), body, grad)
 
 
 def _param_grad(inp: MapsIn, output_grad: MapsOut, param: Filters) -> Filters:
@@ -357,13 +370,13 @@ def _param_grad(inp: MapsIn, output_grad: MapsOut, param: Filters) -> Filters:
     inp, param, output_grad = operands_and_grad(
         "_param_grad", "channels", inp, param, output_grad
     )
-    n, ci, h, w = inp.shape
+    batch, ci, height, width = inp.shape
     _, co, kh, kw = param.shape
     padded = _pad(inp, (kh // 2, kw // 2))
 
-    def body(grad, n, i, o, oh, ow, ph, pw):
-        product = padded[n, i, oh + ph, ow + pw] * output_grad[n, o, oh, ow]
-        return grad.at[i, o, ph, pw].add(product)
+    def body(grad, n, c, d, h, w, p, q):
+        product = padded[n, c, h + p, w + q] * output_grad[n, d, h, w]
+        return grad.at[c, d, p, q].add(product)
 
     grad = zeros(param.shape, inp, output_grad)
-    return nested_loops((n, ci, co, h, w, kh, kw), body, grad)
+    return nested_loops((batch, ci, co, height, width, kh, kw), body, grad)

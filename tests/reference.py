@@ -1,7 +1,8 @@
 """A convolution in int64 NumPy that pads nothing: every index is worked out.
 
-Shares no code and no idea with jaxconv: outputs, pixels and taps are matched one by
-one, and a pixel outside the image counts as zero.
+It takes the sizes from `Geometry`, whose shapes are tested against lax, and nothing
+else from jaxconv: outputs, pixels and taps are matched one by one, and a pixel outside
+the image counts as zero.
 """
 
 import itertools

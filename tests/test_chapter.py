@@ -22,6 +22,12 @@ def test_pad_1d():
     assert chapter.pad_1d(INPUT, 1).tolist() == [0, 1, 2, 3, 4, 5, 0]
 
 
+def test_pad_2d_pads_rows_and_columns():
+    image = jnp.array([[[1.0, 2]]])
+    assert chapter.pad_2d(image, 1).tolist() == [[[0] * 4, [0, 1, 2, 0], [0] * 4]]
+    assert chapter.pad_2d(image, (0, 2)).tolist() == [[[0, 0, 1, 2, 0, 0]]]
+
+
 def test_conv_1d():
     assert chapter.conv_1d(INPUT, PARAM).tolist() == [3, 6, 9, 12, 9]
 
@@ -221,6 +227,21 @@ def test_any_float_type_is_kept(dtype):
             result = function(inp, param)
             assert result.dtype == dtype
             assert result.tolist() == expected
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64"])
+def test_channels_keep_any_float_type(dtype, rng):
+    shapes = (2, 2, 3, 4), (2, 2, 3, 4), (2, 2, 3, 1)
+    x, g, w = (integers(rng, shape, -2, 2) for shape in shapes)
+    geometry = Geometry.of(x.shape, w.shape)
+    with jax.enable_x64(dtype == "float64"):
+        ours = [jnp.array(array, dtype) for array in (x, g, w)]
+        output = chapter._output(ours[0], ours[2])
+        input_grad, param_grad = chapter._input_grad(*ours), chapter._param_grad(*ours)
+        assert output.dtype == input_grad.dtype == param_grad.dtype == dtype
+        np.testing.assert_array_equal(output, reference.output(x, w, geometry))
+        np.testing.assert_array_equal(input_grad, reference.input_grad(g, w, geometry))
+        np.testing.assert_array_equal(param_grad, reference.param_grad(x, g, geometry))
 
 
 # Errors

@@ -28,7 +28,7 @@ METHODS: dict[str, Algorithm] = {"im2col": im2col, "loops": loops}
 
 
 def choose(method: str, caller: str) -> str:
-    """Return the name of the method to use; "auto" is im2col, the faster one.
+    """Return the name of the method to use; "auto" is im2col.
 
     Raises:
       ValueError: there is no such method.

@@ -1,6 +1,7 @@
 """The method `im2col`: lay out every filter-sized patch, then multiply two matrices.
 
-For each image and group, with `P` output positions and `K` = input channels times taps:
+For each image and group, with `P` output positions, `Q` pixels, `K` = ci times taps,
+`K'` = co times taps:
 
     output       (co, P) = weights (co, K) @ patches(x) (K, P)
     param_grad   (K, co) = patches(x) (K, P) @ g.T (P, co)
@@ -9,11 +10,12 @@ For each image and group, with `P` output positions and `K` = input channels tim
 `input_grad` is the first line again, on other operands. Output `o` read pixel `i`
 through tap `p` where `i = o*s + p`, so pixel `i` collects `g[(i - p) / s] * w[p]`:
 slide over `g` with `s - 1` zeros between its neighbours, the taps turned by 180 degrees
-(`i - p` falls as `p` rises), input and output channels exchanged, a `Q` for each pixel.
+(`i - p` falls as `p` rises), input and output channels exchanged.
 How much padding that takes is `Geometry.input_grad_padding`.
 
-Patches are cut by slicing, so that an inf or NaN stays inside the windows that hold it,
-and a few images at a time, so that they fit a cache and memory stays bounded.
+Patches are cut by slicing, so that an inf or NaN in `x` stays inside the windows that
+hold it, and for a few images at a time, so that memory holds the patches of those few
+only, at the least of one image with all its groups.
 """
 
 import itertools

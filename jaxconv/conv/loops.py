@@ -10,8 +10,9 @@ With `o` an output position, `p` a tap, `s` the stride, `x` the padded input:
     input_grad[o*s + p] += g[o] * w[p]      each output gives back to what it read
     param_grad[p]        = sum over o of  x[o*s + p] * g[o]
 
-The middle line scatters where the chapter gathers: with a stride, the outputs that read
-one pixel are not evenly spaced any more, but each output still knows what it read.
+The middle line scatters where the chapter gathers. With a stride, only every s-th tap
+over a pixel belongs to an output, and which ones depends on the pixel; each output,
+though, knows what it read.
 """
 
 from collections.abc import Callable

@@ -39,8 +39,8 @@ def Conv2D(
       param_size: the filters' height and width in pixels; one number for both.
       activation: what follows, such as `Tanh()` or `jax.nn.relu`; None for linear.
       dropout: the probability of KEEPING a unit: 0.8 keeps four in five.
-      weight_init: "glorot" (normal, variance 2 / (fan in + fan out)), "standard"
-        (normal, variance 1), or an initializer of `jax.nn.initializers`.
+      weight_init: "glorot" (truncated normal, variance 2 / (fan in + fan out)),
+        "standard" (normal, variance 1), or an initializer of `jax.nn.initializers`.
       flatten: whether the output is one vector of features, as `Dense` takes it.
       bias: whether to add a number to each map; the chapter's layer has none.
       strides: as for `jaxconv.conv`.
@@ -56,7 +56,8 @@ def Conv2D(
       ValueError: a setting is out of range, or the input is not (channels, height,
         width); the latter from `init`, or from `apply` through `jaxconv.conv`.
 
-    Source: the chapter, section 5; X. Glorot and Y. Bengio (2010), equation 12.
+    Source: the layer of the chapter (see `jaxconv.chapter`); the variance is that of X.
+    Glorot and Y. Bengio (2010), equation 12.
     """
     _check_count("Conv2D", "out_channels", out_channels)
     _check_count("Conv2D", "groups", groups)

@@ -1,10 +1,12 @@
 """The command line: a typed configuration in, an exit code out."""
 
 import contextlib
+import dataclasses
 import io
 import itertools
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 import tyro
@@ -41,12 +43,27 @@ def parse(settings: type[_Settings], arguments: Sequence[str] | None) -> _Settin
     """
     said = io.StringIO()
     try:
-        with contextlib.redirect_stderr(said):
+        with contextlib.redirect_stderr(said), _wide_unless_help(arguments):
             return tyro.cli(settings, args=arguments)
     except SystemExit as stop:
         if stop.code:
             raise SystemExit(fail(_one_line(said.getvalue(), settings), 2)) from None
         raise
+
+
+@contextlib.contextmanager
+def _wide_unless_help(arguments: Sequence[str] | None) -> Iterator[None]:
+    """Have errors printed on lines so long that none is wrapped."""
+    given = sys.argv[1:] if arguments is None else arguments
+    columns = os.environ.get("COLUMNS")
+    if not {"-h", "--help"} & set(given):
+        os.environ["COLUMNS"] = "10000"
+    try:
+        yield
+    finally:
+        os.environ.pop("COLUMNS", None)
+        if columns is not None:
+            os.environ["COLUMNS"] = columns
 
 
 def fail(message: str, code: int) -> int:
@@ -71,7 +88,11 @@ def _one_line(panel: str, settings: type) -> str:
     body = [line for line in lines if line][1:]
     text = itertools.dropwhile(_is_rule, body)
     message = " ".join(itertools.takewhile(lambda line: not _is_rule(line), text))
-    return message.removeprefix(f"Error parsing {settings.__name__}: ")
+    message = message.removeprefix(f"Error parsing {settings.__name__}: ")
+    name, _, rest = message.partition(" ")
+    if name in {field.name for field in dataclasses.fields(settings)}:
+        return f"--{name.replace('_', '-')} {rest}"
+    return message
 
 
 def _is_rule(line: str) -> bool:

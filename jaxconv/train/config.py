@@ -3,9 +3,27 @@
 import dataclasses
 import math
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from jaxconv.conv.choose import Method
+
+Model = Literal["chapter5"]
+Optimizer = Literal["sgd", "adam"]
+
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "model": get_args(Model),
+    "method": get_args(Method),
+    "optimizer": get_args(Optimizer),
+}
+_LEAST = {
+    "epochs": 1,
+    "batch_size": 1,
+    "num_classes": 1,
+    "validate_every": 1,
+    "max_batches": 0,
+    "max_test_images": 0,
+    "seed": 0,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,7 +34,7 @@ class Config:
       ValueError: a number is out of range.
     """
 
-    model: Literal["chapter5"] = "chapter5"
+    model: Model = "chapter5"
     """The model: one convolution (32 filters of 5x5, tanh) and one dense layer."""
 
     method: Method = "im2col"
@@ -28,42 +46,48 @@ class Config:
     batch_size: int = 60
     """Images in each step."""
 
-    optimizer: Literal["sgd", "adam"] = "sgd"
+    optimizer: Optimizer = "sgd"
     """The optimiser, from optax; sgd has momentum."""
 
     learning_rate: float = 0.01
     """The optimiser's step size."""
 
     momentum: float = 0.9
-    """How much of the last step sgd keeps, from 0 up to 1."""
+    """How much of the last step sgd keeps, at least 0 and below 1. adam has none."""
 
     seed: int = 20190402
     """Fixes the initial weights, the order of the images and the dropout."""
 
     data_dir: Path | None = None
     """A folder with the four IDX files of MNIST, Fashion-MNIST, KMNIST or EMNIST,
-    gzipped or not. None: the embedded MNIST."""
+    gzipped or not, under MNIST's names. None: the embedded MNIST."""
 
     num_classes: int = 10
-    """Classes of the data set; labels are 0 up to this."""
+    """Classes of the data set; labels lie below this number."""
 
     validate_every: int = 100
     """Batches between two validations on the test set."""
 
-    max_batches: int | None = None
-    """Stop after this many batches: a quick run. None: all of them."""
+    max_batches: int = 0
+    """Stop after this many batches: a quick run. 0: all of them."""
 
-    max_test_images: int | None = None
-    """Validate on the first so many test images: a quick run. None: all of them."""
+    max_test_images: int = 0
+    """Validate on the first so many test images: a quick run. 0: all of them."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        counts = ("epochs", "batch_size", "num_classes", "validate_every")
-        limits = ("max_batches", "max_test_images")
-        for name in (*counts, *limits):
+        for name, choices in _CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise ValueError(
+                    f"{name} must be one of {', '.join(choices)}, got "
+                    f"{getattr(self, name)!r}."
+                )
+        for name, least in _LEAST.items():
             value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f"{name} must be at least 1, got {value}.")
+            if not isinstance(value, int) or value < least:
+                raise ValueError(
+                    f"{name} must be a whole number of at least {least}, got {value!r}."
+                )
         if self.num_classes > 256:
             raise ValueError(
                 f"num_classes must be at most 256, as labels are bytes, got "
@@ -77,5 +101,5 @@ class Config:
             raise ValueError(
                 f"momentum must be at least 0 and below 1, got {self.momentum}."
             )
-        if not 0 <= self.seed < 2**32:
-            raise ValueError(f"seed must be within 0..{2**32 - 1}, got {self.seed}.")
+        if self.seed >= 2**32:
+            raise ValueError(f"seed must be below 2**32, got {self.seed}.")

@@ -21,6 +21,7 @@ from jaxconv.train.step import (
     make_count_correct,
     make_optimizer,
     make_step,
+    order_of,
 )
 
 _REPORT_EVERY = 10  # batches; fetching the loss waits for the step to end
@@ -70,11 +71,12 @@ def train(config: Config, report: Report) -> Result:
 
     total = config.epochs * math.ceil(len(images) / config.batch_size)
     total = min(total, config.max_batches or total)
-    done, accuracy = 0, None
+    done, accuracy, stopped = 0, None, False
     watch = _Stopwatch()
     with report.running(total), _interrupts() as interrupted:
         for index, _ in zip(_batches(len(images), config), range(total), strict=False):
-            if interrupted():
+            if stopped := interrupted():
+                report.stopping(done)
                 break
             state, loss = step(state, images[index], labels[index])
             done, accuracy = done + 1, None
@@ -89,7 +91,7 @@ def train(config: Config, report: Report) -> Result:
                 watch.restart()
         if accuracy is None:
             accuracy = validate(done)
-        return Result(state, accuracy, done, watch.total(), interrupted())
+        return Result(state, accuracy, done, watch.total(), stopped)
 
 
 def _load(config: Config) -> tuple[Split, Split]:
@@ -97,7 +99,7 @@ def _load(config: Config) -> tuple[Split, Split]:
     (images, labels), (test_images, test_labels) = load_mnist(
         config.data_dir, num_classes=config.num_classes
     )
-    kept = slice(config.max_test_images)
+    kept = slice(config.max_test_images or None)
     try:
         images, test_images = standardize(images, test_images[kept])
     except ValueError as error:
@@ -109,7 +111,7 @@ def _load(config: Config) -> tuple[Split, Split]:
 def _batches(count: int, config: Config) -> Iterator[np.ndarray]:
     """Yield the indices of each batch, every epoch in an order of its own."""
     for epoch in range(config.epochs):
-        order = np.random.default_rng([config.seed, epoch]).permutation(count)
+        order = order_of(count, config.seed, epoch)
         for start in range(0, count, config.batch_size):
             yield order[start : start + config.batch_size]
 

@@ -5,6 +5,8 @@ import functools
 from collections.abc import Callable, Iterator
 from typing import Protocol, runtime_checkable
 
+_STOPPING = "Stopping after {:,} batches to validate. Ctrl-C again leaves at once."
+
 
 @runtime_checkable
 class Report(Protocol):
@@ -18,6 +20,9 @@ class Report(Protocol):
 
     def validation(self, done: int, accuracy: float) -> None:
         """Take the accuracy on the test set, from 0 to 1."""
+
+    def stopping(self, done: int) -> None:
+        """Take note that the run ends early; a last validation follows."""
 
 
 class PlainReport:
@@ -41,6 +46,10 @@ class PlainReport:
     def validation(self, done: int, accuracy: float) -> None:
         """Print a line."""
         self._say(validation_line(done, accuracy) + self._last)
+
+    def stopping(self, done: int) -> None:
+        """Print a line."""
+        self._say(_STOPPING.format(done))
 
 
 class BarReport:
@@ -75,6 +84,10 @@ class BarReport:
     def validation(self, done: int, accuracy: float) -> None:
         """Print a line above the bar."""
         self._bar.console.print(validation_line(done, accuracy), highlight=False)
+
+    def stopping(self, done: int) -> None:
+        """Print a line above the bar."""
+        self._bar.console.print(_STOPPING.format(done), highlight=False)
 
 
 def validation_line(done: int, accuracy: float) -> str:

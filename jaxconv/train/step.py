@@ -1,10 +1,11 @@
 """One training step: a pure function of the state and a batch, jitted once."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax import Array
 
@@ -38,9 +39,21 @@ def init_state(
     seed: int,
 ) -> TrainState:
     """Return the state before the first step; `input_shape` leaves out the batch."""
-    init_key, run_key = jax.random.split(jax.random.key(seed))
-    _, params = model.init(init_key, input_shape)
-    return TrainState(params, optimizer.init(params), run_key, jnp.int32(0))
+    _, params = model.init(_key(seed, "params"), input_shape)
+    opt_state = optimizer.init(params)
+    return TrainState(params, opt_state, _key(seed, "dropout"), jnp.int32(0))
+
+
+def order_of(count: int, seed: int, epoch: int) -> np.ndarray:
+    """Return the order in which an epoch takes the `count` training images."""
+    key = jax.random.fold_in(_key(seed, "order"), epoch)
+    return np.asarray(jax.random.permutation(key, count))
+
+
+def _key(seed: int, purpose: Literal["params", "dropout", "order"]) -> Array:
+    """Return the purpose's own random key."""
+    keys = jax.random.split(jax.random.key(seed), 3)
+    return keys[("params", "dropout", "order").index(purpose)]
 
 
 def make_step(model: Layer, optimizer: optax.GradientTransformation) -> Step:

@@ -231,6 +231,13 @@ def test_the_named_method_runs_in_the_gradient(method, monkeypatch):
     assert ran == [method]
 
 
+@methods
+def test_vmap_keeps_the_method(method):
+    x, w = arrays((3, *X), W)
+    jaxpr = str(jax.make_jaxpr(jax.vmap(ours(method), (0, None)))(x, w))
+    assert f"method={method}" in jaxpr
+
+
 # The public gradient calls
 
 

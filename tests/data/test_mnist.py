@@ -83,6 +83,21 @@ def test_a_data_set_of_more_classes_says_how_many(tmp_path, rng):
     assert loaded[0] == 46
 
 
+def test_a_label_as_large_as_the_number_of_classes_is_refused(tmp_path, rng):
+    write(tmp_path, contents(rng))  # labels from 0 to 6
+    with pytest.raises(DatasetError, match=r"label 6 at index 6 is not within 0\.\.5"):
+        load_mnist(tmp_path, num_classes=6)
+    assert load_mnist(tmp_path, num_classes=7)[0][1][6] == 6
+
+
+def test_of_two_files_the_one_that_is_not_gzipped_is_read(tmp_path, rng):
+    files = contents(rng)
+    write(tmp_path, files)
+    other = gzip.compress(idx(np.full(7, 9, np.uint8)))
+    (tmp_path / f"{NAMES['train_labels']}.gz").write_bytes(other)
+    assert load_mnist(tmp_path)[0][1].tolist() == list(range(7))
+
+
 IMAGES = np.zeros((7, 28, 28), np.uint8)
 LABELS = np.zeros(7, np.uint8)
 DAMAGE = {  # a name of NAMES -> what the file holds instead -> what is said

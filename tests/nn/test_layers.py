@@ -130,6 +130,50 @@ def test_activation_follows_the_weights():
     assert layer.apply(params, jnp.ones((1, 2))).item() == 0
 
 
+def test_chapter5_is_the_chapters_model(rng):
+    """32 filters of 5 x 5, tanh, flat features, ten linear outputs."""
+    model = nn.models.chapter5()
+    _, params = model.init(KEY, (1, 28, 28))
+    x = jnp.array(integers(rng, (2, 1, 28, 28)))
+    maps = jaxconv.conv(x, params["conv1"]["filters"])
+    assert maps.shape == (2, 32, 28, 28)
+    features = jnp.tanh(maps).reshape(2, -1)
+    expected = features @ params["dense1"]["weights"]
+    np.testing.assert_array_equal(model.apply(params, x), expected)
+
+
+def test_chapter5_begins_with_glorot_weights_and_no_bias():
+    _, params = nn.models.chapter5().init(KEY, (1, 28, 28))
+    # Relative deviations of the variance: sqrt(2 / 800) = 5 % and sqrt(2 / 250880).
+    assert jnp.var(params["conv1"]["filters"]) == pytest.approx(2 / 825, rel=0.25)
+    assert jnp.var(params["dense1"]["weights"]) == pytest.approx(2 / 25098, rel=0.02)
+    assert not params["dense1"]["bias"].any()
+
+
+def test_chapter5_keeps_four_in_five_units():
+    """With a constant input, tanh of ones and weights of ones, outputs count units."""
+    model = nn.models.chapter5()
+    _, params = model.init(KEY, (1, 28, 28))
+    params["conv1"]["filters"] = jnp.full((1, 32, 5, 5), 100.0)
+    params["dense1"]["weights"] = jnp.ones((25088, 10))
+    kept = 0.8 * model.apply(params, jnp.ones((1, 1, 28, 28)), key=KEY)[0, 0] / 25088
+    # Six standard deviations: 6 * sqrt(0.16 / 25088) < 0.016.
+    assert abs(kept - 0.8) < 0.016
+
+
+def test_chapter5_uses_the_method_it_is_given():
+    model = nn.models.chapter5(method="loops")
+    _, params = model.init(KEY, (1, 28, 28))
+    jaxpr = str(jax.make_jaxpr(model.apply)(params, jnp.ones((1, 1, 28, 28))))
+    assert "method=loops" in jaxpr
+
+
+@pytest.mark.parametrize("layer", [nn.Conv2D(4, 3, bias=True), nn.Dense(4)])
+def test_biases_begin_at_zero(layer):
+    _, params = layer.init(KEY, (2, 6, 5) if layer.name == "conv" else (7,))
+    assert params["bias"].tolist() == [0, 0, 0, 0]
+
+
 # Dropout
 
 
@@ -144,6 +188,16 @@ def test_dropout_keeps_four_in_five_and_their_mean():
 def test_dropout_is_the_identity_without_a_key():
     x = jnp.ones((3, 4))
     np.testing.assert_array_equal(nn.Dropout(0.5).apply({}, x), x)
+
+
+@pytest.mark.parametrize(
+    "layer", [nn.Dense(1000, dropout=0.5), nn.Conv2D(1, 1, dropout=0.5)]
+)
+def test_a_layers_own_dropout_is_applied(layer):
+    shape = (1,) if layer.name == "dense" else (1, 25, 40)
+    _, params = layer.init(KEY, shape)
+    kept = jnp.mean(layer.apply(params, jnp.ones((1, *shape)), key=KEY) != 0)
+    assert 0.4 < kept < 0.6
 
 
 def test_dropout_drops_the_gradient_too():

@@ -1,7 +1,6 @@
 """The loop, its report and the command line, on a few batches of the real MNIST."""
 
 import os
-import pty
 import select
 import signal
 import subprocess
@@ -15,17 +14,20 @@ import numpy as np
 import pytest
 
 from jaxconv import nn
+from jaxconv.conv.choose import METHODS
 from jaxconv.data import DatasetError
 from jaxconv.train import (
     Config,
     DivergedError,
     PlainReport,
     init_state,
+    loop,
     make_optimizer,
     make_step,
     train,
 )
 from jaxconv.train.cli import main
+from jaxconv.train.step import make_count_correct, order_of
 from tests.data.files import contents, write
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -64,18 +66,123 @@ def test_same_seed_same_bits(ran):
     assert again.accuracy == ran[0].accuracy
 
 
-def test_another_seed_other_params(ran):
-    other, _ = run(Config(max_batches=1, max_test_images=10, seed=1))
-    same, _ = run(Config(max_batches=1, max_test_images=10))
-    filters = [r.state.params["conv1"]["filters"] for r in (other, same)]
-    assert not jnp.array_equal(*filters)
+def test_another_seed_other_weights_other_units_kept_another_order():
+    model, optimizer = nn.Dense(3), make_optimizer(Config())
+    one, two = (init_state(model, optimizer, (4,), seed=seed) for seed in (1, 2))
+    assert not jnp.array_equal(one.params["weights"], two.params["weights"])
+    keys = [jax.random.key_data(state.key).tolist() for state in (one, two)]
+    assert keys[0] != keys[1]
+    assert order_of(100, 1, 0).tolist() != order_of(100, 2, 0).tolist()
 
 
-def test_both_methods_train_alike():
+def test_every_epoch_takes_each_image_once_in_another_order():
+    first, second = order_of(100, 1, 0).tolist(), order_of(100, 1, 1).tolist()
+    assert sorted(first) == sorted(second) == list(range(100))
+    assert list(range(100)) != first != second
+
+
+def test_the_loop_takes_the_images_in_that_order(monkeypatch):
+    asked = []
+    monkeypatch.setattr(loop, "order_of", lambda *of: asked.append(of) or order_of(*of))
+    run(Config(seed=5, max_batches=2, max_test_images=10))
+    assert asked == [(60000, 5, 0)]
+
+
+def test_the_defaults_are_the_chapters():
+    config = Config()
+    assert (config.model, config.method, config.epochs) == ("chapter5", "im2col", 1)
+    assert (config.batch_size, config.seed) == (60, 20190402)
+    assert (config.optimizer, config.learning_rate) == ("sgd", 0.01)
+    assert (config.momentum, config.validate_every) == (0.9, 100)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "steps"),
+    [("sgd", [-0.5, -0.5 * 1.75]), ("adam", [-0.5, -0.5])],
+)
+def test_the_optimizer_follows_its_settings(optimizer, steps):
+    """A constant gradient of 1: sgd gathers momentum, adam steps as before."""
+    config = Config(optimizer=optimizer, learning_rate=0.5, momentum=0.75)
+    made = make_optimizer(config)
+    state = made.init(jnp.zeros(()))
+    for step in steps:
+        with jax.numpy_dtype_promotion("standard"):  # optax's adam mixes its types
+            update, state = made.update(jnp.ones(()), state, jnp.zeros(()))
+        # adam divides by 1 - 0.999, which float32 knows to 6e-8 / 1e-3.
+        assert update == pytest.approx(step, rel=6e-5)
+
+
+def test_accuracy_is_of_the_images_asked_for_and_of_the_last_params():
+    result, _ = run(
+        Config(max_batches=3, max_test_images=7, validate_every=2, batch_size=8)
+    )
+    _, (images, labels) = loop._load(Config(max_test_images=7))
+    count = make_count_correct(nn.models.chapter5())
+    right, finite = count(result.state.params, images, labels)
+    assert finite
+    assert result.accuracy == right / 7
+
+
+def test_validation_drops_nothing():
+    logits = jnp.eye(50)
+    right, _ = make_count_correct(nn.Dropout(0.01))({}, logits, jnp.arange(50))
+    assert right == 50
+
+
+def test_progress_is_reported_every_ten_batches_and_at_the_end():
+    class Recorder(PlainReport):
+        def progress(self, done, loss, images_per_second):
+            assert loss > 0
+            assert images_per_second > 0
+            seen.append(done)
+
+    seen = []
+    config = Config(max_batches=23, max_test_images=10, batch_size=4)
+    train(config, Recorder(lambda line: None))
+    assert seen == [10, 20, 23]
+
+
+def test_the_first_ctrl_c_is_noted_and_the_second_one_acts():
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with loop._interrupts() as interrupted:
+            assert not interrupted()
+            signal.raise_signal(signal.SIGINT)
+            assert interrupted()
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)
+        with loop._interrupts():
+            pass
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_an_ignored_ctrl_c_stays_ignored():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with loop._interrupts() as interrupted:
+            signal.raise_signal(signal.SIGINT)
+            assert not interrupted()
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_both_methods_train_alike(monkeypatch):
     """Two algorithms for one operation: the same steps, to rounding."""
+    ran = []
+    for name, algorithm in METHODS.items():
+        real = algorithm._param_grad
+        monkeypatch.setattr(
+            algorithm,
+            "_param_grad",
+            lambda *args, name=name, real=real: ran.append(name) or real(*args),
+        )
     config = {"max_batches": 2, "batch_size": 4, "max_test_images": 20}
     by_loops, _ = run(Config(method="loops", **config))
+    assert set(ran) == {"loops"}
     by_im2col, _ = run(Config(method="im2col", **config))
+    assert set(ran) == {"loops", "im2col"}
     jax.tree.map(
         lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6),
         by_loops.state.params,
@@ -143,6 +250,13 @@ def test_a_folder_of_one_grey_is_refused(tmp_path, rng):
         run(Config(data_dir=tmp_path))
 
 
+def test_config_refuses_what_the_command_line_would(our_errors):
+    with pytest.raises(ValueError, match=r"optimizer must be one of sgd, adam, got"):
+        Config(optimizer="rmsprop")
+    with pytest.raises(ValueError, match=r"epochs must be a whole number.* got 1\.5"):
+        Config(epochs=1.5)
+
+
 # The command line
 
 
@@ -150,13 +264,21 @@ def test_a_folder_of_one_grey_is_refused(tmp_path, rng):
     ("arguments", "message"),
     [
         (["--epochs", "abc"], "Error parsing --epochs: invalid literal for int()"),
-        (["--epochs", "0"], "epochs must be at least 1, got 0."),
-        (["--batch-size", "-3"], "batch_size must be at least 1, got -3."),
-        (["--learning-rate", "nan"], "learning_rate must be a number above 0, got nan"),
-        (["--momentum", "1"], "momentum must be at least 0 and below 1, got 1.0."),
-        (["--seed", "-1"], "seed must be within 0..4294967295, got -1."),
-        (["--num-classes", "257"], "num_classes must be at most 256"),
+        (["--epochs", "0"], "--epochs must be a whole number of at least 1, got 0."),
+        (
+            ["--batch-size", "-3"],
+            "--batch-size must be a whole number of at least 1, got -3.",
+        ),
+        (
+            ["--learning-rate", "nan"],
+            "--learning-rate must be a number above 0, got nan",
+        ),
+        (["--momentum", "1"], "--momentum must be at least 0 and below 1, got 1.0."),
+        (["--seed", "-1"], "--seed must be a whole number of at least 0, got -1."),
+        (["--num-classes", "257"], "--num-classes must be at most 256"),
         (["--method", "fft"], "invalid choice 'fft' for argument '--method'."),
+        (["--max-batches", "1.5"], "Error parsing --max-batches: invalid literal"),
+        (["--data-dir", "/no/" + "x " * 60], f"/no/{'x ' * 60}: no such folder"),
         (["--nope", "3"], "Unrecognized options: --nope, 3"),
         (["--epochs"], "Missing value for argument '--epochs'."),
         (["--data-dir", "/nowhere"], "/nowhere: no such folder. Check data_dir."),
@@ -255,6 +377,7 @@ def read_terminal(master: int, until: str, seconds: float) -> str:
 
 
 def test_the_script_shows_a_bar_on_a_terminal_and_ctrl_c_ends_it_cleanly():
+    pty = pytest.importorskip("pty", reason="needs a POSIX terminal")
     master, slave = pty.openpty()
     environment = os.environ | {"TERM": "xterm", "COLUMNS": "120"}
     process = script(
@@ -270,5 +393,6 @@ def test_the_script_shows_a_bar_on_a_terminal_and_ctrl_c_ends_it_cleanly():
     assert "images/s" in shown
     assert "/1000" in shown
     assert "The model's validation accuracy is " in shown
+    assert "Stopping after " in shown
     assert "Interrupted after " in shown
     assert "Traceback" not in shown
