@@ -149,6 +149,13 @@ def test_complex_numbers_are_not_conjugated(method):
     assert_same_bits(ours, by_autodiff(method, geometry, x, w, g))
 
 
+def test_im2col_cuts_large_filters_one_axis_at_a_time():
+    geometry = Geometry.of((1, 1, 40, 40), (1, 1, 31, 29))
+    x, w, _ = operands(geometry)
+    jaxpr = jax.make_jaxpr(lambda x, w: METHODS["im2col"]._output(x, w, geometry))(x, w)
+    assert str(jaxpr).count(" slice[") == 31 + 29
+
+
 def test_im2col_gives_the_same_bits_whatever_its_tiles(monkeypatch):
     geometry = Geometry.of((6, 4, 7, 5), (2, 6, 3, 2), groups=2, strides=(1, 2))
     x, w, g = operands(geometry)
