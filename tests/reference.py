@@ -16,20 +16,39 @@ def _meetings(geometry: Geometry):
     """Yield output position, tap and the pixel of the unpadded input they meet at."""
     for o in itertools.product(*map(range, geometry.out)):
         for p in itertools.product(*map(range, geometry.kernel)):
-            pixel = tuple(
-                position * stride + tap - low
-                for position, stride, tap, (low, _) in zip(
-                    o, geometry.strides, p, geometry.padding, strict=True
+            places = [
+                position * stride + tap * spread - low
+                for position, stride, tap, spread, (low, _) in zip(
+                    o,
+                    geometry.strides,
+                    p,
+                    geometry.kernel_dilation,
+                    geometry.padding,
+                    strict=True,
                 )
-            )
-            # With negative padding, what was cropped away is not read either.
-            if all(
-                max(0, -low) <= at < size - max(0, -high)
-                for at, size, (low, high) in zip(
-                    pixel, geometry.space, geometry.padding, strict=True
+            ]
+            if all(map(_holds_a_pixel, places, *_axes(geometry))):
+                gaps = geometry.input_dilation
+                yield (
+                    o,
+                    p,
+                    tuple(at // gap for at, gap in zip(places, gaps, strict=True)),
                 )
-            ):
-                yield o, p, pixel
+
+
+def _axes(geometry: Geometry):
+    return geometry.space, geometry.input_dilation, geometry.padding
+
+
+def _holds_a_pixel(place: int, size: int, gap: int, pad: tuple[int, int]) -> bool:
+    """Whether there is a pixel at `place`: not a gap, not cropped away."""
+    low, high = pad
+    last = (size - 1) * gap
+    return (
+        place % gap == 0
+        and max(0, -low) <= place <= last - max(0, -high)
+        and 0 <= place // gap < size
+    )
 
 
 def _grouped(geometry: Geometry):

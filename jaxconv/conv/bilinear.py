@@ -16,12 +16,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax._src import dispatch
 from jax.core import ShapedArray
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
+from jax.lax import Precision
 from jax.sharding import NamedSharding, PartitionSpec, auto_axes
 
-from jaxconv.conv.choose import METHODS
+from jaxconv.conv.choose import METHODS, choose
 from jaxconv.conv.geometry import Geometry
 from jaxconv.conv.operands import (
     Operand,
@@ -31,35 +33,46 @@ from jaxconv.conv.operands import (
     unfold,
     vary_alike,
 )
+from jaxconv.conv.partition import may_partition, over_devices
 
 
-def output(x: Array, w: Array, *, geometry: Geometry, method: str) -> Array:
+def output(x: Array, w: Array, **facts: Any) -> Array:
     """Convolve `x` with `w`."""
-    return _bind(output_p, x, w, geometry=geometry, method=method)
+    return _bind(output_p, x, w, **facts)
 
 
-def input_grad(g: Array, w: Array, *, geometry: Geometry, method: str) -> Array:
+def input_grad(g: Array, w: Array, **facts: Any) -> Array:
     """Compute the gradient at the input, given the gradient at the output."""
-    return _bind(input_grad_p, g, w, geometry=geometry, method=method)
+    return _bind(input_grad_p, g, w, **facts)
 
 
-def param_grad(x: Array, g: Array, *, geometry: Geometry, method: str) -> Array:
+def param_grad(x: Array, g: Array, **facts: Any) -> Array:
     """Compute the gradient at the filters, given the gradient at the output."""
-    return _bind(param_grad_p, x, g, geometry=geometry, method=method)
+    return _bind(param_grad_p, x, g, **facts)
 
 
-def _bind(primitive: Primitive, a: Array, b: Array, **facts: Any) -> Array:
+def _bind(
+    primitive: Primitive,
+    a: Array,
+    b: Array,
+    *,
+    geometry: Geometry,
+    method: str,
+    precision: Precision | None = None,
+) -> Array:
     """Bind as sharding wants it: operands that vary over the same mesh axes.
 
     On an explicit mesh the compiler places the work, and the batch stays where it was.
     """
     a, b = vary_alike(a, b)
+    bind = functools.partial(
+        primitive.bind, geometry=geometry, method=method, precision=precision
+    )
     specs = [jax.typeof(array).sharding.spec for array in (a, b)]
     if any(axis is not None for spec in specs for axis in spec):
         batch = None if primitive is param_grad_p else specs[0][0]
-        bind = functools.partial(primitive.bind, **facts)
         return auto_axes(bind, out_sharding=PartitionSpec(batch))(a, b)
-    return primitive.bind(a, b, **facts)
+    return bind(a, b)
 
 
 def _primitive(
@@ -68,15 +81,28 @@ def _primitive(
     """Make the primitive that takes two operands of the form to the third."""
     primitive = Primitive(f"conv_{name}")
 
-    def run(a: Array, b: Array, *, geometry: Geometry, method: str) -> Array:
-        return getattr(METHODS[method], f"_{name}")(a, b, geometry)
+    def run(a: Array, b: Array, *, geometry: Geometry, method: str, precision) -> Array:
+        if geometry.is_empty:
+            return vary_alike(jnp.zeros(shape_of(result, geometry), a.dtype), a)[0]
+        algorithm = METHODS[choose(method, name, geometry)]
+        return getattr(algorithm, f"_{name}")(a, b, geometry, precision)
 
-    def abstract(a, b, *, geometry: Geometry, method: str) -> ShapedArray:
+    def lower(ctx, a, b, *, geometry: Geometry, **facts):
+        def share(a: Array, b: Array, geometry: Geometry) -> Array:
+            return run(a, b, geometry=geometry, **facts)
+
+        if may_partition(ctx) and not geometry.is_empty:
+            whole = over_devices(share, arguments, result, geometry)
+        else:
+            whole = functools.partial(share, geometry=geometry)
+        return mlir.lower_fun(whole, multiple_results=False)(ctx, a, b)
+
+    def abstract(a, b, *, geometry: Geometry, **facts) -> ShapedArray:
         shape = shape_of(result, geometry)
         placed = NamedSharding(a.sharding.mesh, PartitionSpec(*[None] * len(shape)))
         return a.update(shape=shape, sharding=placed, weak_type=False)
 
-    def batch(arrays, mapped_axes, *, geometry: Geometry, method: str):
+    def batch(arrays, mapped_axes, *, geometry: Geometry, **facts):
         """Fold the mapped axis into the geometry, run the same map, unfold it."""
         triples = list(zip(arguments, arrays, mapped_axes, strict=True))
         carriers = {operand for operand, _, at in triples if at is not None}
@@ -89,13 +115,17 @@ def _primitive(
             for operand, array, at in triples
         ]
         wide = geometry.widen(axis, extra)
-        wide_result = primitive.bind(*folded, geometry=wide, method=method)
+        wide_result = primitive.bind(*folded, geometry=wide, **facts)
         return unfold(wide_result, result, axis, geometry, extra), 0
 
-    primitive.def_impl(jax.jit(run, static_argnames=("geometry", "method")))
+    # One at a time, too, it is compiled: what runs is what `lower` says.
+    primitive.def_impl(
+        jax.jit(primitive.bind, static_argnames=("geometry", "method", "precision"))
+    )
     primitive.def_abstract_eval(abstract)
     batching.primitive_batchers[primitive] = batch
-    mlir.register_lowering(primitive, mlir.lower_fun(run, multiple_results=False))
+    mlir.register_lowering(primitive, lower)
+    dispatch.prim_requires_devices_during_lowering.add(primitive)
     return primitive
 
 

@@ -3,39 +3,62 @@
 from typing import Literal, Protocol, get_args
 
 from jax import Array
+from jax.lax import Precision
 
-from jaxconv.conv import im2col, loops
+from jaxconv.conv import im2col, loops, taps, xla
 from jaxconv.conv.geometry import Geometry
 
-Method = Literal["auto", "im2col", "loops"]
+Method = Literal["auto", "im2col", "loops", "taps", "xla"]
 
 
 class Algorithm(Protocol):
     """The three hand-written maps that every method's file defines.
 
     `x` is (n, groups * ci, *space), `w` (ci, groups * co, *kernel), `g` shaped like the
-    output (n, groups * co, *out); see `Geometry`. All three have one float type.
+    output (n, groups * co, *out); see `Geometry`. All, none of them empty, have one
+    type of number.
     """
 
-    def _output(self, x: Array, w: Array, geometry: Geometry) -> Array: ...
+    def _output(
+        self, x: Array, w: Array, geometry: Geometry, precision: Precision | None
+    ) -> Array: ...
 
-    def _input_grad(self, g: Array, w: Array, geometry: Geometry) -> Array: ...
+    def _input_grad(
+        self, g: Array, w: Array, geometry: Geometry, precision: Precision | None
+    ) -> Array: ...
 
-    def _param_grad(self, x: Array, g: Array, geometry: Geometry) -> Array: ...
+    def _param_grad(
+        self, x: Array, g: Array, geometry: Geometry, precision: Precision | None
+    ) -> Array: ...
 
 
-METHODS: dict[str, Algorithm] = {"im2col": im2col, "loops": loops}
+METHODS: dict[str, Algorithm] = {
+    "im2col": im2col,
+    "loops": loops,
+    "taps": taps,
+    "xla": xla,
+}
 
 
-def choose(method: str, caller: str) -> str:
-    """Return the name of the method to use; "auto" is im2col.
+def check_method(method: str, caller: str) -> str:
+    """Return `method` if there is one of that name.
 
     Raises:
-      ValueError: there is no such method.
+      ValueError: there is none.
     """
-    if method == "auto":
-        return "im2col"
-    if not isinstance(method, str) or method not in METHODS:
+    if not isinstance(method, str) or method not in get_args(Method):
         names = ", ".join(f'"{name}"' for name in get_args(Method))
         raise ValueError(f"{caller}: method must be one of {names}, got {method!r}.")
     return method
+
+
+def choose(method: str, map_name: str, geometry: Geometry) -> str:
+    """Return the name of the method that computes a map, "auto" resolved.
+
+    Depthwise outputs and input gradients go to `taps`, everything else to `im2col`.
+    """
+    if method != "auto":
+        return method
+    if map_name != "param_grad" and geometry.ci == geometry.co == 1:
+        return "taps"
+    return "im2col"

@@ -7,25 +7,27 @@ input's spatial axes in pixels, `kernel` the filter's, `out` the output's. The a
     w  (ci, groups * co, *kernel)    the filters
     g  (n, groups * co, *out)        the output, and the loss's gradient there
 
+With s the stride, r the input's dilation, d the filter's, `low` the padding before:
+output `o` reads through tap `p` the pixel `i` with
+
+    i*r + low = o*s + p*d                                                      (1)
+
 Source: Dumoulin and Visin, "A guide to convolution arithmetic for deep learning",
-arXiv:1603.07285, chapters 2 and 4.
+arXiv:1603.07285, chapters 2, 4 and 5.
 """
 
 import dataclasses
 import math
-import numbers
 from collections.abc import Sequence
 from typing import Any
 
-from jax import lax
+from jaxconv.conv import arguments
+from jaxconv.conv.arguments import Pads, Shape, dilate
 
-Shape = tuple[int, ...]
-Pads = tuple[tuple[int, int], ...]
-
-_LARGEST = 2**31 - 1  # XLA counts positions along an axis in 32 bits
+__all__ = ["Geometry", "Pads", "Shape"]
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Geometry:
     """The static facts of one convolution; hashable, so that `jit` can cache on it.
 
@@ -39,7 +41,9 @@ class Geometry:
     space: Shape
     kernel: Shape
     strides: Shape
-    padding: Pads  # (low, high) zeros for each spatial axis; negative crops
+    padding: Pads  # (low, high) zeros around the dilated input; negative crops
+    input_dilation: Shape  # 1 leaves neighbours together, 2 puts a zero between
+    kernel_dilation: Shape
 
     @classmethod
     def of(
@@ -49,10 +53,16 @@ class Geometry:
         *,
         strides: int | Sequence[int] = 1,
         padding: Any = "SAME",
+        input_dilation: int | Sequence[int] = 1,
+        kernel_dilation: int | Sequence[int] = 1,
         groups: int = 1,
+        empty_ok: bool = False,
         caller: str = "conv",
     ) -> "Geometry":
         """Check the shapes and settings of a convolution and collect them.
+
+        With `empty_ok` a filter may have no taps or be larger than the padded input:
+        the output is then zero, or has no pixels.
 
         Raises:
           ValueError: something does not fit; the message begins with `caller`.
@@ -60,15 +70,17 @@ class Geometry:
         >>> Geometry.of((60, 1, 28, 28), (1, 32, 5, 5)).out_shape
         (60, 32, 28, 28)
         """
-        x_shape = _shape("x", x_shape, caller)
-        w_shape = _shape("w", w_shape, caller)
-        _check_ranks(x_shape, w_shape, caller)
-        _check_channels(x_shape, w_shape, groups, caller)
+        x_shape = arguments.as_shape("x", x_shape, caller)
+        w_shape = arguments.as_shape("w", w_shape, caller)
+        arguments.check_ranks(x_shape, w_shape, caller)
+        arguments.check_channels(x_shape, w_shape, groups, caller)
         space, kernel = x_shape[2:], w_shape[2:]
-        strides = _per_axis("strides", strides, len(space), caller)
-        pads = _pads(padding, space, kernel, strides, caller)
-        _check_padded_size(x_shape, w_shape, pads, caller)
-        return cls(
+        axes = len(space)
+        strides = arguments.per_axis("strides", strides, axes, caller)
+        in_dil = arguments.per_axis("input_dilation", input_dilation, axes, caller)
+        ker_dil = arguments.per_axis("kernel_dilation", kernel_dilation, axes, caller)
+        wide_space, wide_kernel = dilate(space, in_dil), dilate(kernel, ker_dil)
+        geometry = cls(
             n=x_shape[0],
             groups=groups,
             ci=w_shape[0],
@@ -76,8 +88,19 @@ class Geometry:
             space=space,
             kernel=kernel,
             strides=strides,
-            padding=pads,
+            padding=arguments.as_pads(
+                padding, wide_space, wide_kernel, strides, caller
+            ),
+            input_dilation=in_dil,
+            kernel_dilation=ker_dil,
         )
+        padded = geometry.padded
+        arguments.check_countable(
+            x_shape, geometry.padding, padded, wide_kernel, caller
+        )
+        if not empty_ok:
+            arguments.check_sizes(x_shape, w_shape, padded, wide_kernel, caller)
+        return geometry
 
     def widen(self, axis: str, factor: int) -> "Geometry":
         """Return the geometry with n, groups, ci or co `factor` times as long."""
@@ -100,15 +123,19 @@ class Geometry:
 
     @property
     def padded(self) -> Shape:
-        """The spatial shape of the padded input: `size + low + high`."""
-        pairs = zip(self.space, self.padding, strict=True)
+        """The spatial shape of the dilated and padded input."""
+        pairs = zip(dilate(self.space, self.input_dilation), self.padding, strict=True)
         return tuple(size + low + high for size, (low, high) in pairs)
 
     @property
     def out(self) -> Shape:
-        """The spatial shape of the output: `(padded - kernel) // stride + 1`."""
-        axes = zip(self.padded, self.kernel, self.strides, strict=True)
-        return tuple((size - k) // s + 1 for size, k, s in axes)
+        """The spatial shape of the output: `(padded - dilated kernel) // stride + 1`.
+
+        Where the filter does not fit, there are no outputs.
+        """
+        reach = dilate(self.kernel, self.kernel_dilation)
+        axes = zip(self.padded, reach, self.strides, strict=True)
+        return tuple(max(0, (size - k) // s + 1) for size, k, s in axes)
 
     @property
     def taps(self) -> int:
@@ -116,133 +143,85 @@ class Geometry:
         return math.prod(self.kernel)
 
     @property
-    def input_grad_padding(self) -> Pads:
-        """The padding of `g`, dilated by the strides, that `input_grad` slides over.
+    def flops(self) -> int:
+        """Multiplications and additions of any one of the three maps, done plainly.
 
-        Along one axis, before the forward padding is cropped away: `k - 1` on both
-        sides makes every input meet every weight; the inputs that the last stride
-        skipped ask for `padded - k` modulo the stride more. The forward padding is
-        then cropped; where it exceeds `k - 1`, the result is negative.
+        Products with padding count, as they do where the formula is written down.
+
+        >>> Geometry.of((60, 1, 28, 28), (1, 32, 5, 5)).flops
+        75264000
+        """
+        pairs = self.n * self.groups * self.ci * self.co
+        return 2 * pairs * self.taps * math.prod(self.out)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether an operand or the output has no elements, so that all sums are 0."""
+        return 0 in (*self.x_shape, *self.w_shape, *self.out_shape)
+
+    @property
+    def once_padded(self) -> "Geometry":
+        """The same convolution over an input that is dilated and padded already."""
+        axes = len(self.space)
+        return dataclasses.replace(
+            self,
+            space=self.padded,
+            padding=((0, 0),) * axes,
+            input_dilation=(1,) * axes,
+        )
+
+    @property
+    def of_input_grad(self) -> "Geometry":
+        """The convolution over `g` whose output is the gradient at the input.
+
+        Solve (1) for o and turn the filter, p = k-1-q, so that o rises with q:
+
+            o*s + ((k-1)*d - low) = i*r + q*d
+
+        which is (1) again: `g` is dilated by s, the outputs `i` are r apart, the filter
+        keeps its dilation, and the padding before is `(k-1)*d - low`, negative where
+        the forward padding exceeds the filter. After, as much as output i = size-1
+        needs to read. Input and output channels change places.
         Source: arXiv:1603.07285, relationship 14.
         """
-        axes = zip(self.padded, self.kernel, self.strides, self.padding, strict=True)
-        return tuple(
-            (k - 1 - low, k - 1 + (size - k) % s - high)
-            for size, k, s, (low, high) in axes
+        reach = dilate(self.kernel, self.kernel_dilation)
+        wide = dilate(self.space, self.input_dilation)
+        wide_g = dilate(self.out, self.strides)
+        axes = zip(reach, wide, wide_g, self.padding, strict=True)
+        return dataclasses.replace(
+            self,
+            ci=self.co,
+            co=self.ci,
+            space=self.out,
+            strides=self.input_dilation,
+            padding=tuple(
+                (k - 1 - low, size - size_g + low) for k, size, size_g, (low, _) in axes
+            ),
+            input_dilation=self.strides,
         )
 
+    @property
+    def of_param_grad(self) -> "Geometry":
+        """The convolution of `x` with `g` whose output is the gradient at the filters.
 
-def _shape(name: str, shape: Any, caller: str) -> Shape:
-    """Return `shape` as a tuple of sizes."""
-    if not isinstance(shape, Sequence) or not all(_is_int(n) and n >= 0 for n in shape):
-        raise ValueError(
-            f"{caller}: the shape of {name} must be a sequence of sizes, got {shape!r}."
+        In (1) tap p and output o enter alike: let `g` be the filter, with taps `o` that
+        are s apart, and let it step by d from one output `p` to the next. The batch is
+        summed, so it is the input channel here, and the input channel is the batch.
+        After the input stands as much padding as the last tap needs; it is negative
+        where the strides leave pixels unread.
+        """
+        reach = dilate(self.kernel, self.kernel_dilation)
+        wide = dilate(self.space, self.input_dilation)
+        wide_g = dilate(self.out, self.strides)
+        axes = zip(reach, wide, wide_g, self.padding, strict=True)
+        return dataclasses.replace(
+            self,
+            n=self.ci,
+            ci=self.n,
+            kernel=self.out,
+            strides=self.kernel_dilation,
+            padding=tuple(
+                (low, k - 1 + size_g - size - low) for k, size, size_g, (low, _) in axes
+            ),
+            kernel_dilation=self.strides,
         )
-    return tuple(int(n) for n in shape)
-
-
-def _per_axis(name: str, value: Any, axes: int, caller: str) -> Shape:
-    """Return `value` as one positive int for each spatial axis."""
-    values = (value,) * axes if _is_int(value) else value
-    if (
-        not isinstance(values, Sequence)
-        or len(values) != axes
-        or not all(_is_int(v) and 1 <= v <= _LARGEST for v in values)
-    ):
-        raise ValueError(
-            f"{caller}: {name} must be an int of at least 1, or one for each of the "
-            f"{axes} spatial axes, got {value!r}."
-        )
-    return tuple(int(v) for v in values)
-
-
-def _pads(
-    padding: Any, space: Shape, kernel: Shape, strides: Shape, caller: str
-) -> Pads:
-    """Return `padding` as a (low, high) pair for each spatial axis."""
-    if isinstance(padding, str) and padding.upper() in ("SAME", "SAME_LOWER", "VALID"):
-        pairs = lax.padtype_to_pads(space, kernel, strides, padding.upper())
-        return tuple((int(low), int(high)) for low, high in pairs)
-    values = (padding,) * len(space) if _is_int(padding) else padding
-    if (
-        isinstance(values, Sequence)
-        and not isinstance(values, str)
-        and len(values) == len(space)
-    ):
-        pairs = [(v, v) if _is_int(v) else v for v in values]
-        if all(
-            isinstance(pair, Sequence) and len(pair) == 2 and all(map(_is_int, pair))
-            for pair in pairs
-        ):
-            return tuple((int(low), int(high)) for low, high in pairs)
-    raise ValueError(
-        f'{caller}: padding must be "SAME", "SAME_LOWER", "VALID", an int, or an int '
-        f"or (low, high) pair for each of the {len(space)} spatial axes, got "
-        f"{padding!r}."
-    )
-
-
-def _is_int(value: Any) -> bool:
-    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
-
-
-def _check_ranks(x_shape: Shape, w_shape: Shape, caller: str) -> None:
-    if len(x_shape) < 2:
-        raise ValueError(
-            f"{caller}: x must be (batch, channels, *space), got shape {x_shape}. "
-            "Add the missing axes, for instance with x[None]."
-        )
-    if len(w_shape) != len(x_shape):
-        raise ValueError(
-            f"{caller}: w must have as many axes as x, (in, out, *kernel) to "
-            f"(batch, channels, *space), got {len(w_shape)} axes {w_shape} to "
-            f"{len(x_shape)} axes {x_shape}. Is the batch or a channel axis missing?"
-        )
-    if 0 in w_shape[2:]:
-        raise ValueError(
-            f"{caller}: w must have at least one tap on each spatial axis, got "
-            f"{w_shape[2:]} (axes 2 and on of {w_shape})."
-        )
-
-
-def _check_channels(x_shape: Shape, w_shape: Shape, groups: Any, caller: str) -> None:
-    if not _is_int(groups) or groups < 1:
-        raise ValueError(
-            f"{caller}: groups must be an int of at least 1, got {groups!r}."
-        )
-    if x_shape[1] != groups * w_shape[0]:
-        where = f"{groups} groups of {w_shape[0]}" if groups > 1 else w_shape[0]
-        hint = "Filters are (in // groups, out, *kernel)."
-        if groups > 1 and w_shape[0] == x_shape[1]:
-            hint = f"With groups, w has in // groups = {x_shape[1] // groups} there."
-        elif x_shape[-1] == groups * w_shape[0]:
-            hint = (
-                "Is x channels-last? Move its last axis to 1: jnp.moveaxis(x, -1, 1)."
-            )
-        elif w_shape[1] * groups == x_shape[1]:
-            hint = "Is w (out, in, *kernel)? Swap its first two: jnp.swapaxes(w, 0, 1)."
-        raise ValueError(
-            f"{caller}: x has {x_shape[1]} channels (axis 1 of {x_shape}) but w takes "
-            f"{where} (axis 0 of {w_shape}). {hint}"
-        )
-    if w_shape[1] % groups:
-        raise ValueError(
-            f"{caller}: groups must divide the output channels, got {groups} groups "
-            f"and {w_shape[1]} channels (axis 1 of w, {w_shape})."
-        )
-
-
-def _check_padded_size(x_shape: Shape, w_shape: Shape, pads: Pads, caller: str) -> None:
-    axes = zip(x_shape[2:], w_shape[2:], pads, strict=True)
-    for axis, (size, k, (low, high)) in enumerate(axes, start=2):
-        if max(abs(low), abs(high), size + low + high) > _LARGEST:
-            raise ValueError(
-                f"{caller}: padding must keep axis {axis} below 2**31 pixels, got "
-                f"{size} + {low} + {high}."
-            )
-        if size + low + high < k:
-            raise ValueError(
-                f"{caller}: w is larger than the padded x along axis {axis}: {k} taps "
-                f"of {w_shape} over {size} + {low} + {high} pixels of {x_shape}. Use a "
-                "smaller filter or more padding."
-            )

@@ -11,7 +11,7 @@ For each image and group, with `P` output positions, `Q` pixels, `K` = ci times 
 through tap `p` where `i = o*s + p`, so pixel `i` collects `g[(i - p) / s] * w[p]`:
 slide over `g` with `s - 1` zeros between its neighbours, the taps turned by 180 degrees
 (`i - p` falls as `p` rises), input and output channels exchanged.
-How much padding that takes is `Geometry.input_grad_padding`.
+With padding and dilations it reads as `Geometry.of_input_grad` derives.
 
 Patches are cut by slicing, so that an inf or NaN in `x` stays inside the windows that
 hold it, and for a few images at a time, so that memory holds the patches of those few
@@ -22,38 +22,48 @@ import math
 
 import jax.numpy as jnp
 from jax import Array, lax
+from jax.lax import Precision
 
-from jaxconv.conv.geometry import Geometry, Shape
+from jaxconv.conv.geometry import Geometry
 from jaxconv.conv.operands import (
     accumulator,
     accumulator_zeros,
-    merge_groups,
     split_groups,
+    turned,
 )
-from jaxconv.conv.padding import pad_input, zero_pad
+from jaxconv.conv.padding import pad_input
 
 _TILE_BYTES = 2**21  # of patches at a time: about a core's second-level cache
 
 
-def _output(x: Array, w: Array, geometry: Geometry) -> Array:
+def _output(
+    x: Array, w: Array, geometry: Geometry, precision: Precision | None = None
+) -> Array:
     """Multiply the filters with the patches of the padded input."""
     xs = split_groups(pad_input(x, geometry), "x", geometry)
     weights = jnp.moveaxis(split_groups(w, "w", geometry), 0, 2)  # groups co ci *kernel
-    return merge_groups(_slide(xs, weights, geometry.strides, geometry.out))
+    matrix = weights.reshape(*weights.shape[:2], geometry.ci * geometry.taps)
+
+    def slide(tile):
+        patches = _patches(tile, geometry)
+        matrices = jnp.broadcast_to(matrix, (tile.shape[0], *matrix.shape))
+        return _matmul(matrices, patches, precision).astype(x.dtype)
+
+    tiles, size = _tiles(geometry, x.dtype.itemsize)
+    y = slide(xs) if tiles == 1 else lax.map(slide, _cut(xs, tiles, size))
+    return y.reshape(geometry.out_shape)
 
 
-def _input_grad(g: Array, w: Array, geometry: Geometry) -> Array:
+def _input_grad(
+    g: Array, w: Array, geometry: Geometry, precision: Precision | None = None
+) -> Array:
     """Multiply the turned filters with the patches of the dilated, padded gradient."""
-    g = zero_pad(g, geometry.input_grad_padding, geometry.strides)
-    gs = split_groups(g, "g", geometry)
-    ws = split_groups(w, "w", geometry)
-    turned = jnp.flip(ws, axis=range(3, ws.ndim))
-    weights = jnp.moveaxis(turned, 1, 0)  # groups ci co *kernel
-    strides = (1,) * len(geometry.space)
-    return merge_groups(_slide(gs, weights, strides, geometry.space))
+    return _output(g, turned(w, geometry), geometry.of_input_grad, precision)
 
 
-def _param_grad(x: Array, g: Array, geometry: Geometry) -> Array:
+def _param_grad(
+    x: Array, g: Array, geometry: Geometry, precision: Precision | None = None
+) -> Array:
     """Multiply the patches of the padded input with the output gradient, transposed."""
     xs = split_groups(pad_input(x, geometry), "x", geometry)
     gs = split_groups(g, "g", geometry)
@@ -61,10 +71,10 @@ def _param_grad(x: Array, g: Array, geometry: Geometry) -> Array:
 
     def products(tile):
         x_tile, g_tile = tile
-        patches = _patches(x_tile, geometry.kernel, geometry.strides, geometry.out)
-        return _matmul(patches, jnp.swapaxes(g_tile, 2, 3)).sum(axis=0)
+        patches = _patches(x_tile, geometry)
+        return _matmul(patches, jnp.swapaxes(g_tile, 2, 3), precision).sum(axis=0)
 
-    tiles, size = _tiles(xs, geometry.taps, geometry.out)
+    tiles, size = _tiles(geometry, x.dtype.itemsize)
     if tiles == 1:
         total = products((xs, gs))
     else:
@@ -77,48 +87,41 @@ def _param_grad(x: Array, g: Array, geometry: Geometry) -> Array:
     return grad.reshape(geometry.w_shape).astype(x.dtype)
 
 
-def _slide(x: Array, weights: Array, strides: Shape, out: Shape) -> Array:
-    """Slide `weights` (groups, co, ci, *kernel) over `x` (n, groups, ci, *padded)."""
-    groups, co, ci, *kernel = weights.shape
-    matrix = weights.reshape(groups, co, ci * math.prod(kernel))
-
-    def slide(tile):
-        patches = _patches(tile, tuple(kernel), strides, out)
-        matrices = jnp.broadcast_to(matrix, (tile.shape[0], *matrix.shape))
-        return _matmul(matrices, patches).astype(x.dtype)
-
-    tiles, size = _tiles(x, math.prod(kernel), out)
-    y = slide(x) if tiles == 1 else lax.map(slide, _cut(x, tiles, size))
-    return y.reshape(x.shape[0], groups, co, *out)
-
-
-def _patches(x: Array, kernel: Shape, strides: Shape, out: Shape) -> Array:
-    """Cut (n, groups, c, *padded) into patches (n, groups, c * taps, positions).
+def _patches(x: Array, geometry: Geometry) -> Array:
+    """Cut (n, groups, ci, *padded) into patches (n, groups, ci * taps, positions).
 
     One axis after the other, so that a filter of 31 x 31 takes 62 slices and not 961.
     """
     n, groups, channels, *_ = x.shape
-    for at, (k, s, o) in enumerate(zip(kernel, strides, out, strict=True)):
+    axes = zip(
+        geometry.kernel,
+        geometry.kernel_dilation,
+        geometry.strides,
+        geometry.out,
+        strict=True,
+    )
+    for at, (k, d, s, o) in enumerate(axes):
         # n groups channels, taps and outputs of the axes before, then the axes to come
         taps = [
-            lax.slice_in_dim(x, p, p + (o - 1) * s + 1, s, axis=3 + 2 * at)
+            lax.slice_in_dim(x, p * d, p * d + (o - 1) * s + 1, s, axis=3 + 2 * at)
             for p in range(k)
         ]
         x = jnp.stack(taps, axis=3 + at)
-    return x.reshape(n, groups, channels * math.prod(kernel), math.prod(out))
+    return x.reshape(n, groups, channels * geometry.taps, math.prod(geometry.out))
 
 
-def _matmul(a: Array, b: Array) -> Array:
-    return jnp.matmul(a, b, preferred_element_type=accumulator(a.dtype))
+def _matmul(a: Array, b: Array, precision: Precision | None) -> Array:
+    acc = accumulator(a.dtype)
+    return jnp.matmul(a, b, precision=precision, preferred_element_type=acc)
 
 
-def _tiles(x: Array, taps: int, out: Shape) -> tuple[int, int]:
+def _tiles(geometry: Geometry, itemsize: int) -> tuple[int, int]:
     """Return how many tiles to cut the batch into, and the images in each.
 
     The tiles are equal and whole: as many images as divide the batch and stay small.
     """
-    n, groups, channels, *_ = x.shape
-    image_bytes = groups * channels * taps * math.prod(out) * x.dtype.itemsize
+    n, channels, *_ = geometry.x_shape
+    image_bytes = channels * geometry.taps * math.prod(geometry.out) * itemsize
     size = max(1, min(n, _TILE_BYTES // max(1, image_bytes)))
     while n % size:
         size -= 1

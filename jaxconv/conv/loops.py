@@ -4,11 +4,12 @@ The chapter's algorithm for any stride, padding, groups and number of spatial ax
 one small product over batch and channels at each step. Slow and easy to read: the
 reference that the other methods are tested against.
 
-With `o` an output position, `p` a tap, `s` the stride, `x` the padded input:
+With `o` an output position, `p` a tap, `s` the stride, `d` the filter's dilation, `x`
+the dilated and padded input:
 
-    output[o]            = sum over p of  x[o*s + p] * w[p]
-    input_grad[o*s + p] += g[o] * w[p]      each output gives back to what it read
-    param_grad[p]        = sum over o of  x[o*s + p] * g[o]
+    output[o]              = sum over p of  x[o*s + p*d] * w[p]
+    input_grad[o*s + p*d] += g[o] * w[p]      each output gives back to what it read
+    param_grad[p]          = sum over o of  x[o*s + p*d] * g[o]
 
 The middle line scatters where the chapter gathers. With a stride, only every s-th tap
 over a pixel belongs to an output, and which ones depends on the pixel; each output,
@@ -19,6 +20,7 @@ from collections.abc import Callable
 
 import jax.numpy as jnp
 from jax import Array
+from jax.lax import Precision
 
 from jaxconv.chapter import nested_loops
 from jaxconv.conv.geometry import Geometry
@@ -31,14 +33,15 @@ from jaxconv.conv.operands import (
 from jaxconv.conv.padding import crop_input, pad_input
 
 
-def _output(x: Array, w: Array, geometry: Geometry) -> Array:
+def _output(
+    x: Array, w: Array, geometry: Geometry, precision: Precision | None = None
+) -> Array:
     """Slide the filters over the padded input."""
     xs = split_groups(pad_input(x, geometry), "x", geometry)
     ws = split_groups(w, "w", geometry)
-    acc = accumulator(x.dtype)
 
     def body(out, o, p, read):
-        product = _product("ngi,igo->ngo", xs[..., *read], ws[..., *p], acc)
+        product = _product("ngi,igo->ngo", xs[..., *read], ws[..., *p], precision)
         return out.at[..., *o].add(product)
 
     shape = (geometry.n, geometry.groups, geometry.co, *geometry.out)
@@ -46,14 +49,15 @@ def _output(x: Array, w: Array, geometry: Geometry) -> Array:
     return merge_groups(out).astype(x.dtype)
 
 
-def _input_grad(g: Array, w: Array, geometry: Geometry) -> Array:
+def _input_grad(
+    g: Array, w: Array, geometry: Geometry, precision: Precision | None = None
+) -> Array:
     """Give each output's gradient back to the pixels that it read."""
     gs = split_groups(g, "g", geometry)
     ws = split_groups(w, "w", geometry)
-    acc = accumulator(g.dtype)
 
     def body(grad, o, p, read):
-        product = _product("ngo,igo->ngi", gs[..., *o], ws[..., *p], acc)
+        product = _product("ngo,igo->ngi", gs[..., *o], ws[..., *p], precision)
         return grad.at[..., *read].add(product)
 
     shape = (geometry.n, geometry.groups, geometry.ci, *geometry.padded)
@@ -61,14 +65,15 @@ def _input_grad(g: Array, w: Array, geometry: Geometry) -> Array:
     return crop_input(merge_groups(grad), geometry).astype(g.dtype)
 
 
-def _param_grad(x: Array, g: Array, geometry: Geometry) -> Array:
+def _param_grad(
+    x: Array, g: Array, geometry: Geometry, precision: Precision | None = None
+) -> Array:
     """Collect at each tap what it carried, times the gradient it carried it to."""
     xs = split_groups(pad_input(x, geometry), "x", geometry)
     gs = split_groups(g, "g", geometry)
-    acc = accumulator(x.dtype)
 
     def body(grad, o, p, read):
-        product = _product("ngi,ngo->igo", xs[..., *read], gs[..., *o], acc)
+        product = _product("ngi,ngo->igo", xs[..., *read], gs[..., *o], precision)
         return grad.at[..., *p].add(product)
 
     shape = (geometry.ci, geometry.groups, geometry.co, *geometry.kernel)
@@ -76,8 +81,9 @@ def _param_grad(x: Array, g: Array, geometry: Geometry) -> Array:
     return merge_groups(grad).astype(x.dtype)
 
 
-def _product(axes: str, a: Array, b: Array, acc) -> Array:
-    return jnp.einsum(axes, a, b, preferred_element_type=acc)
+def _product(axes: str, a: Array, b: Array, precision: Precision | None) -> Array:
+    acc = accumulator(a.dtype)
+    return jnp.einsum(axes, a, b, precision=precision, preferred_element_type=acc)
 
 
 def _each_position_and_tap(
@@ -88,7 +94,7 @@ def _each_position_and_tap(
 
     def step(carry, *index):
         o, p = index[:axes], index[axes:]
-        steps = zip(o, geometry.strides, p, strict=True)
-        return body(carry, o, p, tuple(at * s + tap for at, s, tap in steps))
+        steps = zip(o, geometry.strides, p, geometry.kernel_dilation, strict=True)
+        return body(carry, o, p, tuple(at * s + tap * d for at, s, tap, d in steps))
 
     return nested_loops((*geometry.out, *geometry.kernel), step, init)

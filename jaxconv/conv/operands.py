@@ -27,6 +27,17 @@ def split_groups(array: Array, operand: Operand, geometry: Geometry) -> Array:
     return array.reshape(*sizes, *array.shape[2:])
 
 
+def turned(w: Array, geometry: Geometry) -> Array:
+    """Turn the filters by 180 degrees and exchange their channels: co, groups * ci."""
+    ws = jnp.flip(split_groups(w, "w", geometry), axis=range(3, w.ndim + 1))
+    return merge_groups(jnp.swapaxes(ws, 0, 2))
+
+
+def batch_as_channels(x: Array, geometry: Geometry) -> Array:
+    """Exchange the batch and the channels of the input: ci, groups * n."""
+    return merge_groups(jnp.swapaxes(split_groups(x, "x", geometry), 0, 2))
+
+
 def merge_groups(array: Array) -> Array:
     """Undo `split_groups`."""
     first, groups, channels, *rest = array.shape
@@ -34,8 +45,9 @@ def merge_groups(array: Array) -> Array:
 
 
 def accumulator(dtype: DTypeLike) -> DTypeLike:
-    """Return the type to add up in: float32 for 16-bit floats, else `dtype` itself."""
-    return jnp.float32 if jnp.finfo(dtype).bits < 32 else dtype
+    """Return the type to add up in: float32 for short floats, else `dtype` itself."""
+    short = jnp.issubdtype(dtype, jnp.floating) and jnp.finfo(dtype).bits < 32
+    return jnp.float32 if short else dtype
 
 
 def vary_alike(*arrays: Array) -> list[Array]:

@@ -1,10 +1,8 @@
 """Geometries for the engine's tests: some by name, any number at random."""
 
-from typing import Any
+import numpy as np
 
-import hypothesis.strategies as st
-
-from jaxconv.conv.geometry import Geometry, Shape
+from jaxconv.conv.geometry import Geometry
 
 # Every axis differs, batch > 1, filters without symmetry: no flip or swap can hide.
 NAMED = {
@@ -26,6 +24,23 @@ NAMED = {
     "3-D": ((2, 2, 4, 3, 5), (2, 3, 2, 1, 3), {"strides": (1, 2, 2), "padding": 1}),
     "0-D": ((3, 2), (2, 4), {}),
     "empty batch": ((0, 3, 6, 5), (3, 4, 3, 2), {}),
+    "dilated filter": ((2, 3, 9, 8), (3, 4, 3, 2), {"kernel_dilation": (2, 3)}),
+    "dilated input": (
+        (2, 3, 4, 5),
+        (3, 4, 3, 2),
+        {"input_dilation": (2, 3), "strides": (1, 2), "padding": ((2, 1), (0, 3))},
+    ),
+    "dilated input, cropped": (
+        (2, 3, 4, 5),
+        (3, 4, 3, 2),
+        {"input_dilation": 3, "padding": ((-2, -1), (-4, 2)), "kernel_dilation": 2},
+    ),
+    "causal": ((2, 3, 9), (3, 4, 3), {"padding": "CAUSAL", "kernel_dilation": 2}),
+    "depthwise, one to one": ((3, 4, 5, 6), (1, 4, 3, 2), {"groups": 4, "strides": 2}),
+    "many taps": ((2, 2, 9, 12), (2, 3, 9, 8), {}),
+    "no channels in": ((2, 0, 6, 5), (0, 4, 3, 2), {}),
+    "no channels out": ((2, 3, 6, 5), (3, 0, 3, 2), {}),
+    "no pixels": ((2, 3, 0, 5), (3, 4, 3, 2), {"padding": 0}),
     "one pixel": ((2, 3, 1, 1), (3, 4, 3, 5), {}),
 }
 
@@ -34,24 +49,29 @@ def named_geometries() -> dict[str, Geometry]:
     return {name: Geometry.of(x, w, **facts) for name, (x, w, facts) in NAMED.items()}
 
 
-@st.composite
-def convolutions(draw: st.DrawFn) -> tuple[Shape, Shape, dict[str, Any]]:
-    """Small convolutions over one or two axes: any stride, padding and groups.
-
-    Drawn as the arguments of `Geometry.of`: the annotations' hook, which draws random
-    numbers of its own, must not run inside a strategy.
-    """
-    axes = draw(st.integers(1, 2))
-    groups, ci, co = (draw(st.integers(1, 3)) for _ in range(3))
-    space, kernel, strides, padding = [], [], [], []
-    for _ in range(axes):
-        k, stride = draw(st.integers(1, 4)), draw(st.integers(1, 4))
-        low, high = draw(st.integers(-2, 5)), draw(st.integers(-2, 5))
-        size = draw(st.integers(max(1, k - low - high, 1 - min(low, high)), 9))
-        space.append(size)
-        kernel.append(k)
-        strides.append(stride)
-        padding.append((low, high))
-    x_shape = (draw(st.integers(1, 3)), groups * ci, *space)
-    w_shape = (ci, groups * co, *kernel)
-    return x_shape, w_shape, {"strides": strides, "padding": padding, "groups": groups}
+def random_geometry(rng: np.random.Generator) -> Geometry:
+    """A small convolution of any kind: 0 to 3 axes, every setting drawn."""
+    axes = rng.choice(4, p=(0.02, 0.38, 0.5, 0.1))
+    longest = (0, 14, 8, 5)[axes]
+    groups, ci, co = (int(rng.choice((1, 1, 2, 3))) for _ in range(3))
+    settings = []
+    while len(settings) < axes:
+        k, size = int(rng.integers(1, 5)), int(rng.integers(1, longest))
+        stride, gap, spread = (int(rng.choice((1, 1, 2, 3))) for _ in range(3))
+        low, high = (int(side) for side in rng.integers(-2, 5, 2))
+        wide = (size - 1) * gap + 1
+        # Cropping takes pixels and leaves some; the filter fits.
+        if wide + min(low, 0) + min(high, 0) > 0:
+            if wide + low + high >= (k - 1) * spread + 1:
+                settings.append((size, k, stride, (low, high), gap, spread))
+    columns = [tuple(column) for column in zip(*settings, strict=True)] or [()] * 6
+    space, kernel, strides, padding, gaps, spreads = columns
+    return Geometry.of(
+        (int(rng.integers(1, 4)), groups * ci, *space),
+        (ci, groups * co, *kernel),
+        strides=strides,
+        padding=padding,
+        input_dilation=gaps,
+        kernel_dilation=spreads,
+        groups=groups,
+    )

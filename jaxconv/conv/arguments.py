@@ -1,0 +1,172 @@
+"""What a caller gave, checked and brought to one form: a size or pair for each axis.
+
+Every message begins with `caller`, the public function that was called.
+"""
+
+import numbers
+from collections.abc import Sequence
+from typing import Any
+
+from jax import lax
+
+Shape = tuple[int, ...]
+Pads = tuple[tuple[int, int], ...]
+
+_LARGEST = 2**31 - 1  # XLA counts positions along an axis in 32 bits
+
+
+def dilate(shape: Shape, dilation: Shape) -> Shape:
+    """Return the sizes once `d - 1` gaps stand between neighbours.
+
+    >>> dilate((3, 1, 0), (2, 2, 2))
+    (5, 1, 0)
+    """
+    pairs = zip(shape, dilation, strict=True)
+    return tuple(max(0, (size - 1) * d + 1) for size, d in pairs)
+
+
+def as_shape(name: str, shape: Any, caller: str) -> Shape:
+    """Return `shape` as a tuple of sizes."""
+    if not isinstance(shape, Sequence) or not all(_is_int(n) and n >= 0 for n in shape):
+        raise ValueError(
+            f"{caller}: the shape of {name} must be a sequence of sizes, got {shape!r}."
+        )
+    return tuple(int(n) for n in shape)
+
+
+def per_axis(name: str, value: Any, axes: int, caller: str) -> Shape:
+    """Return `value` as one positive int for each spatial axis."""
+    values = (value,) * axes if _is_int(value) else value
+    if (
+        not isinstance(values, Sequence)
+        or len(values) != axes
+        or not all(_is_int(v) and 1 <= v <= _LARGEST for v in values)
+    ):
+        raise ValueError(
+            f"{caller}: {name} must be an int of at least 1, or one for each of the "
+            f"{axes} spatial axes, got {value!r}."
+        )
+    return tuple(int(v) for v in values)
+
+
+def as_pads(
+    padding: Any, space: Shape, kernel: Shape, strides: Shape, caller: str
+) -> Pads:
+    """Return `padding` as a (low, high) pair for each spatial axis.
+
+    `space` and `kernel` are the sizes once dilated.
+    """
+    if isinstance(padding, str):
+        name = padding.upper()
+        if name in ("SAME", "SAME_LOWER", "VALID"):
+            pairs = lax.padtype_to_pads(space, kernel, strides, name)
+            return tuple((int(low), int(high)) for low, high in pairs)
+        if name == "CAUSAL":
+            return tuple((k - 1, 0) for k in kernel)
+    values = (padding,) * len(space) if _is_int(padding) else padding
+    if (
+        isinstance(values, Sequence)
+        and not isinstance(values, str)
+        and len(values) == len(space)
+    ):
+        pairs = [(v, v) if _is_int(v) else v for v in values]
+        if all(
+            isinstance(pair, Sequence) and len(pair) == 2 and all(map(_is_int, pair))
+            for pair in pairs
+        ):
+            return tuple((int(low), int(high)) for low, high in pairs)
+    raise ValueError(
+        f'{caller}: padding must be "SAME", "SAME_LOWER", "VALID", "CAUSAL", an int, '
+        f"or an int or (low, high) pair for each of the {len(space)} spatial axes, got "
+        f"{padding!r}."
+    )
+
+
+def check_ranks(x_shape: Shape, w_shape: Shape, caller: str) -> None:
+    """Raise unless both shapes have two axes and the same spatial ones."""
+    if len(x_shape) < 2:
+        raise ValueError(
+            f"{caller}: x must be (batch, channels, *space), got shape {x_shape}. "
+            "Add the missing axes, for instance with x[None]."
+        )
+    if len(w_shape) != len(x_shape):
+        raise ValueError(
+            f"{caller}: w must have as many axes as x, (in, out, *kernel) to "
+            f"(batch, channels, *space), got {len(w_shape)} axes {w_shape} to "
+            f"{len(x_shape)} axes {x_shape}. Is the batch or a channel axis missing?"
+        )
+
+
+def check_channels(x_shape: Shape, w_shape: Shape, groups: Any, caller: str) -> None:
+    """Raise unless the channels of the shapes fit each other and the groups."""
+    if not _is_int(groups) or groups < 1:
+        raise ValueError(
+            f"{caller}: groups must be an int of at least 1, got {groups!r}."
+        )
+    if x_shape[1] != groups * w_shape[0]:
+        where = f"{groups} groups of {w_shape[0]}" if groups > 1 else w_shape[0]
+        raise ValueError(
+            f"{caller}: x has {x_shape[1]} channels (axis 1 of {x_shape}) but w takes "
+            f"{where} (axis 0 of {w_shape}). {_channels_hint(x_shape, w_shape, groups)}"
+        )
+    if w_shape[1] % groups:
+        raise ValueError(
+            f"{caller}: groups must divide the output channels, got {groups} groups "
+            f"and {w_shape[1]} channels (axis 1 of w, {w_shape})."
+        )
+
+
+def check_sizes(
+    x_shape: Shape, w_shape: Shape, padded: Shape, dilated: Shape, caller: str
+) -> None:
+    """Raise unless the filter, dilated, fits into the padded input on every axis."""
+    if 0 in w_shape[2:]:
+        raise ValueError(
+            f"{caller}: w must have at least one tap on each spatial axis, got "
+            f"{w_shape[2:]} (axes 2 and on of {w_shape})."
+        )
+    for axis, (size, k) in enumerate(zip(padded, dilated, strict=True), start=2):
+        if size < k and x_shape[axis] > 0:
+            taps = f"{w_shape[axis]} taps of {w_shape}"
+            spread = f" spread over {k} pixels" if k != w_shape[axis] else ""
+            raise ValueError(
+                f"{caller}: w is larger than the padded x along axis {axis}: {taps}"
+                f"{spread} over {size} pixels ({x_shape[axis]} of {x_shape}, with "
+                "padding). Use a smaller filter or more padding."
+            )
+
+
+def check_countable(
+    x_shape: Shape, pads: Pads, padded: Shape, dilated: Shape, caller: str
+) -> None:
+    """Raise if an axis is longer than XLA can count, or cropped by more than it has."""
+    axes = zip(x_shape[2:], pads, padded, dilated, strict=True)
+    for axis, (size, (low, high), total, k) in enumerate(axes, start=2):
+        if max(abs(low), abs(high), total, k) > _LARGEST:
+            raise ValueError(
+                f"{caller}: padding and dilation must keep axis {axis} below 2**31 "
+                f"pixels, got {total} ({size} with padding {low} and {high}) and a "
+                f"filter over {k}."
+            )
+        if total < 0:
+            raise ValueError(
+                f"{caller}: padding ({low}, {high}) crops axis {axis} of {x_shape} by "
+                "more pixels than it has. Crop less."
+            )
+
+
+def _channels_hint(x_shape: Shape, w_shape: Shape, groups: int) -> str:
+    """Guess which exchange of axes made the channels differ."""
+    if groups > 1 and w_shape[0] == x_shape[1]:
+        return f"With groups, w has in // groups = {x_shape[1] // groups} there."
+    if x_shape[-1] == groups * w_shape[0]:
+        return "Is x channels-last? Move its last axis to 1: jnp.moveaxis(x, -1, 1)."
+    if w_shape[1] * groups == x_shape[1]:
+        return "Is w (out, in, *kernel)? Swap its first two: jnp.swapaxes(w, 0, 1)."
+    if len(w_shape) > 3 and w_shape[-2] * groups == x_shape[1]:
+        return "Is w (*kernel, in, out)? Move its last two axes to the front."
+    return "Filters are (in // groups, out, *kernel)."
+
+
+def _is_int(value: Any) -> bool:
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)

@@ -1,0 +1,116 @@
+"""The method `taps`: for each filter tap, the input shifted there times its weight.
+
+With `o` an output position, `p` a tap, `s` the stride, `d` the filter's dilation, `x`
+the dilated and padded input, and `x[p::s]` its pixels `o*s + p*d` for all `o` at once:
+
+    output        = sum over p of  x[p::s] * w[p]
+    param_grad[p] = sum over o of  x[p::s] * g
+    input_grad    = output(g, turned w) as `Geometry.of_input_grad` derives
+
+No patch is ever written down. With one input channel in each group (depthwise) the
+products are plain ones, and all the taps make a single pass over the image; otherwise
+each tap is a small product of matrices.
+"""
+
+import itertools
+
+import jax.numpy as jnp
+from jax import Array, lax
+from jax.lax import Precision
+
+from jaxconv.conv.geometry import Geometry
+from jaxconv.conv.operands import (
+    accumulator,
+    accumulator_zeros,
+    merge_groups,
+    split_groups,
+    turned,
+)
+from jaxconv.conv.padding import pad_input
+
+_UNROLLED = 64  # taps; more take long to compile and run as a loop
+
+
+def _output(
+    x: Array, w: Array, geometry: Geometry, precision: Precision | None = None
+) -> Array:
+    """Add up the shifted inputs times their weights."""
+    xs = split_groups(pad_input(x, geometry), "x", geometry)
+    ws = split_groups(w, "w", geometry)
+    acc = accumulator(x.dtype)
+
+    def products(tap):
+        pixels, weights = _shifted(xs, tap, geometry), ws[..., *tap]
+        if geometry.ci == 1:  # (n g 1 *out) times (g co, ones)
+            weights = weights[0].reshape(weights.shape[1:] + (1,) * len(geometry.out))
+            return pixels.astype(acc) * weights.astype(acc)[None]
+        return jnp.einsum(
+            "ngi...,igo->ngo...",
+            pixels,
+            weights,
+            precision=precision,
+            preferred_element_type=acc,
+        )
+
+    shape = (geometry.n, geometry.groups, geometry.co, *geometry.out)
+    zeros = accumulator_zeros(shape, x)
+    total = _over_taps(lambda tap, total: total + products(tap), zeros, geometry)
+    return merge_groups(total).astype(x.dtype)
+
+
+def _input_grad(
+    g: Array, w: Array, geometry: Geometry, precision: Precision | None = None
+) -> Array:
+    """Add up the shifted gradients times the weights that they came through."""
+    return _output(g, turned(w, geometry), geometry.of_input_grad, precision)
+
+
+def _param_grad(
+    x: Array, g: Array, geometry: Geometry, precision: Precision | None = None
+) -> Array:
+    """Collect at each tap the shifted input times the gradient it was carried to."""
+    xs = split_groups(pad_input(x, geometry), "x", geometry)
+    gs = split_groups(g, "g", geometry)
+    acc = accumulator(x.dtype)
+
+    def collect(tap, grad):
+        product = jnp.einsum(
+            "ngi...,ngo...->igo",
+            _shifted(xs, tap, geometry),
+            gs,
+            precision=precision,
+            preferred_element_type=acc,
+        )
+        return grad.at[..., *tap].set(product)
+
+    shape = (geometry.ci, geometry.groups, geometry.co, *geometry.kernel)
+    grad = _over_taps(collect, accumulator_zeros(shape, x), geometry)
+    return merge_groups(grad).astype(x.dtype)
+
+
+def _shifted(x: Array, tap: tuple, geometry: Geometry) -> Array:
+    """Take for each output the pixel of `x` (n, g, ci, *padded) that `tap` reads."""
+    axes = zip(
+        tap, geometry.kernel_dilation, geometry.strides, geometry.out, strict=True
+    )
+    for axis, (p, d, s, o) in enumerate(axes, start=3):
+        length = (o - 1) * s + 1
+        if isinstance(p, int):
+            x = lax.slice_in_dim(x, p * d, p * d + length, s, axis)
+        else:
+            x = lax.dynamic_slice_in_dim(x, p * d, length, axis)
+            x = lax.slice_in_dim(x, 0, length, s, axis)
+    return x
+
+
+def _over_taps(body, init: Array, geometry: Geometry) -> Array:
+    """Run `carry = body(tap, carry)` for each tap: unrolled, or as a loop if many."""
+    if geometry.taps <= _UNROLLED:
+        for tap in itertools.product(*map(range, geometry.kernel)):
+            init = body(tap, init)
+        return init
+
+    def step(i, carry):
+        return body(jnp.unravel_index(i, geometry.kernel), carry)
+
+    return lax.fori_loop(0, geometry.taps, step, init)

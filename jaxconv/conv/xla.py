@@ -1,0 +1,57 @@
+"""The method `xla`: the convolution that JAX ships, and both gradients by it too.
+
+    output     = lax(x, w)
+    input_grad = lax(g dilated by the stride, turned w)      Geometry.of_input_grad
+    param_grad = lax(x with batch and channels exchanged, g) Geometry.of_param_grad
+
+The gradients are convolutions of rearranged operands, derived in `geometry.py`; JAX is
+not asked to differentiate.
+"""
+
+import jax.numpy as jnp
+from jax import Array, lax
+from jax.lax import Precision
+
+from jaxconv.conv.geometry import Geometry
+from jaxconv.conv.operands import accumulator, batch_as_channels, turned
+from jaxconv.conv.padding import pad_input
+
+# Bound here, so that whatever stands in for it in `jax.lax` later is not called.
+_conv_general_dilated = lax.conv_general_dilated
+
+
+def _output(
+    x: Array, w: Array, geometry: Geometry, precision: Precision | None = None
+) -> Array:
+    """Convolve by lax, after cropping: on the CPU it misreads negative padding."""
+    if any(side < 0 for pair in geometry.padding for side in pair):
+        x, geometry = pad_input(x, geometry), geometry.once_padded
+    axes = tuple(range(2, x.ndim))
+    y = _conv_general_dilated(
+        x,
+        w,
+        geometry.strides,
+        geometry.padding,
+        geometry.input_dilation,
+        geometry.kernel_dilation,
+        lax.ConvDimensionNumbers((0, 1, *axes), (1, 0, *axes), (0, 1, *axes)),
+        feature_group_count=geometry.groups,
+        precision=precision,
+        preferred_element_type=jnp.dtype(accumulator(x.dtype)),
+    )
+    return y.astype(x.dtype)
+
+
+def _input_grad(
+    g: Array, w: Array, geometry: Geometry, precision: Precision | None = None
+) -> Array:
+    """Convolve the dilated gradient with the turned filters."""
+    return _output(g, turned(w, geometry), geometry.of_input_grad, precision)
+
+
+def _param_grad(
+    x: Array, g: Array, geometry: Geometry, precision: Precision | None = None
+) -> Array:
+    """Convolve the input, its batch as channels, with the gradient as the filter."""
+    exchanged = batch_as_channels(x, geometry)
+    return _output(exchanged, g, geometry.of_param_grad, precision)
