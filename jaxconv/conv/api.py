@@ -124,7 +124,7 @@ def conv_input_grad(
         groups=groups,
         caller=caller,
     )
-    _check_output_grad(g, geometry, caller)
+    check_output_grad(g, geometry, caller)
     modes = as_modes(padding_mode, geometry, caller)
     grad = bilinear.input_grad(
         g,
@@ -167,7 +167,7 @@ def conv_param_grad(
         groups=groups,
         caller=caller,
     )
-    _check_output_grad(g, geometry, caller)
+    check_output_grad(g, geometry, caller)
     modes = as_modes(padding_mode, geometry, caller)
     return bilinear.param_grad(
         extend(x, geometry, modes),
@@ -178,7 +178,8 @@ def conv_param_grad(
     )
 
 
-def _check_output_grad(g: Array, geometry: Geometry, caller: str) -> None:
+def check_output_grad(g: Array, geometry: Geometry, caller: str) -> None:
+    """Raise unless `g` has the shape of the output."""
     if g.shape != geometry.out_shape:
         raise ValueError(
             f"{caller}: g must be shaped like the output (batch, channels, *out), "

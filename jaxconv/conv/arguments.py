@@ -82,7 +82,9 @@ def as_pads(
     )
 
 
-def check_ranks(x_shape: Shape, w_shape: Shape, caller: str) -> None:
+def check_ranks(
+    x_shape: Shape, w_shape: Shape, caller: str, layout: str = "(in, out, *kernel)"
+) -> None:
     """Raise unless both shapes have two axes and the same spatial ones."""
     if len(x_shape) < 2:
         raise ValueError(
@@ -91,18 +93,23 @@ def check_ranks(x_shape: Shape, w_shape: Shape, caller: str) -> None:
         )
     if len(w_shape) != len(x_shape):
         raise ValueError(
-            f"{caller}: w must have as many axes as x, (in, out, *kernel) to "
+            f"{caller}: w must have as many axes as x, {layout} to "
             f"(batch, channels, *space), got {len(w_shape)} axes {w_shape} to "
             f"{len(x_shape)} axes {x_shape}. Is the batch or a channel axis missing?"
         )
 
 
-def check_channels(x_shape: Shape, w_shape: Shape, groups: Any, caller: str) -> None:
-    """Raise unless the channels of the shapes fit each other and the groups."""
+def check_groups(groups: Any, caller: str) -> None:
+    """Raise unless `groups` is a positive int."""
     if not _is_int(groups) or groups < 1:
         raise ValueError(
             f"{caller}: groups must be an int of at least 1, got {groups!r}."
         )
+
+
+def check_channels(x_shape: Shape, w_shape: Shape, groups: Any, caller: str) -> None:
+    """Raise unless the channels of the shapes fit each other and the groups."""
+    check_groups(groups, caller)
     if x_shape[1] != groups * w_shape[0]:
         where = f"{groups} groups of {w_shape[0]}" if groups > 1 else w_shape[0]
         raise ValueError(

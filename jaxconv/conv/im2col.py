@@ -32,6 +32,7 @@ from jaxconv.conv.operands import (
     turned,
 )
 from jaxconv.conv.padding import pad_input
+from jaxconv.conv.patches import cut_patches
 
 _TILE_BYTES = 2**21  # of patches at a time: about a core's second-level cache
 
@@ -45,7 +46,7 @@ def _output(
     matrix = weights.reshape(*weights.shape[:2], geometry.ci * geometry.taps)
 
     def slide(tile):
-        patches = _patches(tile, geometry)
+        patches = cut_patches(tile, geometry)
         matrices = jnp.broadcast_to(matrix, (tile.shape[0], *matrix.shape))
         return _matmul(matrices, patches, precision).astype(x.dtype)
 
@@ -71,7 +72,7 @@ def _param_grad(
 
     def products(tile):
         x_tile, g_tile = tile
-        patches = _patches(x_tile, geometry)
+        patches = cut_patches(x_tile, geometry)
         return _matmul(patches, jnp.swapaxes(g_tile, 2, 3), precision).sum(axis=0)
 
     tiles, size = _tiles(geometry, x.dtype.itemsize)
@@ -85,29 +86,6 @@ def _param_grad(
     grad = total.reshape(geometry.groups, geometry.ci, geometry.taps, geometry.co)
     grad = grad.transpose(1, 0, 3, 2)  # ci groups co taps
     return grad.reshape(geometry.w_shape).astype(x.dtype)
-
-
-def _patches(x: Array, geometry: Geometry) -> Array:
-    """Cut (n, groups, ci, *padded) into patches (n, groups, ci * taps, positions).
-
-    One axis after the other, so that a filter of 31 x 31 takes 62 slices and not 961.
-    """
-    n, groups, channels, *_ = x.shape
-    axes = zip(
-        geometry.kernel,
-        geometry.kernel_dilation,
-        geometry.strides,
-        geometry.out,
-        strict=True,
-    )
-    for at, (k, d, s, o) in enumerate(axes):
-        # n groups channels, taps and outputs of the axes before, then the axes to come
-        taps = [
-            lax.slice_in_dim(x, p * d, p * d + (o - 1) * s + 1, s, axis=3 + 2 * at)
-            for p in range(k)
-        ]
-        x = jnp.stack(taps, axis=3 + at)
-    return x.reshape(n, groups, channels * geometry.taps, math.prod(geometry.out))
 
 
 def _matmul(a: Array, b: Array, precision: Precision | None) -> Array:

@@ -61,9 +61,9 @@ def random_geometry(rng: np.random.Generator) -> Geometry:
         low, high = (int(side) for side in rng.integers(-2, 5, 2))
         wide = (size - 1) * gap + 1
         # Cropping takes pixels and leaves some; the filter fits.
-        if wide + min(low, 0) + min(high, 0) > 0:
-            if wide + low + high >= (k - 1) * spread + 1:
-                settings.append((size, k, stride, (low, high), gap, spread))
+        left, padded = wide + min(low, 0) + min(high, 0), wide + low + high
+        if left > 0 and padded >= (k - 1) * spread + 1:
+            settings.append((size, k, stride, (low, high), gap, spread))
     columns = [tuple(column) for column in zip(*settings, strict=True)] or [()] * 6
     space, kernel, strides, padding, gaps, spreads = columns
     return Geometry.of(

@@ -62,7 +62,7 @@ MISTAKES = {
     ),
     "padding by a wrong name": (
         lambda: conv(X, W, padding="full"),
-        r'padding must be "SAME", "SAME_LOWER", "VALID", "CAUSAL", an int, .* got \'full\'',
+        r'padding must be "SAME", "SAME_LOWER", "VALID", "CAUSAL", .* got \'full\'',
     ),
     "padding with three sides": (
         lambda: conv(X, W, padding=((1, 1, 1), 0)),
@@ -74,11 +74,11 @@ MISTAKES = {
     ),
     "unknown method": (
         lambda: conv(X, W, method="winograd"),
-        r'method must be one of "auto", "im2col", "loops", "taps", "xla", got \'winograd\'',
+        r'method must be one of "auto", "im2col", "loops", .* got \'winograd\'',
     ),
     "a method of no name": (
         lambda: conv(X, W, method=["loops"]),
-        r'method must be one of "auto", "im2col", "loops", "taps", "xla", got \[',
+        r'method must be one of "auto", "im2col", "loops", .* got \[',
     ),
     "text for an array": (
         lambda: conv("x", W),

@@ -1,0 +1,106 @@
+"""lax's own rules for its convolutions, and better words where they are broken."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+from jax import Array, lax
+
+# Bound here, so that whatever stands in for them in `jax.lax` later is not called.
+LAX: dict[str, Callable[..., Array]] = {
+    name: getattr(lax, name)
+    for name in (
+        "conv",
+        "conv_general_dilated",
+        "conv_transpose",
+        "conv_with_general_padding",
+    )
+}
+_TRANSPOSE_LAYOUTS = {
+    2: ("NC", "IO", "NC"),
+    3: ("NHC", "HIO", "NHC"),
+    4: ("NHWC", "HWIO", "NHWC"),
+    5: ("NHWDC", "HWDIO", "NHWDC"),
+}
+
+
+class RankError(ValueError, AssertionError):
+    """The operands have different numbers of axes; lax fails an assertion there."""
+
+
+def check(
+    name: str, lhs: Array, rhs: Array, given: dict[str, Any]
+) -> jax.ShapeDtypeStruct:
+    """Return the shape and type of lax's result, without computing it.
+
+    Raises:
+      TypeError, ValueError, RankError: what lax raises, in more words.
+    """
+    operands = [jax.ShapeDtypeStruct(array.shape, array.dtype) for array in (lhs, rhs)]
+    function = LAX[name]
+    try:
+        return jax.eval_shape(lambda lhs, rhs: function(lhs, rhs, **given), *operands)
+    except AssertionError as error:
+        kind: type[Exception] = RankError
+        words = _explain(name, lhs, rhs, given, error)
+    except (TypeError, ValueError) as error:
+        kind = type(error)
+        words = _explain(name, lhs, rhs, given, error)
+    raise kind(words)
+
+
+def dimension_numbers_of(
+    name: str, lhs: Array, rhs: Array, given: Any
+) -> lax.ConvDimensionNumbers:
+    """Return the layout in lax's canonical form; each function has its own default."""
+    if given is None and name == "conv_transpose":
+        given = _TRANSPOSE_LAYOUTS[lhs.ndim]
+    return lax.conv_dimension_numbers(lhs.shape, rhs.shape, given)
+
+
+def _explain(
+    name: str, lhs: Array, rhs: Array, given: dict[str, Any], error: Exception
+) -> str:
+    """Say what lax said, what the axes are, and what to change where that is plain."""
+    said = str(error).strip() or "the operands do not fit each other"
+    said = said.removeprefix(f"{name} ").rstrip(".")
+    parts = [f"{name}: {said}."]
+    try:
+        spec = dimension_numbers_of(name, lhs, rhs, given.get("dimension_numbers"))
+    except (TypeError, ValueError, KeyError):
+        spec = None
+    if spec is None or lhs.ndim != rhs.ndim:
+        parts.append(f"lhs is {lhs.shape} and rhs {rhs.shape}.")
+        if lhs.ndim != rhs.ndim:
+            parts.append("Is the batch or a channel axis missing?")
+    else:
+        parts.append(f"lhs is {_named(lhs, spec.lhs_spec, 'NC')}")
+        parts.append(f"and rhs {_named(rhs, spec.rhs_spec, 'OI')}.")
+        parts.append(_hint(lhs, rhs, spec, given))
+    return " ".join(part for part in parts if part)
+
+
+def _named(array: Array, spec: Any, leading: str) -> str:
+    """Write the axes in their order with names: `(N 2, H 28, W 28, C 1) float32`."""
+    names = dict(zip(spec, leading + "HWD456"[: array.ndim - 2], strict=False))
+    axes = (f"{names.get(i, '?')} {size}" for i, size in enumerate(array.shape))
+    return f"({', '.join(axes)}) {array.dtype}"
+
+
+def _hint(lhs: Array, rhs: Array, spec: Any, given: dict[str, Any]) -> str:
+    if lhs.dtype != rhs.dtype:
+        return "Convert one of them: rhs.astype(lhs.dtype)."
+    groups = given.get("feature_group_count") or 1
+    channels, takes = lhs.shape[spec.lhs_spec[1]], rhs.shape[spec.rhs_spec[1]]
+    if not isinstance(groups, int) or channels == groups * takes:
+        return ""
+    if groups > 1 and channels == takes:
+        return f"With groups, rhs has I = {channels // groups}."
+    if lhs.ndim > 2 and lhs.shape[-1] == groups * rhs.shape[-2]:
+        return (
+            "Are both channels-last? Say so: "
+            'dimension_numbers=("NHWC", "HWIO", "NHWC").'
+        )
+    if rhs.shape[spec.rhs_spec[0]] * groups == channels:
+        return "Are I and O of rhs exchanged?"
+    return ""

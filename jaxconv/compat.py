@@ -1,0 +1,229 @@
+"""lax's convolutions, argument for argument, computed by jaxconv.
+
+Flax's layers take such a function as `conv_general_dilated=`; `jaxconv.patch` puts them
+under every caller. What the arguments mean, which are refused and by which type of
+exception, lax itself decides: each call is checked by its rules first.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+from jax.lax import DotAlgorithm, DotAlgorithmPreset
+from jax.typing import DTypeLike
+
+from jaxconv._lax_rules import LAX, check, dimension_numbers_of
+from jaxconv.conv import bilinear
+from jaxconv.conv.arguments import dilate
+from jaxconv.conv.choose import choose
+from jaxconv.conv.dtypes import as_precision
+from jaxconv.conv.geometry import Geometry
+
+DimensionNumbers = tuple[str, str, str] | lax.ConvDimensionNumbers | None
+Pairs = str | Sequence[tuple[int, int]]
+
+
+def conv_general_dilated(
+    lhs: Array,
+    rhs: Array,
+    window_strides: Sequence[int],
+    padding: Pairs,
+    lhs_dilation: Sequence[int] | None = None,
+    rhs_dilation: Sequence[int] | None = None,
+    dimension_numbers: DimensionNumbers = None,
+    feature_group_count: int = 1,
+    batch_group_count: int = 1,
+    precision: Any = None,
+    preferred_element_type: DTypeLike | None = None,
+    out_sharding: Any = None,
+) -> Array:
+    """Convolve as `jax.lax.conv_general_dilated` does, by hand-written maps.
+
+    The arguments and their meaning are lax's. Integers wrap as they do there; floats
+    shorter than float32 are added up in float32. What `why_not` names goes to lax.
+
+    Raises:
+      TypeError: the types of number do not go together, as in lax.
+      ValueError: the shapes or settings do not, as in lax, with the axes named.
+
+    >>> x, w = jnp.ones((1, 5, 5, 2)), jnp.ones((3, 3, 2, 4))
+    >>> layout = ("NHWC", "HWIO", "NHWC")
+    >>> conv_general_dilated(x, w, (1, 1), "SAME", dimension_numbers=layout).shape
+    (1, 5, 5, 4)
+    """
+    return _serve_or_pass_on(
+        "conv_general_dilated",
+        lhs,
+        rhs,
+        {
+            "window_strides": window_strides,
+            "padding": padding,
+            "lhs_dilation": lhs_dilation,
+            "rhs_dilation": rhs_dilation,
+            "dimension_numbers": dimension_numbers,
+            "feature_group_count": feature_group_count,
+            "batch_group_count": batch_group_count,
+            "precision": precision,
+            "preferred_element_type": preferred_element_type,
+            "out_sharding": out_sharding,
+        },
+    )
+
+
+def conv_transpose(
+    lhs: Array,
+    rhs: Array,
+    strides: Sequence[int],
+    padding: Pairs,
+    rhs_dilation: Sequence[int] | None = None,
+    dimension_numbers: DimensionNumbers = None,
+    transpose_kernel: bool = False,
+    precision: Any = None,
+    preferred_element_type: DTypeLike | None = None,
+    use_consistent_padding: bool = False,
+) -> Array:
+    """Convolve transposed as `jax.lax.conv_transpose` does, by hand-written maps.
+
+    The arguments and their meaning are lax's; `jaxconv.conv_transpose` has plainer
+    ones.
+
+    Raises:
+      TypeError: the types of number do not go together, as in lax.
+      ValueError: the shapes or settings do not, as in lax, with the axes named.
+    """
+    given = {
+        "strides": strides,
+        "padding": padding,
+        "rhs_dilation": rhs_dilation,
+        "dimension_numbers": dimension_numbers,
+        "transpose_kernel": transpose_kernel,
+        "precision": precision,
+        "preferred_element_type": preferred_element_type,
+        "use_consistent_padding": use_consistent_padding,
+    }
+    return _serve_or_pass_on("conv_transpose", lhs, rhs, given)
+
+
+def why_not(lhs: Any, rhs: Any, given: dict[str, Any]) -> str | None:
+    """Return the reason why a call is left to lax; None if jaxconv serves it."""
+    sizes = (*np.shape(lhs), *np.shape(rhs))
+    if not all(isinstance(size, int | np.integer) for size in sizes):
+        return "a symbolic shape"
+    if given.get("out_sharding") is not None:
+        return "out_sharding places the result"
+    if _is_dot_algorithm(given.get("precision")):
+        return "precision names an algorithm for products of matrices"
+    return None
+
+
+def serve(
+    name: str, lhs: Any, rhs: Any, given: dict[str, Any], method: str = "auto"
+) -> tuple[Array, str]:
+    """Run a call of the lax function `name`, its further arguments in `given`.
+
+    Returns:
+      The result, and the method that computed it.
+    """
+    lhs, rhs = jnp.asarray(lhs), jnp.asarray(rhs)
+    result = check(name, lhs, rhs, given)
+    if name == "conv_transpose":
+        lhs, rhs, given = _as_dilated(lhs, rhs, given)
+    spec = dimension_numbers_of(name, lhs, rhs, given.get("dimension_numbers"))
+    x = lhs.transpose(spec.lhs_spec)
+    w = rhs.transpose(spec.rhs_spec[1], spec.rhs_spec[0], *spec.rhs_spec[2:])
+    groups = given.get("feature_group_count", 1)
+    blocks = given.get("batch_group_count", 1)
+    if blocks > 1:  # block i of the batch meets block i of the filters: groups
+        n, c, *space = x.shape
+        x = jnp.moveaxis(x.reshape(blocks, n // blocks, c, *space), 0, 1)
+        x, groups = x.reshape(n // blocks, blocks * c, *space), blocks
+    dtype = jnp.int32 if result.dtype == bool else result.dtype
+    geometry = _geometry(x.shape, w.shape, groups, given)
+    y = bilinear.output(
+        x.astype(dtype),
+        w.astype(dtype),
+        geometry=geometry,
+        method=method,
+        precision=as_precision(given.get("precision"), name),
+    )
+    y = y != 0 if result.dtype == bool else y  # a sum of "and" is an "or"
+    return y.transpose(np.argsort(spec.out_spec)), choose(method, "output", geometry)
+
+
+def _serve_or_pass_on(name: str, lhs: Any, rhs: Any, given: dict[str, Any]) -> Array:
+    if why_not(lhs, rhs, given):
+        return LAX[name](lhs, rhs, **given)
+    return serve(name, lhs, rhs, given)[0]
+
+
+def _is_dot_algorithm(precision: Any) -> bool:
+    named = isinstance(precision, str) and precision in DotAlgorithmPreset.__members__
+    return named or isinstance(precision, DotAlgorithm | DotAlgorithmPreset)
+
+
+def _as_dilated(
+    lhs: Array, rhs: Array, given: dict[str, Any]
+) -> tuple[Array, Array, dict[str, Any]]:
+    """Return the call of `conv_general_dilated` that a `conv_transpose` amounts to."""
+    strides, padding = given["strides"], given["padding"]
+    spec = dimension_numbers_of("conv_transpose", lhs, rhs, given["dimension_numbers"])
+    spread = tuple(given["rhs_dilation"] or (1,) * (rhs.ndim - 2))
+    kernel = dilate(tuple(rhs.shape[axis] for axis in spec.rhs_spec[2:]), spread)
+    if isinstance(padding, str) and padding in ("SAME", "VALID"):
+        # "SAME" gives n * s outputs and "VALID" the full ones, where not fewer.
+        padding = [
+            _split(k - s if padding == "SAME" else min(0, k - s), k)
+            for k, s in zip(kernel, strides, strict=True)
+        ]
+    elif given["use_consistent_padding"]:  # what the convolution's output was padded by
+        padding = [
+            (k - 1 - low, k - 1 - high)
+            for k, (low, high) in zip(kernel, padding, strict=True)
+        ]
+    if given["transpose_kernel"]:
+        rhs = jnp.swapaxes(jnp.flip(rhs, spec.rhs_spec[2:]), *spec.rhs_spec[:2])
+    return (
+        lhs,
+        rhs,
+        {
+            "window_strides": (1,) * len(kernel),
+            "padding": padding,
+            "lhs_dilation": tuple(strides),
+            "rhs_dilation": spread,
+            "dimension_numbers": spec,
+            "precision": given["precision"],
+            "preferred_element_type": given["preferred_element_type"],
+        },
+    )
+
+
+def _split(cut: int, k: int) -> tuple[int, int]:
+    """Pad the dilated input for all outputs but `cut`: the smaller half cut before."""
+    low = k - 1 - max(cut, 0) // 2
+    return low, 2 * (k - 1) - cut - low
+
+
+def _geometry(
+    x_shape: tuple[int, ...], w_shape: tuple[int, ...], groups: int, given: dict
+) -> Geometry:
+    axes = len(x_shape) - 2
+    spread = tuple(given.get("rhs_dilation") or (1,) * axes)
+    padding = given["padding"]
+    if isinstance(padding, str):
+        kernel = dilate(w_shape[2:], spread)
+        padding = lax.padtype_to_pads(
+            x_shape[2:], kernel, given["window_strides"], padding
+        )
+    return Geometry.of(
+        x_shape,
+        w_shape,
+        strides=tuple(given["window_strides"]),
+        padding=[(int(low), int(high)) for low, high in padding],
+        input_dilation=tuple(given.get("lhs_dilation") or (1,) * axes),
+        kernel_dilation=spread,
+        groups=groups,
+        empty_ok=True,
+        caller="conv_general_dilated",
+    )

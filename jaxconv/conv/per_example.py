@@ -1,0 +1,99 @@
+"""The norm of each example's filter gradient, without keeping the gradients.
+
+For one example, with P the patches of its padded input (K = ci times taps rows, one
+column for each output position) and G its output gradient (co rows), the gradient is
+`P @ G.T`, and its squared norm
+
+    sum((P @ G.T)**2) = sum((P.T @ P) * (G.T @ G))
+
+The left side needs K * co numbers, the right one two for each pair of positions. The
+smaller is taken, for one example after the other.
+Source: Goodfellow, arXiv:1510.01799; for convolutions Rochette et al.,
+arXiv:1912.06015, and, choosing between the two, Bu et al., arXiv:2205.10683.
+"""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+
+import jax.numpy as jnp
+from jax import Array, lax
+from jaxtyping import Inexact
+
+from jaxconv.conv import bilinear
+from jaxconv.conv.api import Padding, Sizes, check_output_grad
+from jaxconv.conv.choose import Method, check_method
+from jaxconv.conv.dtypes import PrecisionLike, as_precision, common_type
+from jaxconv.conv.geometry import Geometry
+from jaxconv.conv.operands import accumulator, split_groups
+from jaxconv.conv.padding import as_modes, extend, extended, pad_input
+from jaxconv.conv.patches import cut_patches
+
+_CALLER = "per_example_grad_norms"
+
+
+def per_example_grad_norms(
+    x: Inexact[Array, "n c_in *space"],
+    g: Inexact[Array, "n c_out *out"],
+    *,
+    kernel_shape: Sequence[int],
+    strides: Sizes = 1,
+    padding: Padding = "SAME",
+    padding_mode: str | Sequence[str] = "zeros",
+    input_dilation: Sizes = 1,
+    kernel_dilation: Sizes = 1,
+    groups: int = 1,
+    method: Method = "auto",
+    precision: PrecisionLike = None,
+) -> Inexact[Array, " n"]:
+    """Compute the Euclidean norm of the filters' gradient for each example of a batch.
+
+    What `vmap` of `conv_param_grad` and a sum of squares give, in the memory of one
+    example: for clipping (differential privacy), importance sampling, noise scale. The
+    arguments and the errors are those of `conv_param_grad`.
+
+    >>> x, g = jnp.ones((2, 1, 5)), jnp.ones((2, 1, 3))
+    >>> per_example_grad_norms(x, g, kernel_shape=(1, 1, 3), padding="VALID").tolist()
+    [5.196152210235596, 5.196152210235596]
+    """
+    x, g = common_type(_CALLER, None, x=x, g=g)
+    if not jnp.issubdtype(x.dtype, jnp.inexact):
+        x, g = x.astype(jnp.float32), g.astype(jnp.float32)
+    geometry = Geometry.of(
+        x.shape,
+        kernel_shape,
+        strides=strides,
+        padding=padding,
+        input_dilation=input_dilation,
+        kernel_dilation=kernel_dilation,
+        groups=groups,
+        caller=_CALLER,
+    )
+    check_output_grad(g, geometry, _CALLER)
+    modes = as_modes(padding_mode, geometry, _CALLER)
+    x, geometry = extend(x, geometry, modes), extended(geometry, modes)
+    check_method(method, _CALLER)
+    digits = as_precision(precision, _CALLER)
+    one = dataclasses.replace(geometry, n=1)
+    wide = jnp.promote_types(x.dtype, accumulator(x.dtype))
+    if geometry.is_empty:
+        return jnp.zeros(geometry.n, jnp.abs(jnp.zeros((), wide)).dtype)
+
+    def by_gradient(example):
+        x, g = (array[None].astype(wide) for array in example)
+        grad = bilinear.param_grad(x, g, geometry=one, method=method, precision=digits)
+        return jnp.sum(jnp.abs(grad) ** 2)
+
+    def by_positions(example):
+        x, g = (array[None].astype(wide) for array in example)
+        patches = cut_patches(split_groups(pad_input(x, one), "x", one), one)
+        grads = split_groups(g, "g", one).reshape(1, one.groups, one.co, -1)
+        pairs = [
+            jnp.einsum("ngkp,ngkq->gpq", a.conj(), a, precision=digits)
+            for a in (patches, grads)
+        ]
+        return jnp.sum((pairs[0] * pairs[1]).real)
+
+    positions = math.prod(one.out)
+    fewer = 2 * positions**2 < one.ci * one.taps * one.co
+    return jnp.sqrt(lax.map(by_positions if fewer else by_gradient, (x, g)))

@@ -1,0 +1,177 @@
+"""Transposed convolution, with the meaning that each framework gives to its arguments.
+
+A transposed convolution is the gradient of a convolution at its input, used as a
+forward map: every pixel of `x` adds `filter * pixel` to the output, `stride` apart. So
+it is the engine's `input_grad`, and its own derivatives are the engine's maps too.
+Source: arXiv:1603.07285, chapter 4.
+"""
+
+from collections.abc import Sequence
+
+import jax.numpy as jnp
+from jax import Array
+from jax.typing import DTypeLike
+from jaxtyping import Num
+
+from jaxconv.conv import arguments, bilinear
+from jaxconv.conv.arguments import Shape, dilate
+from jaxconv.conv.choose import Method, check_method
+from jaxconv.conv.conventions import Convention, Place, as_paddings, place
+from jaxconv.conv.dtypes import PrecisionLike, as_precision, common_type
+from jaxconv.conv.geometry import Geometry
+
+_CALLER = "conv_transpose"
+
+
+def conv_transpose(
+    x: Num[Array, "n c_in *space"],
+    w: Num[Array, "c_in c_out_per_group *kernel"],
+    *,
+    strides: int | Sequence[int] = 1,
+    padding: str | int | Sequence[int | tuple[int, int]] = 0,
+    output_padding: int | Sequence[int] | None = None,
+    output_shape: Sequence[int] | None = None,
+    dilation: int | Sequence[int] = 1,
+    groups: int = 1,
+    convention: Convention = "torch",
+    method: Method = "auto",
+    precision: PrecisionLike = None,
+    preferred_element_type: DTypeLike | None = None,
+) -> Num[Array, "n c_out *out"]:
+    """Convolve `x` transposed: spread each pixel over the output through the filter.
+
+    `x` and `w` are always laid out alike; `convention` alone decides what `padding`
+    means, how large the output is and whether the filter is turned.
+
+    Args:
+      x: the input, channels-first.
+      w: the filters, `(c_in, c_out // groups, *kernel)`.
+      strides: output pixels from one input pixel to the next.
+      padding: a number for all sides, or for each axis a number or a (low, high) pair:
+        output pixels cut off ("torch", "onnx"), or input pixels added ("lax"); or a
+        name: "SAME" or "VALID" ("keras", "lax"), "SAME_UPPER", "SAME_LOWER" or "VALID"
+        ("onnx"). For "keras" 0 is "VALID".
+      output_padding: output pixels added at the high end, fewer than the larger of
+        stride and dilation; None is what the convention does when nothing is said.
+      output_shape: the spatial size to return, in place of `output_padding`. For "onnx"
+        the padding follows from it.
+      dilation: pixels from one tap of the filter to the next.
+      groups: output channels in group `i` read input channels in group `i` only.
+      convention: "torch", "lax", "keras" or "onnx"; see `jaxconv.conv.conventions`.
+      method: as for `conv`.
+      precision: as for `conv`.
+      preferred_element_type: as for `conv`.
+
+    Raises:
+      ValueError: the arguments do not fit each other; the message says which and why.
+
+    >>> x, w = jnp.array([[[1.0, 10]]]), jnp.array([[[1.0, 2, 3]]])
+    >>> conv_transpose(x, w, strides=2).tolist()
+    [[[1.0, 2.0, 13.0, 20.0, 30.0]]]
+    """
+    x, w = common_type(_CALLER, preferred_element_type, x=x, w=w)
+    _check_operands(x.shape, w.shape, groups)
+    axes = x.ndim - 2
+    strides = arguments.per_axis("strides", strides, axes, _CALLER)
+    dilation = arguments.per_axis("dilation", dilation, axes, _CALLER)
+    places = [
+        place(convention, *facts)
+        for facts in zip(
+            as_paddings(padding, convention, axes, _CALLER),
+            x.shape[2:],
+            dilate(w.shape[2:], dilation),
+            strides,
+            _each("output_padding", output_padding, axes),
+            _each("output_shape", output_shape, axes),
+            strict=True,
+        )
+    ]
+    limits = [max(pair) for pair in zip(strides, dilation, strict=True)]
+    _check_places(places, limits, output_shape, convention)
+    if convention == "lax":  # slides the filter as it is; `input_grad` turns it
+        w = jnp.flip(w, range(2, w.ndim))
+    geometry = Geometry.of(
+        (x.shape[0], groups * w.shape[1], *(one.size for one in places)),
+        (w.shape[1], w.shape[0], *w.shape[2:]),
+        strides=strides,
+        padding=[(one.low, one.high) for one in places],
+        kernel_dilation=dilation,
+        groups=groups,
+        empty_ok=True,
+        caller=_CALLER,
+    )
+    return bilinear.input_grad(
+        x,
+        jnp.swapaxes(w, 0, 1),
+        geometry=geometry,
+        method=check_method(method, _CALLER),
+        precision=as_precision(precision, _CALLER),
+    )
+
+
+def _each(
+    name: str, value: int | Sequence[int] | None, axes: int
+) -> Sequence[int | None]:
+    """Return `value` for each axis; None for none."""
+    if value is None:
+        return (None,) * axes
+    sizes = (value,) * axes if isinstance(value, int) else value
+    sizes = arguments.as_shape(name, sizes, _CALLER)
+    if len(sizes) != axes:
+        raise ValueError(
+            f"{_CALLER}: {name} must have one number for each of the {axes} spatial "
+            f"axes, got {value!r}. Leave out batch and channels."
+        )
+    return sizes
+
+
+def _check_operands(x_shape: Shape, w_shape: Shape, groups: int) -> None:
+    arguments.check_ranks(x_shape, w_shape, _CALLER, "(in, out // groups, *kernel)")
+    arguments.check_groups(groups, _CALLER)
+    if 0 in (*x_shape[2:], *w_shape[2:]):
+        raise ValueError(
+            f"{_CALLER}: x and w must have pixels on each spatial axis, got {x_shape} "
+            f"and {w_shape}."
+        )
+    if x_shape[1] != w_shape[0]:
+        hint = "Filters are (in, out // groups, *kernel)."
+        if x_shape[-1] == w_shape[0]:
+            hint = "Is x channels-last? Move its last axis to 1: moveaxis(x, -1, 1)."
+        elif w_shape[1] == x_shape[1]:
+            hint = "Is w (out, in, *kernel)? Swap its first two: jnp.swapaxes(w, 0, 1)."
+        elif w_shape[-1] == x_shape[1]:
+            hint = "Is w (*kernel, out, in)? jnp.transpose makes it (in, out, *kernel)."
+        raise ValueError(
+            f"{_CALLER}: x has {x_shape[1]} channels (axis 1 of {x_shape}) but w takes "
+            f"{w_shape[0]} (axis 0 of {w_shape}). {hint}"
+        )
+    if x_shape[1] % groups:
+        raise ValueError(
+            f"{_CALLER}: groups must divide the input channels, got {groups} groups "
+            f"and {x_shape[1]} channels (axis 1 of x, {x_shape})."
+        )
+
+
+def _check_places(
+    places: Sequence[Place],
+    limits: Sequence[int],
+    output_shape: Sequence[int] | None,
+    convention: Convention,
+) -> None:
+    """Raise if an output would have no pixels, or more than one input could reach."""
+    for axis, (one, limit) in enumerate(zip(places, limits, strict=True)):
+        if one.size < 1:
+            raise ValueError(
+                f"{_CALLER}: padding leaves {one.size} output pixels on spatial axis "
+                f"{axis}. Cut off less."
+            )
+        if one.added not in range(limit):
+            name = "output_padding"
+            least = one.size - one.added
+            if output_shape is not None:
+                name = f"output_shape {tuple(output_shape)}"
+            raise ValueError(
+                f"{_CALLER}: {name} adds {one.added} output pixels on spatial axis "
+                f'{axis}; with convention="{convention}" it can add 0 to {limit - 1}: '
+                f"sizes {least} to {least + limit - 1}."
+            )
