@@ -34,7 +34,7 @@ def check(
     """Return the shape and type of lax's result, without computing it.
 
     Raises:
-      TypeError, ValueError, RankError: what lax raises, in more words.
+      TypeError, ValueError, RuntimeError, RankError: what lax raises, in more words.
     """
     operands = [jax.ShapeDtypeStruct(array.shape, array.dtype) for array in (lhs, rhs)]
     function = LAX[name]
@@ -43,7 +43,7 @@ def check(
     except AssertionError as error:
         kind: type[Exception] = RankError
         words = _explain(name, lhs, rhs, given, error)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RuntimeError) as error:
         kind = type(error)
         words = _explain(name, lhs, rhs, given, error)
     raise kind(words)

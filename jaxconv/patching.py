@@ -144,7 +144,9 @@ def _replacement(name: str) -> Callable[..., Array]:
         inside = _context.value
         if inside is None:  # a thread that did not enter `patch`
             return _found[name](*args, **kwargs)
-        given = signature.bind(*args, **kwargs).arguments
+        bound = signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        given = bound.arguments
         lhs, rhs = given.pop("lhs"), given.pop("rhs")
         reason = compat.why_not(lhs, rhs, given)
         method = None

@@ -27,7 +27,7 @@ def dilate(shape: Shape, dilation: Shape) -> Shape:
 
 def as_shape(name: str, shape: Any, caller: str) -> Shape:
     """Return `shape` as a tuple of sizes."""
-    if not isinstance(shape, Sequence) or not all(_is_int(n) and n >= 0 for n in shape):
+    if not isinstance(shape, Sequence) or not all(is_int(n) and n >= 0 for n in shape):
         raise ValueError(
             f"{caller}: the shape of {name} must be a sequence of sizes, got {shape!r}."
         )
@@ -36,11 +36,11 @@ def as_shape(name: str, shape: Any, caller: str) -> Shape:
 
 def per_axis(name: str, value: Any, axes: int, caller: str) -> Shape:
     """Return `value` as one positive int for each spatial axis."""
-    values = (value,) * axes if _is_int(value) else value
+    values = (value,) * axes if is_int(value) else value
     if (
         not isinstance(values, Sequence)
         or len(values) != axes
-        or not all(_is_int(v) and 1 <= v <= _LARGEST for v in values)
+        or not all(is_int(v) and 1 <= v <= _LARGEST for v in values)
     ):
         raise ValueError(
             f"{caller}: {name} must be an int of at least 1, or one for each of the "
@@ -63,15 +63,15 @@ def as_pads(
             return tuple((int(low), int(high)) for low, high in pairs)
         if name == "CAUSAL":
             return tuple((k - 1, 0) for k in kernel)
-    values = (padding,) * len(space) if _is_int(padding) else padding
+    values = (padding,) * len(space) if is_int(padding) else padding
     if (
         isinstance(values, Sequence)
         and not isinstance(values, str)
         and len(values) == len(space)
     ):
-        pairs = [(v, v) if _is_int(v) else v for v in values]
+        pairs = [(v, v) if is_int(v) else v for v in values]
         if all(
-            isinstance(pair, Sequence) and len(pair) == 2 and all(map(_is_int, pair))
+            isinstance(pair, Sequence) and len(pair) == 2 and all(map(is_int, pair))
             for pair in pairs
         ):
             return tuple((int(low), int(high)) for low, high in pairs)
@@ -101,7 +101,7 @@ def check_ranks(
 
 def check_groups(groups: Any, caller: str) -> None:
     """Raise unless `groups` is a positive int."""
-    if not _is_int(groups) or groups < 1:
+    if not is_int(groups) or groups < 1:
         raise ValueError(
             f"{caller}: groups must be an int of at least 1, got {groups!r}."
         )
@@ -175,5 +175,6 @@ def _channels_hint(x_shape: Shape, w_shape: Shape, groups: int) -> str:
     return "Filters are (in // groups, out, *kernel)."
 
 
-def _is_int(value: Any) -> bool:
+def is_int(value: Any) -> bool:
+    """Return whether `value` is a whole number, NumPy's included, and no bool."""
     return isinstance(value, numbers.Integral) and not isinstance(value, bool)

@@ -6,7 +6,8 @@ at the low end and keeps `size`:
 
     torch   low as given; size = full - low - high + output_padding
     onnx    the same; by name size = n * s, half of what is too much cut off at the low
-            end, the odd one high ("SAME_UPPER") or low ("SAME_LOWER")
+            end, the odd one high ("SAME_UPPER") or low ("SAME_LOWER"); zeros are added
+            where that is less than nothing
     keras   "VALID": low = 0, size = max(full, n * s), or full + output_padding
             "SAME": size = n * s, or (n - 1) * s + k % 2 + output_padding, and half of
             what is too much cut off, the odd one high
@@ -63,8 +64,9 @@ def place(
         low, size = _by_onnx(padding, n * s, full + (added or 0), wanted)
         return Place(low, size, full - low - size, added or 0)
     if wanted is not None:
+        _, plain = _by_rule(convention, padding, n, k, s, None)
         _, least = _by_rule(convention, padding, n, k, s, 0)
-        added = wanted - least
+        added = None if wanted == plain else wanted - least
     low, size = _by_rule(convention, padding, n, k, s, added)
     return Place(low, size, full - low - size, added or 0)
 
@@ -111,7 +113,7 @@ def as_paddings(
         raise ValueError(
             f"{caller}: convention must be one of {known}, got {convention!r}."
         )
-    if convention == "keras" and padding == 0:
+    if convention == "keras" and isinstance(padding, int) and padding == 0:
         padding = "VALID"
     if isinstance(padding, str) and padding.upper() in _NAMED[convention]:
         return (padding.upper(),) * axes

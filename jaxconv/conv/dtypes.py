@@ -27,11 +27,13 @@ def common_type(
     dtype = jnp.result_type(*values)
     if preferred is not None:
         wanted = jnp.zeros((), preferred).dtype
-        if jnp.promote_types(dtype, wanted) != wanted:
+        with jax.numpy_dtype_promotion("standard"):  # asked for, so not implicit
+            both = jnp.promote_types(dtype, wanted)
+        if both != wanted:
             raise ValueError(
                 f"{caller}: preferred_element_type must hold what the operands hold, "
-                f"got {wanted} for {_types(arrays, values)}. Use "
-                f"{jnp.promote_types(dtype, wanted)}, or convert the result."
+                f"got {wanted} for {_types(arrays, values)}. Use {both}, or convert "
+                "the result."
             )
         dtype = wanted
     elif jnp.issubdtype(dtype, jnp.bool_) or (

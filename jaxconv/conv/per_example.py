@@ -18,7 +18,7 @@ from collections.abc import Sequence
 
 import jax.numpy as jnp
 from jax import Array, lax
-from jaxtyping import Inexact
+from jaxtyping import Num
 
 from jaxconv.conv import bilinear
 from jaxconv.conv.api import Padding, Sizes, check_output_grad
@@ -33,8 +33,8 @@ _CALLER = "per_example_grad_norms"
 
 
 def per_example_grad_norms(
-    x: Inexact[Array, "n c_in *space"],
-    g: Inexact[Array, "n c_out *out"],
+    x: Num[Array, "n c_in *space"],
+    g: Num[Array, "n c_out *out"],
     *,
     kernel_shape: Sequence[int],
     strides: Sizes = 1,
@@ -45,7 +45,7 @@ def per_example_grad_norms(
     groups: int = 1,
     method: Method = "auto",
     precision: PrecisionLike = None,
-) -> Inexact[Array, " n"]:
+) -> Num[Array, " n"]:
     """Compute the Euclidean norm of the filters' gradient for each example of a batch.
 
     What `vmap` of `conv_param_grad` and a sum of squares give, in the memory of one
@@ -75,7 +75,7 @@ def per_example_grad_norms(
     check_method(method, _CALLER)
     digits = as_precision(precision, _CALLER)
     one = dataclasses.replace(geometry, n=1)
-    wide = jnp.promote_types(x.dtype, accumulator(x.dtype))
+    wide = accumulator(x.dtype)
     if geometry.is_empty:
         return jnp.zeros(geometry.n, jnp.abs(jnp.zeros((), wide)).dtype)
 

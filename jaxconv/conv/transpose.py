@@ -7,6 +7,7 @@ Source: arXiv:1603.07285, chapter 4.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import jax.numpy as jnp
 from jax import Array
@@ -30,7 +31,7 @@ def conv_transpose(
     strides: int | Sequence[int] = 1,
     padding: str | int | Sequence[int | tuple[int, int]] = 0,
     output_padding: int | Sequence[int] | None = None,
-    output_shape: Sequence[int] | None = None,
+    output_shape: int | Sequence[int] | None = None,
     dilation: int | Sequence[int] = 1,
     groups: int = 1,
     convention: Convention = "torch",
@@ -115,14 +116,17 @@ def _each(
     """Return `value` for each axis; None for none."""
     if value is None:
         return (None,) * axes
-    sizes = (value,) * axes if isinstance(value, int) else value
-    sizes = arguments.as_shape(name, sizes, _CALLER)
-    if len(sizes) != axes:
+    sizes: Any = (value,) * axes if arguments.is_int(value) else value
+    if (
+        not isinstance(sizes, Sequence)
+        or len(sizes) != axes
+        or not all(arguments.is_int(size) and size >= 0 for size in sizes)
+    ):
         raise ValueError(
-            f"{_CALLER}: {name} must have one number for each of the {axes} spatial "
-            f"axes, got {value!r}. Leave out batch and channels."
+            f"{_CALLER}: {name} must be an int of at least 0, or one for each of the "
+            f"{axes} spatial axes, got {value!r}. Leave out batch and channels."
         )
-    return sizes
+    return [int(size) for size in sizes]
 
 
 def _check_operands(x_shape: Shape, w_shape: Shape, groups: int) -> None:
@@ -155,7 +159,7 @@ def _check_operands(x_shape: Shape, w_shape: Shape, groups: int) -> None:
 def _check_places(
     places: Sequence[Place],
     limits: Sequence[int],
-    output_shape: Sequence[int] | None,
+    output_shape: int | Sequence[int] | None,
     convention: Convention,
 ) -> None:
     """Raise if an output would have no pixels, or more than one input could reach."""
@@ -166,12 +170,12 @@ def _check_places(
                 f"{axis}. Cut off less."
             )
         if one.added not in range(limit):
-            name = "output_padding"
             least = one.size - one.added
-            if output_shape is not None:
-                name = f"output_shape {tuple(output_shape)}"
+            name = "output_padding"
+            if output_shape is not None and convention != "onnx":
+                name = f"output_shape {output_shape}"
             raise ValueError(
-                f"{_CALLER}: {name} adds {one.added} output pixels on spatial axis "
-                f'{axis}; with convention="{convention}" it can add 0 to {limit - 1}: '
-                f"sizes {least} to {least + limit - 1}."
+                f"{_CALLER}: {name} adds {one.added} output pixels to the {least} on "
+                f'spatial axis {axis}; with convention="{convention}" it can add 0 to '
+                f"{limit - 1}."
             )

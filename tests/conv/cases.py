@@ -52,11 +52,11 @@ def named_geometries() -> dict[str, Geometry]:
 def random_geometry(rng: np.random.Generator) -> Geometry:
     """A small convolution of any kind: 0 to 3 axes, every setting drawn."""
     axes = rng.choice(4, p=(0.02, 0.38, 0.5, 0.1))
-    longest = (0, 14, 8, 5)[axes]
+    longest, most_taps = ((0, 0), (14, 4), (8, 3), (5, 2))[axes]
     groups, ci, co = (int(rng.choice((1, 1, 2, 3))) for _ in range(3))
     settings = []
     while len(settings) < axes:
-        k, size = int(rng.integers(1, 5)), int(rng.integers(1, longest))
+        k, size = int(rng.integers(1, most_taps + 1)), int(rng.integers(1, longest))
         stride, gap, spread = (int(rng.choice((1, 1, 2, 3))) for _ in range(3))
         low, high = (int(side) for side in rng.integers(-2, 5, 2))
         wide = (size - 1) * gap + 1

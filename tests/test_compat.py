@@ -1,0 +1,326 @@
+"""The drop-ins against lax: any layout, type and setting, forward, gradients, vmap."""
+
+import functools
+
+import hypothesis
+import hypothesis.strategies as st
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+
+from jaxconv import compat
+from tests.lax_calls import calls, lax_safely
+
+EXAMPLES = 300
+
+
+def operands(call, seed=0):
+    """Small whole numbers of the call's type: their sums are exact."""
+    rng = np.random.default_rng(seed)
+    dtype = np.dtype(call["dtype"])
+    low = 0 if dtype.kind in "bu" else -3
+    high = 1 if dtype.kind == "b" else 3
+
+    def draw(shape):
+        values = rng.integers(low, high + 1, shape)
+        if dtype.kind == "c":
+            values = values + 1j * rng.integers(low, high + 1, shape)
+        return jnp.array(values).astype(dtype)
+
+    return draw(call["lhs_shape"]), draw(call["rhs_shape"])
+
+
+def everything(function, mapped, lhs, rhs, cotangent_of):
+    """The result, both gradients, and the result and gradients under vmap."""
+    y = function(lhs, rhs)
+    results = [y]
+    axes = {"lhs": (0, None), "rhs": (None, 0), "both": (0, 0)}[mapped]
+    many = [
+        jnp.stack([array, array[::-1] if array.ndim else array]) if at == 0 else array
+        for array, at in zip((lhs, rhs), axes, strict=True)
+    ]
+    batched = jax.vmap(function, axes)
+    results.append(batched(*many))
+    if jnp.issubdtype(y.dtype, jnp.inexact) and jnp.issubdtype(lhs.dtype, jnp.inexact):
+        results += jax.vjp(function, lhs, rhs)[1](cotangent_of(y))
+        results += jax.vjp(batched, *many)[1](cotangent_of(results[1]))
+    return results
+
+
+def counting(y):
+    """A cotangent that differs everywhere: 0, 1, 2, 3, 4, 0, ..."""
+    return (jnp.arange(y.size) % 5).reshape(y.shape).astype(y.dtype)
+
+
+@functools.partial(
+    jax.jit,
+    static_argnums=(0, 1),
+    # Thousands of small programs: what they compute is at stake, not their speed.
+    compiler_options={
+        "xla_backend_optimization_level": 0,
+        "xla_cpu_use_fusion_emitters": False,
+    },
+)
+def run(function, mapped, lhs, rhs):
+    return everything(function, mapped, lhs, rhs, counting)
+
+
+def check_against_lax(call, mapped):
+    lhs, rhs = operands(call)
+    given = call["given"]
+    ours = run(
+        functools.partial(compat.conv_general_dilated, **given), mapped, lhs, rhs
+    )
+    theirs = run(functools.partial(lax_safely, **given), mapped, lhs, rhs)
+    assert_same(ours, theirs)
+
+
+def assert_same(ours, theirs):
+    for mine, right in zip(ours, theirs, strict=True):
+        assert mine.dtype == right.dtype
+        assert mine.shape == right.shape
+        np.testing.assert_array_equal(mine, right)
+
+
+@hypothesis.settings(max_examples=EXAMPLES, deadline=None, derandomize=True)
+@hypothesis.given(call=calls(), mapped=st.sampled_from(("lhs", "rhs", "both")))
+def test_any_call_gives_the_bits_of_lax(call, mapped):
+    check_against_lax(call, mapped)
+
+
+# Calls by name: layouts, groups, types and edges, compiled as users compile them.
+
+LAYOUT = ("NHWC", "HWIO", "NHWC")
+NAMED = {
+    "default layout": ((2, 3, 6, 5), (4, 3, 3, 2), {}),
+    "channels-last": ((2, 6, 5, 3), (3, 2, 3, 4), {"dimension_numbers": LAYOUT}),
+    "by positions": (
+        (6, 2, 3, 5),
+        (4, 3, 3, 2),
+        {
+            "dimension_numbers": lax.ConvDimensionNumbers(
+                (1, 2, 0, 3), (0, 1, 3, 2), (3, 0, 2, 1)
+            )
+        },
+    ),
+    "groups": ((2, 6, 6, 5), (4, 3, 3, 2), {"feature_group_count": 2}),
+    "batch groups": ((4, 3, 6, 5), (6, 3, 3, 2), {"batch_group_count": 2}),
+    "larger filter": ((2, 3, 2, 5), (4, 3, 3, 2), {"padding": "VALID"}),
+    "lower case": ((2, 3, 6, 5), (4, 3, 3, 2), {"padding": "same"}),
+}
+
+
+@pytest.mark.parametrize(
+    ("lhs_shape", "rhs_shape", "facts"), NAMED.values(), ids=NAMED.keys()
+)
+@pytest.mark.parametrize("dtype", ["float32", "int8"])
+def test_named_call_gives_the_bits_of_lax(lhs_shape, rhs_shape, facts, dtype):
+    call = {"lhs_shape": lhs_shape, "rhs_shape": rhs_shape, "dtype": dtype}
+    given = {"window_strides": (1, 2), "padding": "SAME"} | facts
+    ours, theirs = (
+        everything(functools.partial(f, **given), "lhs", *operands(call), counting)
+        for f in (compat.conv_general_dilated, lax.conv_general_dilated)
+    )
+    assert_same(ours, theirs)
+
+
+def test_float64_is_served():
+    with jax.enable_x64(True):
+        lhs, rhs = jnp.full((1, 1, 3), 2.0**30 + 1), jnp.full((1, 1, 3), 2.0**20 + 1)
+        y = compat.conv_general_dilated(lhs, rhs, (1,), "VALID")
+    assert y.dtype == "float64"
+    assert y.item() == 3 * (2**30 + 1) * (2**20 + 1)
+
+
+def test_int8_wraps_as_lax_does():
+    lhs, rhs = jnp.full((1, 2, 4), 100, "int8"), jnp.full((1, 2, 3), 100, "int8")
+    y = compat.conv_general_dilated(lhs, rhs, (1,), "VALID")
+    np.testing.assert_array_equal(y, lax.conv_general_dilated(lhs, rhs, (1,), "VALID"))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("preferred", [None, "float32"])
+def test_random_numbers_are_as_near_as_rounding_allows(dtype, preferred, rng):
+    """Sums of 18 products, in another order: 18 roundings of the sum of sizes."""
+    lhs, rhs = (
+        jnp.array(rng.normal(size=shape)).astype(dtype)
+        for shape in ((2, 3, 6, 5), (4, 3, 3, 2))
+    )
+    call = functools.partial(
+        compat.conv_general_dilated,
+        window_strides=(1, 1),
+        padding="SAME",
+        preferred_element_type=preferred,
+    )
+    y = call(lhs, rhs).astype("float32")
+    exact = np.float64(lax_float64(lhs, rhs))
+    sizes = np.float64(lax_float64(jnp.abs(lhs), jnp.abs(rhs)))
+    short = dtype == "bfloat16" and preferred is None
+    bound = 18 * 2.0**-24 * sizes + (2.0**-8 * np.abs(exact) if short else 0)
+    assert (np.abs(y - exact) <= bound).all()
+
+
+def lax_float64(lhs, rhs):
+    with jax.enable_x64(True):
+        wide = (np.asarray(array).astype(np.float64) for array in (lhs, rhs))
+        return lax.conv_general_dilated(*map(jnp.array, wide), (1, 1), "SAME")
+
+
+TRANSPOSES = {
+    f"{padding}, stride {strides}, spread {spread}, {kernel} taps, {extra}": (
+        kernel,
+        {"strides": strides, "padding": padding, "rhs_dilation": spread} | extra,
+    )
+    for padding, extra in (
+        ("SAME", {}),
+        ("VALID", {"transpose_kernel": True}),
+        ("SAME", {"use_consistent_padding": True}),
+        (((1, 2), (0, 3)), {}),
+        (((1, 0), (0, 1)), {"use_consistent_padding": True, "transpose_kernel": True}),
+    )
+    for strides, spread, kernel in (
+        ((1, 2), (1, 1), (3, 2)),
+        ((3, 2), (1, 2), (2, 3)),
+        ((2, 4), None, (4, 1)),
+    )
+}
+
+
+@pytest.mark.parametrize(("kernel", "given"), TRANSPOSES.values(), ids=TRANSPOSES)
+def test_conv_transpose_gives_the_bits_of_lax(kernel, given):
+    channels = (4, 3) if given.get("transpose_kernel") else (3, 4)
+    call = {"lhs_shape": (2, 5, 4, 3), "dtype": "float32"}
+    call["rhs_shape"] = (*kernel, *channels)
+    ours, theirs = (
+        run(functools.partial(f, **given), "both", *operands(call))
+        for f in (compat.conv_transpose, lax.conv_transpose)
+    )
+    assert_same(ours, theirs)
+
+
+@pytest.mark.parametrize("axes", range(4))
+def test_conv_transpose_has_the_layouts_of_lax(axes):
+    pixels, kernel = (5, 4, 3)[:axes], (3, 2, 2)[:axes]
+    call = {"lhs_shape": (2, *pixels, 3), "rhs_shape": (*kernel, 3, 4)}
+    lhs, rhs = operands(call | {"dtype": "float32"})
+    given = {"strides": (2, 1, 3)[:axes], "padding": "SAME"}
+    ours = compat.conv_transpose(lhs, rhs, **given)
+    np.testing.assert_array_equal(ours, lax.conv_transpose(lhs, rhs, **given))
+
+
+# What lax would not do itself
+
+
+def test_a_filter_without_taps_gives_zeros():
+    """lax's shape rule allows it; its lowering does not."""
+    lhs, rhs = jnp.ones((2, 3, 6, 5)), jnp.ones((4, 3, 0, 2))
+    y = compat.conv_general_dilated(lhs, rhs, (1, 1), "VALID")
+    np.testing.assert_array_equal(y, jnp.zeros((2, 4, 7, 4)))
+
+
+def test_a_symbolic_batch_is_left_to_lax():
+    (n,) = jax.export.symbolic_shape("n")
+    lhs = jax.ShapeDtypeStruct((n, 3, 6, 5), "float32")
+    rhs = jnp.ones((4, 3, 3, 2))
+    exported = jax.export.export(
+        jax.jit(lambda x: compat.conv_general_dilated(x, rhs, (1, 1), "SAME"))
+    )(lhs)
+    x = jnp.ones((2, 3, 6, 5))
+    expected = lax.conv_general_dilated(x, rhs, (1, 1), "SAME")
+    np.testing.assert_array_equal(exported.call(x), expected)
+
+
+@pytest.mark.parametrize(
+    "precision", ["F32_F32_F32", lax.DotAlgorithmPreset.F32_F32_F32]
+)
+def test_an_algorithm_for_products_is_left_to_lax(precision):
+    given = {"precision": precision}
+    assert "products of matrices" in compat.why_not(jnp.ones(3), jnp.ones(3), given)
+
+
+# The same mistakes, the same exceptions
+
+IMAGE, FILTER = (2, 3, 6, 5), (4, 3, 3, 2)
+MISTAKES = {
+    "channels-last": (
+        ((2, 6, 5, 3), (3, 2, 3, 4)),
+        {},
+        r"lhs is \(N 2, C 6, H 5, W 3\) float32 and rhs \(O 3, I 2, H 3, W 4\) float32"
+        r".*Are both channels-last\? Say so: dimension_numbers=",
+    ),
+    "filters input-first": (
+        (IMAGE, (3, 4, 3, 2)),
+        {},
+        "Are I and O of rhs exchanged",
+    ),
+    "groups that do not divide": (
+        (IMAGE, FILTER),
+        {"feature_group_count": 2},
+        "lhs is",
+    ),
+    "groups forgotten in the filters": (
+        ((2, 6, 6, 5), (4, 6, 3, 2)),
+        {"feature_group_count": 2},
+        "With groups, rhs has I = 3",
+    ),
+    "both groups": (
+        ((4, 6, 6, 5), (4, 3, 3, 2)),
+        {"feature_group_count": 2, "batch_group_count": 2},
+        "At most one of batch_group_count",
+    ),
+    "ranks": ((IMAGE, FILTER[1:]), {}, "lhs is .* Is the batch or a channel axis miss"),
+    "strides": ((IMAGE, FILTER), {"window_strides": (1,)}, "conv_general_dilated: "),
+    "padding": ((IMAGE, FILTER), {"padding": [(1, 1)]}, "conv_general_dilated: "),
+    "padding by one number": (
+        (IMAGE, FILTER),
+        {"padding": 1},
+        "conv_general_dilated: ",
+    ),
+    "padding by name": ((IMAGE, FILTER), {"padding": "FULL"}, "conv_general_dilated: "),
+    "cropped away": ((IMAGE, FILTER), {"padding": [(-4, -4), (0, 0)]}, "Negative padd"),
+    "dilated and padded by name": (
+        (IMAGE, FILTER),
+        {"lhs_dilation": (2, 1)},
+        "String padding is not implemented",
+    ),
+    "layout": ((IMAGE, FILTER), {"dimension_numbers": ("NCHW", "OIHW")}, "length 3"),
+    "narrow type": (
+        (IMAGE, FILTER),
+        {"preferred_element_type": "bfloat16"},
+        "must not be narrower",
+    ),
+    "precision": ((IMAGE, FILTER), {"precision": "exact"}, "Precision argument must"),
+}
+
+
+@pytest.mark.parametrize(
+    ("shapes", "facts", "message"), MISTAKES.values(), ids=MISTAKES.keys()
+)
+@pytest.mark.usefixtures("our_errors")
+def test_mistake(shapes, facts, message):
+    arrays = [jnp.ones(shape) for shape in shapes]
+    given = {"window_strides": (1, 1), "padding": "SAME"} | facts
+    with pytest.raises(Exception) as theirs:  # noqa: PT011 (of any type)
+        lax.conv_general_dilated(*arrays, **given)
+    with pytest.raises(theirs.type, match=message):
+        compat.conv_general_dilated(*arrays, **given)
+
+
+@pytest.mark.usefixtures("our_errors")
+def test_mixed_types_are_refused_as_in_lax():
+    with pytest.raises(TypeError, match=r"Convert one of them: rhs.astype"):
+        compat.conv_general_dilated(
+            jnp.ones(IMAGE), jnp.ones(FILTER, "bfloat16"), (1, 1), "SAME"
+        )
+
+
+@pytest.mark.usefixtures("our_errors")
+@pytest.mark.parametrize("kind", [ValueError, AssertionError])
+def test_ranks_of_conv_transpose_are_refused_in_words(kind):
+    """lax fails an assertion without any; whoever catches that still does."""
+    with pytest.raises(kind, match=r"conv_transpose: .*Is the batch or a channel axis"):
+        compat.conv_transpose(
+            jnp.ones((5, 4, 3)), jnp.ones((2, 2, 3, 4)), (1, 1), "SAME"
+        )
