@@ -118,10 +118,16 @@ def _primitive(
         wide_result = primitive.bind(*folded, geometry=wide, **facts)
         return unfold(wide_result, result, axis, geometry, extra), 0
 
-    # One at a time, too, it is compiled: what runs is what `lower` says.
-    primitive.def_impl(
-        jax.jit(primitive.bind, static_argnames=("geometry", "method", "precision"))
+    compiled = jax.jit(
+        primitive.bind, static_argnames=("geometry", "method", "precision")
     )
+
+    def impl(a: Array, b: Array, **facts) -> Array:
+        """Compile one map, as jit does many: what runs is what `lower` says."""
+        with jax.disable_jit(False):
+            return compiled(a, b, **facts)
+
+    primitive.def_impl(impl)
     primitive.def_abstract_eval(abstract)
     batching.primitive_batchers[primitive] = batch
     mlir.register_lowering(primitive, lower)

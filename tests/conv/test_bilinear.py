@@ -14,7 +14,9 @@ import pytest
 from jax import lax
 
 import jaxconv
-from jaxconv.conv.choose import METHODS
+from jaxconv.conv import bilinear
+from jaxconv.conv.choose import METHODS, choose
+from jaxconv.conv.geometry import Geometry
 from tests.reference import integers
 
 FACTS = {"strides": (2, 1), "padding": ((1, 2), (0, 3)), "groups": 2}
@@ -59,12 +61,34 @@ def third_order(conv, x, w):
     return jax.grad(second, (0, 1))(x, w)
 
 
+def hvp_reverse_over_reverse(f, x, w):
+    def along(w):
+        return jnp.vdot(jax.grad(square_sum(f), 1)(x, w), w + 1) / 2**6
+
+    return jax.grad(along)(w)
+
+
+def grad_in_a_loop(f, x, w):
+    """Three steps of gradient descent, each halving what is small enough to halve."""
+
+    def step(_, w):
+        dw = jax.grad(square_sum(f), 1)(x, w)
+        return jnp.sign(dw) + w
+
+    return lax.fori_loop(0, 3, step, w)
+
+
 TRANSFORMS = {
     "forward": lambda f, x, w: f(x, w),
     "jit": lambda f, x, w: jax.jit(f)(x, w),
     "grad": lambda f, x, w: jax.grad(square_sum(f), (0, 1))(x, w),
+    "value_and_grad": lambda f, x, w: jax.value_and_grad(square_sum(f), (0, 1))(x, w),
+    "vjp": lambda f, x, w: jax.vjp(f, x, w)[1](f(x, w) + 1),
     "jvp": lambda f, x, w: jax.jvp(f, (x, w), (x + 1, w - 1)),
     "linearize": lambda f, x, w: jax.linearize(f, x, w)[1](x + 1, w - 1),
+    "linear_transpose": lambda f, x, w: jax.linear_transpose(lambda x: f(x, w), x)(
+        f(x, w)
+    ),
     "jacfwd": lambda f, x, w: jax.jacfwd(f, 1)(x, w),
     "jacrev": lambda f, x, w: jax.jacrev(f, 1)(x, w),
     "grad of grad": lambda f, x, w: jax.grad(
@@ -73,12 +97,29 @@ TRANSFORMS = {
     "forward over reverse": lambda f, x, w: jax.jvp(
         lambda w: jax.grad(square_sum(f), (0, 1))(x, w), (w,), (w + 1,)
     ),
+    "reverse over reverse": hvp_reverse_over_reverse,
     "vmap of grad": lambda f, x, w: jax.vmap(
         lambda x: jax.grad(square_sum(f), (0, 1))(x[None], w)
     )(x),
+    "grad of vmap": lambda f, x, w: jax.grad(
+        lambda x, w: jnp.sum(jax.vmap(lambda x: f(x[None], w))(x) ** 2), (0, 1)
+    )(x, w),
+    "vmap over neither": lambda f, x, w: jax.vmap(lambda s: s * f(x, w))(
+        jnp.arange(3.0)
+    ),
     "checkpoint": lambda f, x, w: jax.grad(square_sum(jax.checkpoint(f)), (0, 1))(x, w),
     "scan": lambda f, x, w: jax.grad(
         lambda w: jnp.sum(lax.scan(lambda c, x: (c, f(x[None], w)), 0, x)[1] ** 2)
+    )(w),
+    "map": lambda f, x, w: jax.grad(
+        lambda w: jnp.sum(lax.map(lambda x: f(x[None], w), x) ** 2)
+    )(w),
+    "loop": grad_in_a_loop,
+    "cond": lambda f, x, w: jax.grad(
+        lambda w: (
+            jnp.sum(lax.cond(x[0, 0, 0, 0] > 9, jnp.zeros_like, lambda w: w, w))
+            + square_sum(f)(x, w)
+        )
     )(w),
 }
 
@@ -159,7 +200,53 @@ def test_vmap_of_a_gradient_map_agrees_with_a_python_loop(method, which, mapped)
     assert_same_bits(jax.vmap(call, axes)(many_a, many_b), jnp.stack(expected))
 
 
+@methods
+def test_donated_arguments_give_the_same(method):
+    x, w = arrays((2, 4, 7, 8), W)
+    facts = {"padding": "SAME", "groups": 2, "method": method}
+    step = jax.jit(
+        lambda x, w: jaxconv.conv_input_grad(
+            jaxconv.conv(x, w, **facts), w, input_shape=x.shape, **facts
+        ),
+        donate_argnums=0,
+    )
+    expected = step.__wrapped__(x, w)
+    given = jnp.array(x)  # x itself is needed no more, but `expected` was from it
+    np.testing.assert_array_equal(step(given, w), expected)
+    assert given.is_deleted()
+
+
+@methods
+def test_an_exported_function_and_its_gradient_give_the_same(method):
+    x, w = arrays(X, W)
+    loss = square_sum(ours(method))
+    exported = jax.export.export(jax.jit(loss))(x, w)
+    restored = jax.export.deserialize(exported.serialize(vjp_order=1))
+    assert_same_bits(restored.call(x, w), loss(x, w))
+    theirs = jax.grad(loss, (0, 1))(x, w)
+    assert_same_bits(jax.grad(restored.call, (0, 1))(x, w), theirs)
+
+
+@methods
+def test_without_jit_it_gives_the_same(method):
+    x, w = arrays(X, W)
+    with jax.disable_jit():
+        mine = jax.grad(square_sum(ours(method)), (0, 1))(x, w)
+    assert_same_bits(mine, jax.grad(square_sum(lax_conv), (0, 1))(x, w))
+
+
 # Which maps run
+
+
+# What does the arithmetic of a convolution: ours, and what JAX would put in its place.
+OURS = {"conv_output", "conv_input_grad", "conv_param_grad"}
+WORK = OURS | {
+    "conv_general_dilated",
+    "dot_general",
+    "gather",
+    "dynamic_slice",
+    "while",
+}
 
 
 def maps_in(function, *args) -> Counter:
@@ -168,7 +255,7 @@ def maps_in(function, *args) -> Counter:
     def count(jaxpr):
         found = Counter()
         for equation in jaxpr.eqns:
-            if equation.primitive.name.startswith("conv_"):
+            if equation.primitive.name in WORK:
                 found[equation.primitive.name] += 1
             for inner in jax.tree.leaves(
                 list(equation.params.values()), is_leaf=lambda p: hasattr(p, "eqns")
@@ -208,6 +295,21 @@ def test_only_hand_written_maps_run(function, maps):
     if function is RUNS["jit of vmap of grad"][0]:
         x = x[:, None]
     assert maps_in(function, x, w) == maps
+
+
+@pytest.mark.parametrize("transform", TRANSFORMS.values(), ids=TRANSFORMS.keys())
+def test_every_transform_runs_hand_written_maps_alone(transform):
+    """The derivative of an algorithm would be products, slices or loops.
+
+    Those that the transformation brings itself do not count.
+    """
+    x, w = arrays(X, W)
+    ran = maps_in(lambda x, w: transform(ours("im2col"), x, w), x, w)
+    plain = maps_in(
+        lambda x, w: transform(lambda x, w: x[0, 0, 0] * w[0, 0, 0, 0], x, w), x, w
+    )
+    assert set(ran - plain) <= OURS
+    assert set(ran) & OURS
 
 
 def test_hessian_runs_no_other_maps():
@@ -251,7 +353,27 @@ def test_public_gradients_are_those_of_grad(method):
     assert_same_bits((input_grad, param_grad), (dx, dw))
 
 
-def test_auto_is_im2col():
-    x, w = arrays(X, W)
-    jaxpr = jax.make_jaxpr(ours("auto"))(x, w)
-    assert "method=im2col" in str(jaxpr)
+@pytest.mark.parametrize(
+    ("shapes", "groups", "chosen"),
+    [
+        (((2, 3, 6, 5), (3, 4, 3, 2)), 1, ("im2col", "im2col", "im2col")),
+        (((2, 4, 6, 5), (1, 4, 3, 2)), 4, ("taps", "taps", "im2col")),
+    ],
+    ids=["dense", "depthwise"],
+)
+def test_auto_chooses_for_each_map(shapes, groups, chosen):
+    geometry = Geometry.of(*shapes, groups=groups)
+    names = "output", "input_grad", "param_grad"
+    assert tuple(choose("auto", name, geometry) for name in names) == chosen
+
+
+def test_auto_chooses_again_for_the_widened_geometry(monkeypatch):
+    """vmap of a dense filter gradient over both operands is a grouped one."""
+    seen = []
+    real = bilinear.choose
+    monkeypatch.setattr(
+        bilinear, "choose", lambda *args: seen.append(args[2].groups) or real(*args)
+    )
+    x, g = arrays((5, 1, 2, 9), (5, 1, 3, 9))  # shapes that no other test has compiled
+    jax.vmap(lambda x, g: jaxconv.conv_param_grad(x, g, kernel_shape=(2, 3, 3)))(x, g)
+    assert seen == [5]

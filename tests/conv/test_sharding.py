@@ -20,13 +20,13 @@ axis_types = pytest.mark.parametrize("axis_type", [AxisType.Auto, AxisType.Expli
 
 @pytest.fixture
 def operands(rng):
-    return jnp.array(integers(rng, (4, 4, 7, 6))), jnp.array(
+    return jnp.array(integers(rng, (8, 4, 7, 6))), jnp.array(
         integers(rng, (2, 6, 3, 2))
     )
 
 
 def mesh(axis_type):
-    return jax.make_mesh((4,), ("d",), axis_types=(axis_type,))
+    return jax.make_mesh((8,), ("d",), axis_types=(axis_type,))
 
 
 def loss(method):
@@ -47,6 +47,77 @@ def test_a_sharded_batch_gives_the_same_gradients(method, axis_type, operands):
         x = jax.device_put(operands[0], NamedSharding(devices, PartitionSpec("d")))
         w = jax.device_put(operands[1], NamedSharding(devices, PartitionSpec()))
         assert_same_bits(jax.jit(jax.grad(loss(method), (0, 1)))(x, w), expected)
+
+
+COLLECTIVES = ("all-gather", "all-reduce", "all-to-all", "collective-permute")
+
+
+def compiled(method, shapes, specs, groups, mesh_shape=(8,)):
+    """Compile the output and both gradients with x, w and g cut up as `specs` say."""
+    devices = jax.make_mesh(
+        mesh_shape,
+        ("d", "e")[: len(mesh_shape)],
+        axis_types=(AxisType.Auto,) * len(mesh_shape),
+    )
+    rng = np.random.default_rng(0)
+    whole = [jnp.array(integers(rng, shape)) for shape in shapes]
+    cut = [
+        jax.device_put(array, NamedSharding(devices, spec))
+        for array, spec in zip(whole, specs, strict=True)
+    ]
+
+    def maps(x, w, g):
+        y, vjp = jax.vjp(functools.partial(conv, groups=groups, method=method), x, w)
+        return y, *vjp(g)
+
+    run = jax.jit(maps).lower(*cut).compile()
+    assert_same_bits(run(*cut), maps(*whole))
+    text = run.as_text()
+    return {name: text.count(f" {name}(") for name in COLLECTIVES}
+
+
+@methods
+@pytest.mark.parametrize("groups", [1, 2, 8], ids=["dense", "grouped", "depthwise"])
+def test_a_cut_batch_costs_one_sum_over_the_devices(method, groups):
+    """Each device convolves its images; the filters' gradients are added up."""
+    shapes = (16, 8, 6, 5), (8 // groups, 8, 3, 2), (16, 8, 6, 5)
+    specs = PartitionSpec("d"), PartitionSpec(), PartitionSpec("d")
+    found = compiled(method, shapes, specs, groups)
+    assert found == dict.fromkeys(COLLECTIVES, 0) | {"all-reduce": 1}
+
+
+@methods
+def test_cut_groups_cost_nothing(method):
+    shapes = (2, 16, 6, 5), (2, 16, 3, 2), (2, 16, 6, 5)
+    spec = PartitionSpec(None, "d")
+    found = compiled(method, shapes, (spec, spec, spec), groups=8)
+    assert found == dict.fromkeys(COLLECTIVES, 0)
+
+
+def test_cut_output_channels_cost_one_sum_for_the_input_gradient():
+    shapes = (2, 4, 6, 5), (4, 16, 3, 2), (2, 16, 6, 5)
+    spec = PartitionSpec(None, "d")
+    found = compiled("im2col", shapes, (PartitionSpec(), spec, spec), groups=1)
+    assert found == dict.fromkeys(COLLECTIVES, 0) | {"all-reduce": 1}
+
+
+def test_batch_and_channels_may_be_cut_together():
+    shapes = (4, 4, 6, 5), (4, 8, 3, 2), (4, 8, 6, 5)
+    specs = PartitionSpec("d"), PartitionSpec(None, "e"), PartitionSpec("d", "e")
+    found = compiled("im2col", shapes, specs, groups=1, mesh_shape=(2, 4))
+    assert found["all-gather"] == 0
+    assert found["all-reduce"] == 2  # of both gradients
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [PartitionSpec(None, "d"), PartitionSpec(None, None, "d")],
+    ids=["more devices than groups", "pixels"],
+)
+def test_what_cannot_stay_cut_is_gathered_and_right(spec):
+    shapes = (2, 8, 8, 5), (4, 8, 3, 2), (2, 8, 8, 5)
+    found = compiled("im2col", shapes, (spec, PartitionSpec(), spec), groups=2)
+    assert found["all-gather"] > 0
 
 
 @methods
