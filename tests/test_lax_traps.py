@@ -49,7 +49,7 @@ def check(geometry):
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4, 8, 16])
-@pytest.mark.parametrize("padding", [((-1, 0), (0, -2)), ((-2, 3), (-1, 1))], ids=str)
+@pytest.mark.parametrize("padding", [((-1, 0), (-2, 0)), ((-2, 1), (-1, 0))], ids=str)
 def test_negative_padding(channels, padding):
     """lax reads out of bounds."""
     check(Geometry.of((2, channels, 9, 8), (channels, 5, 3, 2), padding=padding))
@@ -59,13 +59,13 @@ def test_negative_padding(channels, padding):
 @pytest.mark.parametrize("k", [2, 4])
 def test_the_input_gradient_of_even_filters_padded_on_one_side(channels, k):
     """lax's gradient has negative padding and returns garbage."""
-    padding = ((k, 0), (0, k))
+    padding = ((k, 0), (k, 0))
     check(Geometry.of((3, channels, 9, 8), (channels, channels, k, k), padding=padding))
 
 
 @pytest.mark.parametrize("value", [np.inf, np.nan])
 def test_one_value_that_is_not_finite_stays_in_its_windows(value):
-    """lax's patches, a product with an identity filter, make most of the output NaN."""
+    """Patches made by a product with an identity filter, as lax makes them, spread it."""
     x = np.ones((1, 2, 12, 12))
     x[0, 1, 5, 6] = value
     y = compat.conv_general_dilated(
