@@ -65,7 +65,7 @@ def test_the_input_gradient_of_even_filters_padded_on_one_side(channels, k):
 
 @pytest.mark.parametrize("value", [np.inf, np.nan])
 def test_one_value_that_is_not_finite_stays_in_its_windows(value):
-    """Patches made by a product with an identity filter, as lax makes them, spread it."""
+    """Patches by a product with an identity filter, as lax makes them, spread it."""
     x = np.ones((1, 2, 12, 12))
     x[0, 1, 5, 6] = value
     y = compat.conv_general_dilated(
