@@ -1,6 +1,7 @@
 """The public calls: check the arguments once, then bind the primitive."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from jax import Array
 from jax.typing import DTypeLike
@@ -10,7 +11,7 @@ from jaxconv.conv import bilinear
 from jaxconv.conv.choose import Method, check_method
 from jaxconv.conv.dtypes import PrecisionLike, as_precision, common_type
 from jaxconv.conv.geometry import Geometry
-from jaxconv.conv.padding import as_modes, extend, extended, give_back
+from jaxconv.conv.padding import Modes, as_modes, extend, extended, give_back
 
 Padding = str | int | Sequence[int | tuple[int, int]]
 Sizes = int | Sequence[int]
@@ -72,7 +73,8 @@ def conv(
     """
     caller = "conv"
     x, w = common_type(caller, preferred_element_type, x=x, w=w)
-    geometry = Geometry.of(
+    geometry, modes, facts = prepared(
+        caller,
         x.shape,
         w.shape,
         strides=strides,
@@ -80,15 +82,11 @@ def conv(
         input_dilation=input_dilation,
         kernel_dilation=kernel_dilation,
         groups=groups,
+        padding_mode=padding_mode,
+        method=method,
+        precision=precision,
     )
-    modes = as_modes(padding_mode, geometry, caller)
-    return bilinear.output(
-        extend(x, geometry, modes),
-        w,
-        geometry=extended(geometry, modes),
-        method=check_method(method, caller),
-        precision=as_precision(precision, caller),
-    )
+    return bilinear.output(extend(x, geometry, modes), w, **facts)
 
 
 def conv_input_grad(
@@ -114,7 +112,8 @@ def conv_input_grad(
     """
     caller = "conv_input_grad"
     g, w = common_type(caller, preferred_element_type, g=g, w=w)
-    geometry = Geometry.of(
+    geometry, modes, facts = prepared(
+        caller,
         input_shape,
         w.shape,
         strides=strides,
@@ -122,18 +121,12 @@ def conv_input_grad(
         input_dilation=input_dilation,
         kernel_dilation=kernel_dilation,
         groups=groups,
-        caller=caller,
+        padding_mode=padding_mode,
+        method=method,
+        precision=precision,
     )
     check_output_grad(g, geometry, caller)
-    modes = as_modes(padding_mode, geometry, caller)
-    grad = bilinear.input_grad(
-        g,
-        w,
-        geometry=extended(geometry, modes),
-        method=check_method(method, caller),
-        precision=as_precision(precision, caller),
-    )
-    return give_back(grad, geometry, modes)
+    return give_back(bilinear.input_grad(g, w, **facts), geometry, modes)
 
 
 def conv_param_grad(
@@ -157,7 +150,8 @@ def conv_param_grad(
     """
     caller = "conv_param_grad"
     x, g = common_type(caller, preferred_element_type, x=x, g=g)
-    geometry = Geometry.of(
+    geometry, modes, facts = prepared(
+        caller,
         x.shape,
         kernel_shape,
         strides=strides,
@@ -165,17 +159,39 @@ def conv_param_grad(
         input_dilation=input_dilation,
         kernel_dilation=kernel_dilation,
         groups=groups,
-        caller=caller,
+        padding_mode=padding_mode,
+        method=method,
+        precision=precision,
     )
     check_output_grad(g, geometry, caller)
+    return bilinear.param_grad(extend(x, geometry, modes), g, **facts)
+
+
+def prepared(
+    caller: str,
+    x_shape: Sequence[int],
+    w_shape: Sequence[int],
+    *,
+    padding_mode: str | Sequence[str],
+    method: str,
+    precision: PrecisionLike,
+    **settings: Any,
+) -> tuple[Geometry, Modes, dict[str, Any]]:
+    """Check all settings.
+
+    Returns:
+      The geometry as called for, the padding mode of each axis, and what the primitives
+      take: the geometry that is left once `extend` has padded by the modes, the method
+      and the precision.
+    """
+    geometry = Geometry.of(x_shape, w_shape, **settings, caller=caller)
     modes = as_modes(padding_mode, geometry, caller)
-    return bilinear.param_grad(
-        extend(x, geometry, modes),
-        g,
-        geometry=extended(geometry, modes),
-        method=check_method(method, caller),
-        precision=as_precision(precision, caller),
-    )
+    facts = {
+        "geometry": extended(geometry, modes),
+        "method": check_method(method, caller),
+        "precision": as_precision(precision, caller),
+    }
+    return geometry, modes, facts
 
 
 def check_output_grad(g: Array, geometry: Geometry, caller: str) -> None:

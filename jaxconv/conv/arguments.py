@@ -134,12 +134,11 @@ def check_sizes(
         )
     for axis, (size, k) in enumerate(zip(padded, dilated, strict=True), start=2):
         if size < k and x_shape[axis] > 0:
-            taps = f"{w_shape[axis]} taps of {w_shape}"
-            spread = f" spread over {k} pixels" if k != w_shape[axis] else ""
             raise ValueError(
-                f"{caller}: w is larger than the padded x along axis {axis}: {taps}"
-                f"{spread} over {size} pixels ({x_shape[axis]} of {x_shape}, with "
-                "padding). Use a smaller filter or more padding."
+                f"{caller}: w is larger than the padded x along axis {axis}: "
+                f"{w_shape[axis]} taps of {w_shape} reach over {k} pixels where there "
+                f"are {size} ({x_shape[axis]} of {x_shape}, with padding). Use a "
+                "smaller filter or more padding."
             )
 
 

@@ -171,6 +171,15 @@ class Geometry:
         )
 
     @property
+    def _reaches(self) -> list[tuple[int, int, int, int]]:
+        """For each axis the dilated sizes of filter, input and `g`; low padding."""
+        reach = dilate(self.kernel, self.kernel_dilation)
+        wide = dilate(self.space, self.input_dilation)
+        wide_g = dilate(self.out, self.strides)
+        axes = zip(reach, wide, wide_g, self.padding, strict=True)
+        return [(k, size, size_g, low) for k, size, size_g, (low, _) in axes]
+
+    @property
     def of_input_grad(self) -> "Geometry":
         """The convolution over `g` whose output is the gradient at the input.
 
@@ -184,10 +193,6 @@ class Geometry:
         needs to read. Input and output channels change places.
         Source: arXiv:1603.07285, relationship 14.
         """
-        reach = dilate(self.kernel, self.kernel_dilation)
-        wide = dilate(self.space, self.input_dilation)
-        wide_g = dilate(self.out, self.strides)
-        axes = zip(reach, wide, wide_g, self.padding, strict=True)
         return dataclasses.replace(
             self,
             ci=self.co,
@@ -195,7 +200,8 @@ class Geometry:
             space=self.out,
             strides=self.input_dilation,
             padding=tuple(
-                (k - 1 - low, size - size_g + low) for k, size, size_g, (low, _) in axes
+                (k - 1 - low, size - size_g + low)
+                for k, size, size_g, low in self._reaches
             ),
             input_dilation=self.strides,
         )
@@ -210,10 +216,6 @@ class Geometry:
         After the input stands as much padding as the last tap needs; it is negative
         where the strides leave pixels unread.
         """
-        reach = dilate(self.kernel, self.kernel_dilation)
-        wide = dilate(self.space, self.input_dilation)
-        wide_g = dilate(self.out, self.strides)
-        axes = zip(reach, wide, wide_g, self.padding, strict=True)
         return dataclasses.replace(
             self,
             n=self.ci,
@@ -221,7 +223,8 @@ class Geometry:
             kernel=self.out,
             strides=self.kernel_dilation,
             padding=tuple(
-                (low, k - 1 + size_g - size - low) for k, size, size_g, (low, _) in axes
+                (low, k - 1 + size_g - size - low)
+                for k, size, size_g, low in self._reaches
             ),
             kernel_dilation=self.strides,
         )

@@ -21,12 +21,11 @@ from jax import Array, lax
 from jaxtyping import Num
 
 from jaxconv.conv import bilinear
-from jaxconv.conv.api import Padding, Sizes, check_output_grad
-from jaxconv.conv.choose import Method, check_method
-from jaxconv.conv.dtypes import PrecisionLike, as_precision, common_type
-from jaxconv.conv.geometry import Geometry
+from jaxconv.conv.api import Padding, Sizes, check_output_grad, prepared
+from jaxconv.conv.choose import Method
+from jaxconv.conv.dtypes import PrecisionLike, common_type
 from jaxconv.conv.operands import accumulator, split_groups
-from jaxconv.conv.padding import as_modes, extend, extended, pad_input
+from jaxconv.conv.padding import extend, pad_input
 from jaxconv.conv.patches import cut_patches
 
 _CALLER = "per_example_grad_norms"
@@ -59,7 +58,8 @@ def per_example_grad_norms(
     x, g = common_type(_CALLER, None, x=x, g=g)
     if not jnp.issubdtype(x.dtype, jnp.inexact):
         x, g = x.astype(jnp.float32), g.astype(jnp.float32)
-    geometry = Geometry.of(
+    geometry, modes, facts = prepared(
+        _CALLER,
         x.shape,
         kernel_shape,
         strides=strides,
@@ -67,13 +67,12 @@ def per_example_grad_norms(
         input_dilation=input_dilation,
         kernel_dilation=kernel_dilation,
         groups=groups,
-        caller=_CALLER,
+        padding_mode=padding_mode,
+        method=method,
+        precision=precision,
     )
     check_output_grad(g, geometry, _CALLER)
-    modes = as_modes(padding_mode, geometry, _CALLER)
-    x, geometry = extend(x, geometry, modes), extended(geometry, modes)
-    check_method(method, _CALLER)
-    digits = as_precision(precision, _CALLER)
+    x, geometry = extend(x, geometry, modes), facts["geometry"]
     one = dataclasses.replace(geometry, n=1)
     wide = accumulator(x.dtype)
     if geometry.is_empty:
@@ -81,7 +80,7 @@ def per_example_grad_norms(
 
     def by_gradient(example):
         x, g = (array[None].astype(wide) for array in example)
-        grad = bilinear.param_grad(x, g, geometry=one, method=method, precision=digits)
+        grad = bilinear.param_grad(x, g, **facts | {"geometry": one})
         return jnp.sum(jnp.abs(grad) ** 2)
 
     def by_positions(example):
@@ -89,7 +88,7 @@ def per_example_grad_norms(
         patches = cut_patches(split_groups(pad_input(x, one), "x", one), one)
         grads = split_groups(g, "g", one).reshape(1, one.groups, one.co, -1)
         pairs = [
-            jnp.einsum("ngkp,ngkq->gpq", a.conj(), a, precision=digits)
+            jnp.einsum("ngkp,ngkq->gpq", a.conj(), a, precision=facts["precision"])
             for a in (patches, grads)
         ]
         return jnp.sum((pairs[0] * pairs[1]).real)

@@ -46,7 +46,7 @@ MISTAKES = {
     ),
     "filter larger than the padded input": (
         lambda: conv(zeros(2, 1, 9, 4), zeros(1, 1, 3, 7), padding=(0, (1, 1))),
-        r"w is larger than the padded x along axis 3: 7 taps .* over 6 pixels \(4 of",
+        r"w is larger than the padded x along axis 3: 7 taps .* are 6 \(4 of",
     ),
     "empty filter": (
         lambda: conv(X, zeros(1, 32, 0, 5)),
@@ -100,9 +100,29 @@ MISTAKES = {
         lambda: conv_param_grad(X, X, kernel_shape=(1, 32, -3, 5)),
         r"conv_param_grad: the shape of w must be a sequence of sizes, got \(1, 32, -3",
     ),
-    "whole numbers": (
-        lambda: conv(zeros(2, 1, 8, dtype="int8"), zeros(1, 1, 3, dtype="int8")),
-        r"must be of a floating-point type, got x int8 and w int8",
+    "keys for numbers": (
+        lambda: conv(jax.random.split(jax.random.key(0), (1, 1, 5, 5)), W),
+        r"conv: x must be an array of numbers, got one of key<",
+    ),
+    "filters with channels last": (
+        lambda: conv(zeros(2, 3, 8, 8), zeros(5, 5, 3, 16)),
+        r"Is w \(\*kernel, in, out\)\? Move its last two axes to the front",
+    ),
+    "input_dilation 0": (
+        lambda: conv(X, W, input_dilation=0),
+        r"input_dilation must be an int of at least 1, .* got 0",
+    ),
+    "one kernel_dilation for two axes": (
+        lambda: conv(X, W, kernel_dilation=(2,)),
+        r"kernel_dilation must be .* one for each of the 2 spatial axes, got \(2,\)",
+    ),
+    "filter spread beyond the padded input": (
+        lambda: conv(zeros(2, 1, 9), zeros(1, 1, 3), kernel_dilation=5, padding=0),
+        r"3 taps of \(1, 1, 3\) reach over 11 pixels where there are 9 ",
+    ),
+    "more cropped than there is": (
+        lambda: conv(zeros(2, 1, 9), zeros(1, 1, 3), padding=((-5, -5),)),
+        r"padding \(-5, -5\) crops axis 2 of \(2, 1, 9\) by more pixels than it has",
     ),
     "gradient of another shape": (
         lambda: conv_input_grad(zeros(60, 32, 24, 24), W, input_shape=X.shape),
