@@ -1,0 +1,148 @@
+"""The hand-written maps of the chosen method run, and nothing else: jaxprs show it."""
+
+from collections import Counter
+
+import jax
+import pytest
+
+import jaxconv
+from jaxconv.conv import bilinear
+from jaxconv.conv.choose import METHODS, choose
+from jaxconv.conv.geometry import Geometry
+from tests.conv.transforms import (
+    TRANSFORMS,
+    W,
+    X,
+    arrays,
+    ours,
+    square_sum,
+)
+
+methods = pytest.mark.parametrize("method", METHODS)
+
+# What does the arithmetic of a convolution: ours, and what JAX would put in its place.
+OURS = {"conv_output", "conv_input_grad", "conv_param_grad"}
+WORK = OURS | {
+    "conv_general_dilated",
+    "dot_general",
+    "gather",
+    "dynamic_slice",
+    "while",
+}
+
+
+def maps_in(function, *args) -> Counter:
+    """Count the convolution primitives of a jaxpr, those of inner jaxprs too."""
+
+    def count(jaxpr):
+        found = Counter()
+        for equation in jaxpr.eqns:
+            if equation.primitive.name in WORK:
+                found[equation.primitive.name] += 1
+            for inner in jax.tree.leaves(
+                list(equation.params.values()), is_leaf=lambda p: hasattr(p, "eqns")
+            ):
+                inner = getattr(inner, "jaxpr", inner)
+                found += count(inner) if hasattr(inner, "eqns") else Counter()
+        return found
+
+    return count(jax.make_jaxpr(function)(*args).jaxpr)
+
+
+LOSS = square_sum(ours("im2col"))
+RUNS = {
+    "forward": (ours("im2col"), {"conv_output": 1}),
+    "grad": (
+        jax.grad(LOSS, (0, 1)),
+        {"conv_output": 1, "conv_input_grad": 1, "conv_param_grad": 1},
+    ),
+    "grad of the filters alone": (
+        jax.grad(LOSS, 1),
+        {"conv_output": 1, "conv_param_grad": 1},
+    ),
+    "jvp": (
+        lambda x, w: jax.jvp(ours("im2col"), (x, w), (x, w)),
+        {"conv_output": 3},
+    ),
+    "jit of vmap of grad": (
+        jax.jit(jax.vmap(jax.grad(LOSS, 1), (0, None))),
+        {"conv_output": 1, "conv_param_grad": 1},
+    ),
+}
+
+
+@pytest.mark.parametrize(("function", "maps"), RUNS.values(), ids=RUNS.keys())
+def test_only_hand_written_maps_run(function, maps):
+    x, w = arrays(X, W)
+    if function is RUNS["jit of vmap of grad"][0]:
+        x = x[:, None]
+    assert maps_in(function, x, w) == maps
+
+
+@pytest.mark.parametrize("transform", TRANSFORMS.values(), ids=TRANSFORMS.keys())
+def test_every_transform_runs_hand_written_maps_alone(transform):
+    """The derivative of an algorithm would be products, slices or loops.
+
+    Those that the transformation brings itself do not count.
+    """
+    x, w = arrays(X, W)
+    ran = maps_in(lambda x, w: transform(ours("im2col"), x, w), x, w)
+    plain = maps_in(
+        lambda x, w: transform(lambda x, w: x[0, 0, 0] * w[0, 0, 0, 0], x, w), x, w
+    )
+    assert set(ran - plain) <= OURS
+    assert set(ran) & OURS
+
+
+def test_hessian_runs_no_other_maps():
+    x, w = arrays(X, W)
+    hessian = jax.hessian(lambda w: LOSS(x, w))
+    # Forward over reverse in the filters: the input's gradient has no part in it.
+    assert set(maps_in(hessian, w)) == {"conv_output", "conv_param_grad"}
+
+
+@methods
+def test_the_named_method_runs_in_the_gradient(method, monkeypatch):
+    ran = []
+    real = METHODS[method]._param_grad
+    monkeypatch.setattr(
+        METHODS[method],
+        "_param_grad",
+        lambda *args: ran.append(method) or real(*args),
+    )
+    x, w = arrays((2, 4, 5, 3), W)  # a shape that no other test has compiled
+    jax.grad(square_sum(ours(method)), 1)(x, w)
+    assert ran == [method]
+
+
+@methods
+def test_vmap_keeps_the_method(method):
+    x, w = arrays((3, *X), W)
+    jaxpr = str(jax.make_jaxpr(jax.vmap(ours(method), (0, None)))(x, w))
+    assert f"method={method}" in jaxpr
+
+
+@pytest.mark.parametrize(
+    ("shapes", "groups", "chosen"),
+    [
+        (((2, 3, 6, 5), (3, 4, 3, 2)), 1, ("im2col", "im2col", "im2col")),
+        (((2, 4, 6, 5), (1, 4, 3, 2)), 4, ("taps", "taps", "im2col")),
+    ],
+    ids=["dense", "depthwise"],
+)
+def test_auto_chooses_for_each_map(shapes, groups, chosen):
+    geometry = Geometry.of(*shapes, groups=groups)
+    names = "output", "input_grad", "param_grad"
+    assert tuple(choose("auto", name, geometry) for name in names) == chosen
+
+
+def test_auto_chooses_again_for_the_widened_geometry(monkeypatch):
+    """vmap of a dense filter gradient over both operands is a grouped one."""
+    seen = []
+    real = bilinear.choose
+    monkeypatch.setattr(
+        bilinear, "choose", lambda *args: seen.append(args[2].groups) or real(*args)
+    )
+    x, g = arrays((5, 1, 2, 9), (5, 1, 3, 9))  # shapes that no other test has compiled
+    jax.vmap(lambda x, g: jaxconv.conv_param_grad(x, g, kernel_shape=(2, 3, 3)))(x, g)
+    assert seen == [5]
