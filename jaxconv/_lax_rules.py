@@ -38,6 +38,12 @@ def check(
     """
     operands = [jax.ShapeDtypeStruct(array.shape, array.dtype) for array in (lhs, rhs)]
     function = LAX[name]
+    for side, array in (("lhs", lhs), ("rhs", rhs)):
+        if array.ndim < 2:
+            raise RankError(
+                f"{name}: {side} must have two axes, batch and channels or channels in "
+                f"and out, and one for each axis of pixels, got shape {array.shape}."
+            )
     try:
         return jax.eval_shape(lambda lhs, rhs: function(lhs, rhs, **given), *operands)
     except AssertionError as error:

@@ -133,8 +133,8 @@ def serve(
     spec = dimension_numbers_of(name, lhs, rhs, given.get("dimension_numbers"))
     x = lhs.transpose(spec.lhs_spec)
     w = rhs.transpose(spec.rhs_spec[1], spec.rhs_spec[0], *spec.rhs_spec[2:])
-    groups = given.get("feature_group_count", 1)
-    blocks = given.get("batch_group_count", 1)
+    groups = int(given.get("feature_group_count", 1))
+    blocks = int(given.get("batch_group_count", 1))
     if blocks > 1:  # block i of the batch meets block i of the filters: groups
         n, c, *space = x.shape
         x = jnp.moveaxis(x.reshape(blocks, n // blocks, c, *space), 0, 1)
@@ -158,6 +158,10 @@ def _serve_or_pass_on(name: str, lhs: Any, rhs: Any, given: dict[str, Any]) -> A
     return serve(name, lhs, rhs, given)[0]
 
 
+def _per_axis(dilation: Sequence[int] | None, axes: int) -> tuple[int, ...]:
+    return (1,) * axes if dilation is None else tuple(map(int, dilation))
+
+
 def _is_dot_algorithm(precision: Any) -> bool:
     named = isinstance(precision, str) and precision in DotAlgorithmPreset.__members__
     return named or isinstance(precision, DotAlgorithm | DotAlgorithmPreset)
@@ -169,7 +173,7 @@ def _as_dilated(
     """Return the call of `conv_general_dilated` that a `conv_transpose` amounts to."""
     strides, padding = given["strides"], given["padding"]
     spec = dimension_numbers_of("conv_transpose", lhs, rhs, given["dimension_numbers"])
-    spread = tuple(given["rhs_dilation"] or (1,) * (rhs.ndim - 2))
+    spread = _per_axis(given["rhs_dilation"], rhs.ndim - 2)
     kernel = dilate(tuple(rhs.shape[axis] for axis in spec.rhs_spec[2:]), spread)
     if isinstance(padding, str) and padding in ("SAME", "VALID"):
         # "SAME" gives n * s outputs and "VALID" the full ones, where not fewer.
@@ -209,7 +213,7 @@ def _geometry(
     x_shape: tuple[int, ...], w_shape: tuple[int, ...], groups: int, given: dict
 ) -> Geometry:
     axes = len(x_shape) - 2
-    spread = tuple(given.get("rhs_dilation") or (1,) * axes)
+    spread = _per_axis(given.get("rhs_dilation"), axes)
     padding = given["padding"]
     if isinstance(padding, str):
         kernel = dilate(w_shape[2:], spread)
@@ -219,9 +223,9 @@ def _geometry(
     return Geometry.of(
         x_shape,
         w_shape,
-        strides=tuple(given["window_strides"]),
+        strides=tuple(map(int, given["window_strides"])),
         padding=[(int(low), int(high)) for low, high in padding],
-        input_dilation=tuple(given.get("lhs_dilation") or (1,) * axes),
+        input_dilation=_per_axis(given.get("lhs_dilation"), axes),
         kernel_dilation=spread,
         groups=groups,
         empty_ok=True,

@@ -6,14 +6,14 @@ outside, whenever it was first called. And `jax.lax` belongs to all threads: the
 replacements stay out of the way of threads that did not enter `patch`.
 """
 
-import contextlib
 import functools
 import inspect
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 from jax import Array, lax
 
 from jaxconv import compat
@@ -63,19 +63,56 @@ class Report:
         return "\n".join([*lines, totals])
 
 
-class _Inside(NamedTuple):
-    method: str
+class _Patch:
+    """A block that runs lax's convolutions on jaxconv; see `patch`."""
+
+    def __init__(self, method: str) -> None:
+        self.method = method
+        self._reports: list[Report] = []  # a block may be entered again
+
+    def __enter__(self) -> Report:
+        report = Report()
+        self._reports.append(report)
+        _install()
+        _blocks().append((report, self.method))
+        _tell_jit()
+        return report
+
+    def __exit__(self, *exception: Any) -> None:
+        report = self._reports.pop()
+        _blocks().remove((report, self.method))
+        _tell_jit()
+        _uninstall()
+
+    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Decorate a function: each call of it is a block."""
+        if any(kind(function) for kind in _KINDS_THAT_RUN_LATER):
+            raise TypeError(
+                f"patch: {function.__name__} runs when its result is awaited or "
+                "iterated over, after the decorator has left. Use a with block inside."
+            )
+
+        @functools.wraps(function)
+        def decorated(*args: Any, **kwargs: Any) -> Any:
+            with _Patch(self.method):
+                return function(*args, **kwargs)
+
+        return decorated
 
 
-_context = jax.make_user_context(default_value=None)
+_KINDS_THAT_RUN_LATER = (
+    inspect.iscoroutinefunction,
+    inspect.isgeneratorfunction,
+    inspect.isasyncgenfunction,
+)
+_context = jax.make_user_context(default_value=None)  # the method, for jit's cache key
 _lock = threading.Lock()
 _depth = 0  # of `patch` blocks, over all threads
 _found: dict[str, Callable[..., Array]] = {}  # what stood in jax.lax before
 _thread = threading.local()
 
 
-@contextlib.contextmanager
-def patch(method: Method = "auto") -> Iterator[Report]:
+def patch(method: Method = "auto") -> _Patch:
     """Run every convolution of lax on jaxconv: in a `with` block, or as a decorator.
 
     Whoever calls `jax.lax.conv_general_dilated`, `conv_transpose`, `conv` or
@@ -86,16 +123,18 @@ def patch(method: Method = "auto") -> Iterator[Report]:
     `jaxconv.conv_general_dilated`.
 
     Blocks may be nested, the inner one's report getting the calls; leaving the last, on
-    an exception too, gives lax's functions back.
+    an exception too, gives lax's functions back. A block belongs to its thread, and so
+    to whatever asyncio runs there until it ends.
 
     Args:
       method: as for `conv`.
 
-    Yields:
-      The report of the calls.
+    Returns:
+      A context manager, whose value is a `Report`, and decorator.
 
     Raises:
       ValueError: there is no such method.
+      TypeError: what is decorated is a generator or coroutine function.
 
     >>> x, w = jax.numpy.ones((1, 2, 5)), jax.numpy.ones((3, 2, 3))
     >>> with patch() as report:
@@ -104,17 +143,21 @@ def patch(method: Method = "auto") -> Iterator[Report]:
     conv  float32[1,2,5] * float32[3,2,3]  jaxconv, im2col
     1 served, 0 passed on to lax
     """
-    check_method(method, "patch")
-    report = Report()
-    reports = _thread.__dict__.setdefault("reports", [])
-    _install()
-    reports.append(report)
-    try:
-        with _context(_Inside(method)):
-            yield report
-    finally:
-        reports.remove(report)
-        _uninstall()
+    return _Patch(check_method(method, "patch"))
+
+
+def _blocks() -> list[tuple[Report, str]]:
+    """Return the blocks that this thread is inside of, the innermost last."""
+    return _thread.__dict__.setdefault("blocks", [])
+
+
+def _tell_jit() -> None:
+    """Make the innermost block's method part of jit's cache key.
+
+    Entered and never left: blocks need not end in the order in which they began.
+    """
+    blocks = _blocks()
+    _context(blocks[-1][1] if blocks else None).__enter__()
 
 
 def _install() -> None:
@@ -134,6 +177,7 @@ def _uninstall() -> None:
         if _depth == 0:
             for name, function in _found.items():
                 setattr(lax, name, function)
+            _found.clear()
 
 
 def _replacement(name: str) -> Callable[..., Array]:
@@ -141,9 +185,10 @@ def _replacement(name: str) -> Callable[..., Array]:
 
     @functools.wraps(LAX[name])
     def run(*args: Any, **kwargs: Any) -> Array:
-        inside = _context.value
-        if inside is None:  # a thread that did not enter `patch`
-            return _found[name](*args, **kwargs)
+        blocks = _blocks()
+        if not blocks:  # a thread that did not enter, or a reference kept from a block
+            return _found.get(name, LAX[name])(*args, **kwargs)
+        report, chosen = blocks[-1]
         bound = signature.bind(*args, **kwargs)
         bound.apply_defaults()
         given = bound.arguments
@@ -151,18 +196,18 @@ def _replacement(name: str) -> Callable[..., Array]:
         reason = compat.why_not(lhs, rhs, given)
         method = None
         if reason is None:
-            result, method = compat.serve(name, lhs, rhs, given, inside.method)
+            result, method = compat.serve(name, lhs, rhs, given, chosen)
         else:
             result = _found[name](*args, **kwargs)
         call = Call(name, _describe(lhs), _describe(rhs), method, reason)
-        _thread.reports[-1].calls.append(call)
+        report.calls.append(call)
         return result
 
     return run
 
 
 def _describe(array: Any) -> str:
-    return jax.typeof(array).str_short()
+    return jax.typeof(jnp.asarray(array)).str_short()
 
 
 _REPLACEMENTS = {name: _replacement(name) for name in LAX}

@@ -134,6 +134,16 @@ def test_float64_is_served():
     assert y.item() == 3 * (2**30 + 1) * (2**20 + 1)
 
 
+@pytest.mark.usefixtures("our_errors")  # the annotations' hook wants sequences
+def test_settings_may_be_numpy_arrays():
+    lhs, rhs = jnp.ones((1, 2, 8)), jnp.ones((3, 2, 3))
+    given = {"window_strides": np.array([2]), "padding": np.array([[1, 2]])}
+    given |= {"rhs_dilation": np.array([2]), "lhs_dilation": np.array([1])}
+    expected = lax.conv_general_dilated(lhs, rhs, **given)
+    y = compat.conv_general_dilated(lhs, rhs, **given)
+    np.testing.assert_array_equal(y, expected)
+
+
 def test_int8_wraps_as_lax_does():
     lhs, rhs = jnp.full((1, 2, 4), 100, "int8"), jnp.full((1, 2, 3), 100, "int8")
     y = compat.conv_general_dilated(lhs, rhs, (1,), "VALID")

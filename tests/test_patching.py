@@ -95,6 +95,58 @@ def test_blocks_are_nested_and_the_inner_report_gets_the_call():
     assert lax_has_its_functions()
 
 
+def test_blocks_may_end_in_any_order():
+    """As generators and asyncio's tasks end theirs."""
+    first, second = jaxconv.patch("loops"), jaxconv.patch("taps")
+    first.__enter__()
+    report = second.__enter__()
+    first.__exit__(None, None, None)
+    call()
+    second.__exit__(None, None, None)
+    assert [served.method for served in report.served] == ["taps"]
+    assert lax_has_its_functions()
+    with jaxconv.patch():
+        pass
+    assert not runs_on_jaxconv()
+
+
+def test_a_reference_kept_from_a_block_is_lax_outside():
+    with jaxconv.patch():
+        kept = lax.conv
+    with jaxconv.patch() as report:
+        assert "conv_output" in str(jax.make_jaxpr(lambda: kept(X, W, (1,), "SAME"))())
+    assert "conv_output" not in str(jax.make_jaxpr(lambda: kept(X, W, (1,), "SAME"))())
+    assert len(report.served) == 1
+
+
+def test_a_block_may_be_entered_again():
+    block = jaxconv.patch()
+    with block as outer, block as inner:
+        call()
+    with block as later:
+        call()
+        call()
+    assert [len(report.calls) for report in (outer, inner, later)] == [0, 1, 2]
+
+
+def test_what_runs_after_the_decorator_has_left_is_refused():
+    async def coroutine():
+        pass
+
+    def generator():
+        yield
+
+    for function in (coroutine, generator):
+        with pytest.raises(TypeError, match="Use a with block inside"):
+            jaxconv.patch()(function)
+
+
+def test_lists_are_served_and_reported():
+    with jaxconv.patch() as report:
+        lax.conv(X.tolist(), W.tolist(), (2,), "SAME")
+    assert report.served[0].lhs == "float32[1,2,15]"
+
+
 def test_as_a_decorator():
     @jaxconv.patch()
     def inside():

@@ -7,7 +7,9 @@ import numbers
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from jax import lax
+from jax.export import is_symbolic_dim
 
 Shape = tuple[int, ...]
 Pads = tuple[tuple[int, int], ...]
@@ -27,16 +29,18 @@ def dilate(shape: Shape, dilation: Shape) -> Shape:
 
 def as_shape(name: str, shape: Any, caller: str) -> Shape:
     """Return `shape` as a tuple of sizes."""
+    shape = _plain(shape)
     if not isinstance(shape, Sequence) or not all(is_int(n) and n >= 0 for n in shape):
         raise ValueError(
             f"{caller}: the shape of {name} must be a sequence of sizes, got {shape!r}."
+            + (" Symbolic sizes are not served." if _is_symbolic(shape) else "")
         )
     return tuple(int(n) for n in shape)
 
 
 def per_axis(name: str, value: Any, axes: int, caller: str) -> Shape:
     """Return `value` as one positive int for each spatial axis."""
-    values = (value,) * axes if is_int(value) else value
+    values = (value,) * axes if is_int(value) else _plain(value)
     if (
         not isinstance(values, Sequence)
         or len(values) != axes
@@ -63,7 +67,7 @@ def as_pads(
             return tuple((int(low), int(high)) for low, high in pairs)
         if name == "CAUSAL":
             return tuple((k - 1, 0) for k in kernel)
-    values = (padding,) * len(space) if is_int(padding) else padding
+    values = (padding,) * len(space) if is_int(padding) else _plain(padding)
     if (
         isinstance(values, Sequence)
         and not isinstance(values, str)
@@ -172,6 +176,15 @@ def _channels_hint(x_shape: Shape, w_shape: Shape, groups: int) -> str:
     if len(w_shape) > 3 and w_shape[-2] * groups == x_shape[1]:
         return "Is w (*kernel, in, out)? Move its last two axes to the front."
     return "Filters are (in // groups, out, *kernel)."
+
+
+def _plain(value: Any) -> Any:
+    """Return a NumPy array as lists, anything else as it is."""
+    return value.tolist() if isinstance(value, np.ndarray) else value
+
+
+def _is_symbolic(shape: Any) -> bool:
+    return isinstance(shape, Sequence) and any(map(is_symbolic_dim, shape))
 
 
 def is_int(value: Any) -> bool:

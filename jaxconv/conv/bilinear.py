@@ -21,17 +21,17 @@ from jax.core import ShapedArray
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 from jax.lax import Precision
-from jax.sharding import NamedSharding, PartitionSpec, auto_axes
+from jax.sharding import NamedSharding, PartitionSpec
 
 from jaxconv.conv.choose import METHODS, choose
 from jaxconv.conv.geometry import Geometry
+from jaxconv.conv.meshes import placed_by_compiler, vary_alike
 from jaxconv.conv.operands import (
     Operand,
     fold,
     shape_of,
     shared_axis,
     unfold,
-    vary_alike,
 )
 from jaxconv.conv.partition import may_partition, over_devices
 
@@ -68,11 +68,25 @@ def _bind(
     bind = functools.partial(
         primitive.bind, geometry=geometry, method=method, precision=precision
     )
-    specs = [jax.typeof(array).sharding.spec for array in (a, b)]
-    if any(axis is not None for spec in specs for axis in spec):
-        batch = None if primitive is param_grad_p else specs[0][0]
-        return auto_axes(bind, out_sharding=PartitionSpec(batch))(a, b)
-    return bind(a, b)
+    batch = None if primitive is param_grad_p else jax.typeof(a).sharding.spec[0]
+    return placed_by_compiler(bind, a, b, first=batch)
+
+
+def _run(
+    a: Array,
+    b: Array,
+    geometry: Geometry,
+    *,
+    name: str,
+    result: Operand,
+    method: str,
+    precision: Precision | None,
+) -> Array:
+    """Compute a map by its method; sums over nothing are 0."""
+    if geometry.is_empty:
+        return vary_alike(jnp.zeros(shape_of(result, geometry), a.dtype), a)[0]
+    algorithm = METHODS[choose(method, name, geometry)]
+    return getattr(algorithm, f"_{name}")(a, b, geometry, precision)
 
 
 def _primitive(
@@ -81,20 +95,12 @@ def _primitive(
     """Make the primitive that takes two operands of the form to the third."""
     primitive = Primitive(f"conv_{name}")
 
-    def run(a: Array, b: Array, *, geometry: Geometry, method: str, precision) -> Array:
-        if geometry.is_empty:
-            return vary_alike(jnp.zeros(shape_of(result, geometry), a.dtype), a)[0]
-        algorithm = METHODS[choose(method, name, geometry)]
-        return getattr(algorithm, f"_{name}")(a, b, geometry, precision)
-
     def lower(ctx, a, b, *, geometry: Geometry, **facts):
-        def share(a: Array, b: Array, geometry: Geometry) -> Array:
-            return run(a, b, geometry=geometry, **facts)
-
+        run = functools.partial(_run, name=name, result=result, **facts)
         if may_partition(ctx) and not geometry.is_empty:
-            whole = over_devices(share, arguments, result, geometry)
+            whole = over_devices(run, arguments, result, geometry)
         else:
-            whole = functools.partial(share, geometry=geometry)
+            whole = functools.partial(run, geometry=geometry)
         return mlir.lower_fun(whole, multiple_results=False)(ctx, a, b)
 
     def abstract(a, b, *, geometry: Geometry, **facts) -> ShapedArray:
@@ -104,19 +110,30 @@ def _primitive(
 
     def batch(arrays, mapped_axes, *, geometry: Geometry, **facts):
         """Fold the mapped axis into the geometry, run the same map, unfold it."""
-        triples = list(zip(arguments, arrays, mapped_axes, strict=True))
-        carriers = {operand for operand, _, at in triples if at is not None}
-        axis = shared_axis(carriers | {result})
-        extra = next(array.shape[at] for _, array, at in triples if at is not None)
-        folded = [
-            array
-            if at is None
-            else fold(jnp.moveaxis(array, at, 0), operand, axis, geometry)
-            for operand, array, at in triples
-        ]
-        wide = geometry.widen(axis, extra)
-        wide_result = primitive.bind(*folded, geometry=wide, **facts)
-        return unfold(wide_result, result, axis, geometry, extra), 0
+        pairs = list(zip(arrays, mapped_axes, strict=True))
+        extra, first = next(
+            (array.shape[at], jax.typeof(array).sharding.spec[at])
+            for array, at in pairs
+            if at is not None
+        )
+
+        def folded(*arrays):
+            triples = list(zip(arguments, arrays, mapped_axes, strict=True))
+            carriers = {operand for operand, _, at in triples if at is not None}
+            axis = shared_axis(carriers | {result})
+            wide = primitive.bind(
+                *(
+                    array
+                    if at is None
+                    else fold(jnp.moveaxis(array, at, 0), operand, axis, geometry)
+                    for operand, array, at in triples
+                ),
+                geometry=geometry.widen(axis, extra),
+                **facts,
+            )
+            return unfold(wide, result, axis, geometry, extra)
+
+        return placed_by_compiler(folded, *arrays, first=first), 0
 
     compiled = jax.jit(
         primitive.bind, static_argnames=("geometry", "method", "precision")

@@ -1,5 +1,6 @@
 """The methods by name, and which one `method="auto"` takes."""
 
+import math
 from typing import Literal, Protocol, get_args
 
 from jax import Array
@@ -9,6 +10,9 @@ from jaxconv.conv import im2col, loops, taps, xla
 from jaxconv.conv.geometry import Geometry
 
 Method = Literal["auto", "im2col", "loops", "taps", "xla"]
+
+
+_MOST_PATCHES = 2**26  # numbers in the patches of one image: 256 MB of float32
 
 
 class Algorithm(Protocol):
@@ -55,10 +59,13 @@ def check_method(method: str, caller: str) -> str:
 def choose(method: str, map_name: str, geometry: Geometry) -> str:
     """Return the name of the method that computes a map, "auto" resolved.
 
-    Depthwise outputs and input gradients go to `taps`, everything else to `im2col`.
+    Depthwise outputs and input gradients go to `taps`; what would need large patches of
+    a single image to `xla`; everything else to `im2col`.
     """
     if method != "auto":
         return method
     if map_name != "param_grad" and geometry.ci == geometry.co == 1:
         return "taps"
-    return "im2col"
+    over = geometry.of_input_grad if map_name == "input_grad" else geometry
+    patches = over.groups * over.ci * over.taps * math.prod(over.out)
+    return "xla" if patches > _MOST_PATCHES else "im2col"

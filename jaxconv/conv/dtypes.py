@@ -6,8 +6,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import Array
-from jax.lax import Precision
+from jax.lax import DotAlgorithmPreset, Precision
 from jax.typing import DTypeLike
+
+_TOO_SHORT = ("float8_e8m0fnu", "float4_e2m1fn")
 
 PrecisionLike = str | Precision | Sequence[str | Precision] | None
 
@@ -26,7 +28,7 @@ def common_type(
     values = [_as_array(caller, name, array) for name, array in arrays.items()]
     dtype = jnp.result_type(*values)
     if preferred is not None:
-        wanted = jnp.zeros((), preferred).dtype
+        wanted = _as_dtype(caller, preferred)
         with jax.numpy_dtype_promotion("standard"):  # asked for, so not implicit
             both = jnp.promote_types(dtype, wanted)
         if both != wanted:
@@ -53,8 +55,8 @@ def as_precision(precision: PrecisionLike, caller: str) -> Precision | None:
     """
     if precision is None:
         precision = jax.config.values["jax_default_matmul_precision"]
-        if precision is None:
-            return None
+        if precision is None or precision in DotAlgorithmPreset.__members__:
+            return None  # an algorithm for products of matrices says nothing here
     names: Sequence[Any] = (precision,)
     if isinstance(precision, list | tuple) and len(precision) == 2:
         names = precision
@@ -85,7 +87,27 @@ def _as_array(caller: str, name: str, array: Any) -> Array:
         raise ValueError(
             f"{caller}: {name} must be an array of numbers, got one of {value.dtype}."
         )
+    if value.dtype.name in _TOO_SHORT:
+        raise ValueError(
+            f"{caller}: {name} is of {value.dtype}, which has no zero to pad with or "
+            "cannot be multiplied on every device. Convert it to bfloat16."
+        )
     return value
+
+
+def _as_dtype(caller: str, preferred: DTypeLike) -> Any:
+    try:
+        wanted = jnp.zeros((), preferred).dtype
+    except TypeError as error:
+        raise ValueError(
+            f"{caller}: preferred_element_type must be a type of number, got "
+            f"{preferred!r}."
+        ) from error
+    if not jnp.issubdtype(wanted, jnp.number):
+        raise ValueError(
+            f"{caller}: preferred_element_type must be a type of number, got {wanted}."
+        )
+    return wanted
 
 
 def _types(arrays: dict[str, Any], values: Sequence[Array]) -> str:

@@ -3,12 +3,12 @@
 from collections.abc import Set
 from typing import Literal
 
-import jax
 import jax.numpy as jnp
-from jax import Array, lax
+from jax import Array
 from jax.typing import DTypeLike
 
 from jaxconv.conv.geometry import Geometry, Shape
+from jaxconv.conv.meshes import vary_alike
 
 Operand = Literal["x", "w", "g"]
 
@@ -48,20 +48,6 @@ def accumulator(dtype: DTypeLike) -> DTypeLike:
     """Return the type to add up in: float32 for short floats, else `dtype` itself."""
     short = jnp.issubdtype(dtype, jnp.floating) and jnp.finfo(dtype).bits < 32
     return jnp.float32 if short else dtype
-
-
-def vary_alike(*arrays: Array) -> list[Array]:
-    """Make all vary over every mesh axis that one of them varies over.
-
-    Inside `jax.shard_map` an array that is the same on all devices becomes one that may
-    differ; the transpose of that cast adds up its gradient. Elsewhere nothing happens.
-    """
-    own = [jax.typeof(array).manual_axis_type.varying for array in arrays]
-    missing = [sorted(frozenset().union(*own) - axes, key=str) for axes in own]
-    return [
-        lax.pcast(array, tuple(axes), to="varying")
-        for array, axes in zip(arrays, missing, strict=True)
-    ]
 
 
 def accumulator_zeros(shape: Shape, like: Array) -> Array:

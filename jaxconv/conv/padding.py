@@ -51,7 +51,7 @@ def as_modes(
     if (
         not isinstance(modes, Sequence)
         or len(modes) != axes
-        or any(mode not in _MODES for mode in modes)
+        or not all(isinstance(mode, str) and mode in _MODES for mode in modes)
     ):
         names = ", ".join(f'"{name}"' for name in _MODES)
         raise ValueError(
@@ -96,8 +96,12 @@ def extend(x: Array, geometry: Geometry, modes: Modes) -> Array:
         if mode != "zeros":
             x = zero_pad(x, *_crop(geometry, axis))
             before, after = _repeated(geometry, axis, mode)
-            pieces = [jnp.take(x, i, axis=axis + 2) for i in (before, after)]
-            x = jnp.concatenate([pieces[0], x, pieces[1]], axis=axis + 2)
+            pieces = [
+                x if at is None else jnp.take(x, at, axis=axis + 2, mode="clip")
+                for at in (before, None, after)
+                if at is None or len(at)
+            ]
+            x = jnp.concatenate(pieces, axis=axis + 2)
     return x
 
 

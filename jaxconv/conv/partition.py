@@ -3,7 +3,8 @@
 XLA's own partitioner gathers the whole batch on every device where it meets a loop over
 the images or a grouped convolution. Here each axis of the trilinear form is told apart:
 n, groups, ci and co may be cut, pixels and taps may not; the axis that a map sums over
-leaves partial sums, which are added up over the devices.
+leaves partial sums, which are added up over the devices. JAX cannot serialise the
+executable of a program for several devices that holds such a rule of one's own.
 """
 
 import dataclasses
@@ -58,7 +59,8 @@ def over_devices(
             return lax.psum(partial, tuple(summed)) if summed else partial
 
         def place(operand: Operand) -> NamedSharding:
-            spec = [cuts.get(str(axis)) for axis in _cut_axes(operand, geometry)]
+            axes = _cut_axes(operand, geometry)
+            spec = [None if axis is None else cuts.get(axis) for axis in axes]
             return NamedSharding(mesh, PartitionSpec(*spec))
 
         return mesh, on_one_device, place(result), tuple(map(place, arguments))

@@ -7,7 +7,9 @@ column for each output position) and G its output gradient (co rows), the gradie
     sum((P @ G.T)**2) = sum((P.T @ P) * (G.T @ G))
 
 The left side needs K * co numbers, the right one two for each pair of positions. The
-smaller is taken, for one example after the other.
+smaller is taken, for one example after the other. Where the terms on the right cancel,
+as with images near constant and gradients that add up to nothing, their sum is mostly
+rounding; the gradient of that example is then computed after all.
 Source: Goodfellow, arXiv:1510.01799; for convolutions Rochette et al.,
 arXiv:1912.06015, and, choosing between the two, Bu et al., arXiv:2205.10683.
 """
@@ -16,6 +18,7 @@ import dataclasses
 import math
 from collections.abc import Sequence
 
+import jax
 import jax.numpy as jnp
 from jax import Array, lax
 from jaxtyping import Num
@@ -24,10 +27,12 @@ from jaxconv.conv import bilinear
 from jaxconv.conv.api import Padding, Sizes, check_output_grad, prepared
 from jaxconv.conv.choose import Method
 from jaxconv.conv.dtypes import PrecisionLike, common_type
+from jaxconv.conv.meshes import placed_by_compiler
 from jaxconv.conv.operands import accumulator, split_groups
 from jaxconv.conv.padding import extend, pad_input
 from jaxconv.conv.patches import cut_patches
 
+_LEAST_LEFT = 2.0**-6  # of the size of the terms: at most six bits are lost
 _CALLER = "per_example_grad_norms"
 
 
@@ -91,8 +96,16 @@ def per_example_grad_norms(
             jnp.einsum("ngkp,ngkq->gpq", a.conj(), a, precision=facts["precision"])
             for a in (patches, grads)
         ]
-        return jnp.sum((pairs[0] * pairs[1]).real)
+        products = (pairs[0] * pairs[1]).real
+        total, size = jnp.sum(products), jnp.sum(jnp.abs(products))
+        cancels = total < _LEAST_LEFT * size
+        return lax.cond(cancels, by_gradient, lambda _: total, example)
 
     positions = math.prod(one.out)
     fewer = 2 * positions**2 < one.ci * one.taps * one.co
-    return jnp.sqrt(lax.map(by_positions if fewer else by_gradient, (x, g)))
+    run = by_positions if fewer else by_gradient
+    squares = placed_by_compiler(
+        lambda x, g: lax.map(run, (x, g)), x, g, first=jax.typeof(x).sharding.spec[0]
+    )
+    positive = squares > 0  # the root has no slope at 0; take 0 there
+    return jnp.where(positive, jnp.sqrt(jnp.where(positive, squares, 1)), 0)

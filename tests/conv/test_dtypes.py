@@ -123,6 +123,20 @@ def test_precision_reaches_every_product(method, precision):
     assert "DEFAULT" not in text
 
 
+@pytest.mark.parametrize("method", ["im2col", "xla"])
+def test_an_algorithm_for_products_set_for_all_is_no_precision_of_ours(method):
+    with jax.default_matmul_precision("BF16_BF16_F32"):
+        y = conv(ones((1, 2, 5), "float32"), ones((2, 3, 3), "float32"), method=method)
+    assert y[0, 0].tolist() == [4, 6, 6, 6, 4]
+
+
+@pytest.mark.usefixtures("our_errors")
+@pytest.mark.parametrize("dtype", ["float8_e8m0fnu", "float4_e2m1fn"])
+def test_types_without_a_zero_or_product_are_refused(dtype):
+    with pytest.raises(ValueError, match=f"x is of {dtype}, .* Convert it to bfloat16"):
+        conv(ones((1, 1, 5), dtype), ones((1, 1, 3), dtype))
+
+
 @pytest.mark.usefixtures("our_errors")
 @pytest.mark.parametrize(
     ("arguments", "message"),
@@ -135,8 +149,17 @@ def test_precision_reaches_every_product(method, precision):
             "bfloat16 for x float32 and w float32. Use float32",
         ),
         ({"preferred_element_type": "int32"}, "must hold what the operands hold"),
+        ({"preferred_element_type": "wide"}, "must be a type of number, got 'wide'"),
+        ({"preferred_element_type": bool}, "must be a type of number, got bool"),
     ],
-    ids=["no such precision", "three precisions", "narrower type", "whole numbers"],
+    ids=[
+        "no such precision",
+        "three precisions",
+        "narrower type",
+        "whole numbers",
+        "no such type",
+        "no number",
+    ],
 )
 def test_mistake(arguments, message):
     with pytest.raises(ValueError, match=message):

@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from jaxconv import conv, conv_input_grad, conv_param_grad
@@ -92,6 +93,12 @@ MISTAKES = {
         lambda: conv(X, W, padding=2**31),
         r"padding and dilation must keep axis 2 below 2\*\*31 pixels, got \d+ \(28",
     ),
+    "symbolic sizes": (
+        lambda: jax.export.export(jax.jit(lambda x: conv(x, W)))(
+            jax.ShapeDtypeStruct(jax.export.symbolic_shape("n, 1, 28, 28"), "float32")
+        ),
+        r"the shape of x must be a sequence of sizes, .* Symbolic sizes are not served",
+    ),
     "input_shape by one number": (
         lambda: conv_input_grad(zeros(60, 32, 28, 28), W, input_shape=60),
         r"conv_input_grad: the shape of x must be a sequence of sizes, got 60",
@@ -144,6 +151,13 @@ MISTAKES = {
 def test_mistake(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_settings_may_be_numpy_arrays():
+    facts = {"strides": np.array([2, 1]), "padding": np.array([[1, 0], [2, 2]])}
+    g = conv(X, W, **facts)
+    grad = conv_input_grad(g, W, input_shape=np.array(X.shape), **facts)
+    assert grad.shape == X.shape
 
 
 def test_lists_and_numpy_arrays_are_taken():

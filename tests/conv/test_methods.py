@@ -183,6 +183,18 @@ def test_im2col_cuts_large_filters_one_axis_at_a_time():
     assert str(jaxpr).count(" slice[") == 31 + 29
 
 
+def test_im2col_gathers_very_long_filters():
+    """Slices by the hundred would take long to compile."""
+    geometry = Geometry.of(
+        (2, 4, 200, 5), (2, 6, 70, 2), groups=2, strides=(3, 1), kernel_dilation=(2, 1)
+    )
+    x, w, g = operands(geometry)
+    jaxpr = jax.make_jaxpr(lambda x, w: METHODS["im2col"]._output(x, w, geometry))(x, w)
+    assert str(jaxpr).count(" slice[") == 2
+    ours = by_hand("im2col", geometry, x, w, g)
+    assert_same_bits(ours, by_numpy(geometry, x, w, g))
+
+
 def test_im2col_gives_the_same_bits_whatever_its_tiles(monkeypatch):
     geometry = Geometry.of((6, 4, 7, 5), (2, 6, 3, 2), groups=2, strides=(1, 2))
     x, w, g = operands(geometry)

@@ -123,6 +123,7 @@ def test_per_example_norms_read_the_repeated_pixels(mode, operands):
         ("mirror", X, 'padding_mode must be one of "zeros", "reflect", .* \'mirror\''),
         (("reflect",), X, r"one for each of the 2 spatial axes, got \('reflect',\)"),
         (None, X, "padding_mode must be one of .* got None"),
+        ([np.arange(2), "zeros"], X, "padding_mode must be one of .* got .array"),
         (
             "reflect",
             (2, 3, 1, 6),
@@ -130,7 +131,14 @@ def test_per_example_norms_read_the_repeated_pixels(mode, operands):
         ),
         ("circular", (2, 3, 5, 0), '"circular" needs at least 1 pixels along axis 3'),
     ],
-    ids=["unknown", "too few", "none", "nothing to mirror", "nothing to repeat"],
+    ids=[
+        "unknown",
+        "too few",
+        "none",
+        "arrays",
+        "nothing to mirror",
+        "nothing to repeat",
+    ],
 )
 def test_a_wrong_mode_is_refused(mode, shape, message):
     with pytest.raises(ValueError, match=message):

@@ -101,3 +101,32 @@ def test_a_gradient_of_another_shape_is_refused():
         per_example_grad_norms(
             jnp.ones((2, 1, 4)), jnp.ones((2, 1, 5)), kernel_shape=(1, 1, 1)
         )
+
+
+def test_norms_survive_terms_that_cancel():
+    """Constant images and gradients that add up to nothing, as after a BatchNorm.
+
+    Sums over positions cancel to rounding; a squared norm below 0 would give NaN.
+    """
+    rng = np.random.default_rng(0)
+    x = jnp.tile(jnp.array(rng.normal(size=(16, 64, 1, 1)), "float32"), (1, 1, 4, 4))
+    g = jnp.array(rng.normal(size=(16, 128, 4, 4)), "float32")
+    g -= g.mean((2, 3), keepdims=True)
+    norms = per_example_grad_norms(x, g, kernel_shape=(64, 128, 1, 1))
+    grads = jax.vmap(
+        lambda x, g: conv_param_grad(x[None], g[None], kernel_shape=(64, 128, 1, 1))
+    )(x, g)
+    expected = jnp.sqrt(jnp.sum(grads**2, axis=(1, 2, 3, 4)))
+    np.testing.assert_allclose(norms, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("space", [(2, 2), (9, 9)], ids=["positions", "gradient"])
+def test_the_slope_of_a_norm_of_nothing_is_0(space):
+    x, g = jnp.ones((2, 8, *space)), jnp.zeros((2, 8, *space)).at[1].set(1)
+
+    def total(g):
+        return per_example_grad_norms(x, g, kernel_shape=(8, 8, 3, 3)).sum()
+
+    slope = jax.grad(total)(g)
+    assert (slope[0] == 0).all()
+    assert (slope[1] > 0).all()

@@ -9,7 +9,7 @@ import pytest
 from jax import lax
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
-from jaxconv import conv
+from jaxconv import conv, per_example_grad_norms
 from jaxconv.conv.choose import METHODS
 from tests.reference import integers
 
@@ -118,6 +118,31 @@ def test_what_cannot_stay_cut_is_gathered_and_right(spec):
     shapes = (2, 8, 8, 5), (4, 8, 3, 2), (2, 8, 8, 5)
     found = compiled("im2col", shapes, (spec, PartitionSpec(), spec), groups=2)
     assert found["all-gather"] > 0
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x, w: jax.vmap(lambda x: conv(x[None], w, **FACTS))(x),
+        lambda x, w: jax.vmap(
+            jax.grad(lambda w, x: jnp.sum(conv(x[None], w, **FACTS) ** 2)), (None, 0)
+        )(w, x),
+        lambda x, w: conv(x, w, **FACTS, padding_mode="reflect"),
+        lambda x, w: per_example_grad_norms(
+            x, conv(x, w, **FACTS), kernel_shape=w.shape, **FACTS
+        ),
+    ],
+    ids=["vmap", "vmap of grad", "padding mode", "per-example norms"],
+)
+def test_on_an_explicit_mesh_the_batch_stays_cut(call, operands):
+    expected = call(*operands)
+    devices = mesh(AxisType.Explicit)
+    with jax.set_mesh(devices):
+        x = jax.device_put(operands[0], NamedSharding(devices, PartitionSpec("d")))
+        w = jax.device_put(operands[1], NamedSharding(devices, PartitionSpec()))
+        result = jax.jit(call)(x, w)
+    assert jax.typeof(result).sharding.spec[0] == "d"
+    assert_same_bits(result, expected)
 
 
 @methods

@@ -127,8 +127,11 @@ def test_vmap_keeps_the_method(method):
     [
         (((2, 3, 6, 5), (3, 4, 3, 2)), 1, ("im2col", "im2col", "im2col")),
         (((2, 4, 6, 5), (1, 4, 3, 2)), 4, ("taps", "taps", "im2col")),
+        (((1, 64, 512, 512), (64, 8, 7, 7)), 1, ("xla", "xla", "xla")),
+        (((1, 8, 512, 512), (8, 64, 7, 7)), 1, ("xla", "xla", "xla")),
+        (((1, 2, 512, 512), (2, 64, 7, 7)), 1, ("im2col", "xla", "im2col")),
     ],
-    ids=["dense", "depthwise"],
+    ids=["dense", "depthwise", "large", "large too", "large the other way"],
 )
 def test_auto_chooses_for_each_map(shapes, groups, chosen):
     geometry = Geometry.of(*shapes, groups=groups)
