@@ -1,9 +1,11 @@
 """lax's own rules for its convolutions, and better words where they are broken."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import jax
+import numpy as np
 from jax import Array, lax
 
 # Bound here, so that whatever stands in for them in `jax.lax` later is not called.
@@ -36,23 +38,52 @@ def check(
     Raises:
       TypeError, ValueError, RuntimeError, RankError: what lax raises, in more words.
     """
-    operands = [jax.ShapeDtypeStruct(array.shape, array.dtype) for array in (lhs, rhs)]
-    function = LAX[name]
     for side, array in (("lhs", lhs), ("rhs", rhs)):
         if array.ndim < 2:
             raise RankError(
                 f"{name}: {side} must have two axes, batch and channels or channels in "
                 f"and out, and one for each axis of pixels, got shape {array.shape}."
             )
+    operands = [(array.shape, array.dtype) for array in (lhs, rhs)]
     try:
-        return jax.eval_shape(lambda lhs, rhs: function(lhs, rhs, **given), *operands)
+        return _result_of(name, tuple(operands), _frozen(given))
     except AssertionError as error:
-        kind: type[Exception] = RankError
-        words = _explain(name, lhs, rhs, given, error)
+        raise RankError(_explain(name, lhs, rhs, given, error)) from error
     except (TypeError, ValueError, RuntimeError) as error:
-        kind = type(error)
         words = _explain(name, lhs, rhs, given, error)
-    raise kind(words)
+        if type(error) not in (TypeError, ValueError, RuntimeError):
+            error.add_note(words)  # one of JAX's own, made from more than words
+            raise
+        raise type(error)(words) from error
+
+
+def _result_of(name: str, operands: tuple, given: tuple) -> jax.ShapeDtypeStruct:
+    """Trace lax's function, once for each set of shapes and settings."""
+    try:
+        return _traced(name, operands, given, jax.config.values["jax_enable_x64"])
+    except TypeError as error:
+        if "unhashable" not in str(error):
+            raise
+    return _traced.__wrapped__(name, operands, given, None)
+
+
+@functools.lru_cache(maxsize=4096)
+def _traced(
+    name: str, operands: tuple, given: tuple, x64: bool | None
+) -> jax.ShapeDtypeStruct:
+    shapes = [jax.ShapeDtypeStruct(shape, dtype) for shape, dtype in operands]
+    return jax.eval_shape(lambda lhs, rhs: LAX[name](lhs, rhs, **dict(given)), *shapes)
+
+
+def _frozen(value: Any) -> Any:
+    """Return settings with tuples for lists, arrays and dicts, to be a cache's key."""
+    if isinstance(value, dict):
+        return tuple((key, _frozen(setting)) for key, setting in value.items())
+    if isinstance(value, np.ndarray):
+        return _frozen(value.tolist())
+    if type(value) in (list, tuple):
+        return tuple(map(_frozen, value))
+    return value
 
 
 def dimension_numbers_of(
@@ -100,13 +131,12 @@ def _hint(lhs: Array, rhs: Array, spec: Any, given: dict[str, Any]) -> str:
     channels, takes = lhs.shape[spec.lhs_spec[1]], rhs.shape[spec.rhs_spec[1]]
     if not isinstance(groups, int) or channels == groups * takes:
         return ""
-    if groups > 1 and channels == takes:
+    if channels == takes:
         return f"With groups, rhs has I = {channels // groups}."
     if lhs.ndim > 2 and lhs.shape[-1] == groups * rhs.shape[-2]:
-        return (
-            "Are both channels-last? Say so: "
-            'dimension_numbers=("NHWC", "HWIO", "NHWC").'
-        )
+        pixels = "HWD456"[: lhs.ndim - 2]
+        layout = (f"N{pixels}C", f"{pixels}IO", f"N{pixels}C")
+        return f"Are both channels-last? Say so: dimension_numbers={layout}."
     if rhs.shape[spec.rhs_spec[0]] * groups == channels:
         return "Are I and O of rhs exchanged?"
     return ""

@@ -140,7 +140,7 @@ def serve(
         x = jnp.moveaxis(x.reshape(blocks, n // blocks, c, *space), 0, 1)
         x, groups = x.reshape(n // blocks, blocks * c, *space), blocks
     dtype = jnp.int32 if result.dtype == bool else result.dtype
-    geometry = _geometry(x.shape, w.shape, groups, given)
+    geometry = _geometry(name, x.shape, w.shape, groups, given)
     y = bilinear.output(
         x.astype(dtype),
         w.astype(dtype),
@@ -198,7 +198,6 @@ def _as_dilated(
             "rhs_dilation": spread,
             "dimension_numbers": spec,
             "precision": given["precision"],
-            "preferred_element_type": given["preferred_element_type"],
         },
     )
 
@@ -210,7 +209,11 @@ def _split(cut: int, k: int) -> tuple[int, int]:
 
 
 def _geometry(
-    x_shape: tuple[int, ...], w_shape: tuple[int, ...], groups: int, given: dict
+    caller: str,
+    x_shape: tuple[int, ...],
+    w_shape: tuple[int, ...],
+    groups: int,
+    given: dict,
 ) -> Geometry:
     axes = len(x_shape) - 2
     spread = _per_axis(given.get("rhs_dilation"), axes)
@@ -229,5 +232,5 @@ def _geometry(
         kernel_dilation=spread,
         groups=groups,
         empty_ok=True,
-        caller="conv_general_dilated",
+        caller=caller,
     )

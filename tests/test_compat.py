@@ -250,6 +250,11 @@ def test_an_algorithm_for_products_is_left_to_lax(precision):
     assert "products of matrices" in compat.why_not(jnp.ones(3), jnp.ones(3), given)
 
 
+def test_a_placed_result_is_left_to_lax():
+    given = {"out_sharding": jax.sharding.PartitionSpec()}
+    assert "out_sharding" in compat.why_not(jnp.ones(3), jnp.ones(3), given)
+
+
 # The same mistakes, the same exceptions
 
 IMAGE, FILTER = (2, 3, 6, 5), (4, 3, 3, 2)
@@ -316,6 +321,35 @@ def test_mistake(shapes, facts, message):
         lax.conv_general_dilated(*arrays, **given)
     with pytest.raises(theirs.type, match=message):
         compat.conv_general_dilated(*arrays, **given)
+
+
+@pytest.mark.usefixtures("our_errors")
+@pytest.mark.parametrize("name", ["window_strides", "feature_group_count"])
+def test_a_traced_setting_raises_what_lax_raises(name):
+    def call(function):
+        def run(setting):
+            given = {"window_strides": (1, 1), "padding": "SAME"}
+            given[name] = (setting, 1) if name == "window_strides" else setting
+            return function(jnp.ones(IMAGE), jnp.ones(FILTER), **given)
+
+        with pytest.raises(Exception) as error:  # noqa: PT011 (of any type)
+            jax.jit(run)(1)
+        return error.type
+
+    ours, theirs = call(compat.conv_general_dilated), call(lax.conv_general_dilated)
+    assert issubclass(ours, theirs)
+
+
+@pytest.mark.parametrize("axes", [1, 3])
+@pytest.mark.usefixtures("our_errors")
+def test_the_layout_in_the_hint_has_the_operands_axes(axes):
+    lhs, rhs = jnp.ones((2, *(6,) * axes, 3)), jnp.ones((*(3,) * axes, 3, 4))
+    given = {"window_strides": (1,) * axes, "padding": "SAME"}
+    with pytest.raises(ValueError, match="Are both channels-last") as error:
+        compat.conv_general_dilated(lhs, rhs, **given)
+    layout = eval(str(error.value).rsplit("dimension_numbers=")[1].rstrip("."))
+    y = compat.conv_general_dilated(lhs, rhs, **given, dimension_numbers=layout)
+    assert y.shape == (2, *(6,) * axes, 4)
 
 
 @pytest.mark.usefixtures("our_errors")

@@ -68,6 +68,15 @@ def test_a_call_passed_on_is_reported_with_its_reason():
     assert "0 served, 1 passed on" in str(report)
 
 
+def test_what_is_passed_on_goes_to_what_stood_there_before(monkeypatch):
+    called = []
+    real = lax.conv
+    monkeypatch.setattr(lax, "conv", lambda *a, **k: called.append(1) or real(*a, **k))
+    with jaxconv.patch():
+        lax.conv(X, W, (2,), "SAME", precision="F32_F32_F32")
+    assert called == [1]
+
+
 def test_a_mistake_raises_and_is_not_reported():
     with jaxconv.patch() as report:
         with pytest.raises(ValueError, match=r"conv: .* lhs is"):

@@ -35,7 +35,8 @@ def conv(
 
     As everywhere in deep learning the filters are not turned: each output is the dot
     product of a filter with one patch of the padded input. Its gradients, of any order
-    and mode, are the hand-written ones of `method`.
+    and mode, are the hand-written ones of `method`; a `padding_mode` other than "zeros"
+    is applied first, and differentiated by JAX.
 
     Args:
       x: the input, channels-first.

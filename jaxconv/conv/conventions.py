@@ -21,7 +21,7 @@ ConvTranspose (version 22), keras.layers.Conv2DTranspose, jax.lax.conv_transpose
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, get_args
 
-from jaxconv.conv.arguments import as_pads
+from jaxconv.conv.arguments import as_pads, is_int
 
 Convention = Literal["torch", "lax", "keras", "onnx"]
 Padding = str | tuple[int, int]
@@ -113,7 +113,7 @@ def as_paddings(
         raise ValueError(
             f"{caller}: convention must be one of {known}, got {convention!r}."
         )
-    if convention == "keras" and isinstance(padding, int) and padding == 0:
+    if convention == "keras" and is_int(padding) and padding == 0:
         padding = "VALID"
     if isinstance(padding, str) and padding.upper() in _NAMED[convention]:
         return (padding.upper(),) * axes

@@ -66,8 +66,8 @@ def as_precision(precision: PrecisionLike, caller: str) -> Precision | None:
         found = []
     if len(found) < len(names):
         raise ValueError(
-            f'{caller}: precision must be None, "default", "high", "highest", a '
-            "jax.lax.Precision, or two of them, one for each operand, got "
+            f'{caller}: precision must be None, "default", "high", "highest" or '
+            "another jax.lax.Precision, or two of these, one for each operand, got "
             f"{precision!r}."
         )
     return max(found, key=lambda one: one.value)

@@ -183,14 +183,14 @@ class Geometry:
     def of_input_grad(self) -> "Geometry":
         """The convolution over `g` whose output is the gradient at the input.
 
-        Solve (1) for o and turn the filter, p = k-1-q, so that o rises with q:
+        Solve (1) for o and turn the filter of k taps, p = k-1-q; o then rises with q:
 
             o*s + ((k-1)*d - low) = i*r + q*d
 
         which is (1) again: `g` is dilated by s, the outputs `i` are r apart, the filter
         keeps its dilation, and the padding before is `(k-1)*d - low`, negative where
-        the forward padding exceeds the filter. After, as much as output i = size-1
-        needs to read. Input and output channels change places.
+        the forward padding exceeds the filter's reach. After, as much as output
+        i = size-1 needs to read. Input and output channels change places.
         Source: arXiv:1603.07285, relationship 14.
         """
         return dataclasses.replace(
@@ -200,8 +200,8 @@ class Geometry:
             space=self.out,
             strides=self.input_dilation,
             padding=tuple(
-                (k - 1 - low, size - size_g + low)
-                for k, size, size_g, low in self._reaches
+                (reach - 1 - low, size - size_g + low)
+                for reach, size, size_g, low in self._reaches
             ),
             input_dilation=self.strides,
         )
@@ -223,8 +223,8 @@ class Geometry:
             kernel=self.out,
             strides=self.kernel_dilation,
             padding=tuple(
-                (low, k - 1 + size_g - size - low)
-                for k, size, size_g, low in self._reaches
+                (low, reach - 1 + size_g - size - low)
+                for reach, size, size_g, low in self._reaches
             ),
             kernel_dilation=self.strides,
         )

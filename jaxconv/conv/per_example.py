@@ -54,7 +54,9 @@ def per_example_grad_norms(
 
     What `vmap` of `conv_param_grad` and a sum of squares give, in the memory of one
     example: for clipping (differential privacy), importance sampling, noise scale. The
-    arguments and the errors are those of `conv_param_grad`.
+    arguments and the errors are those of `conv_param_grad`; `method` computes those
+    gradients that are computed. The norms are float32 for shorter and whole numbers.
+    The slope of a norm that is 0 is 0.
 
     >>> x, g = jnp.ones((2, 1, 5)), jnp.ones((2, 1, 3))
     >>> per_example_grad_norms(x, g, kernel_shape=(1, 1, 3), padding="VALID").tolist()

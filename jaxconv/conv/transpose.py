@@ -58,7 +58,7 @@ def conv_transpose(
         the padding follows from it.
       dilation: pixels from one tap of the filter to the next.
       groups: output channels in group `i` read input channels in group `i` only.
-      convention: "torch", "lax", "keras" or "onnx"; see `jaxconv.conv.conventions`.
+      convention: "torch", "lax", "keras" or "onnx"; `conventions.py` has the formulas.
       method: as for `conv`.
       precision: as for `conv`.
       preferred_element_type: as for `conv`.
@@ -163,19 +163,19 @@ def _check_places(
     convention: Convention,
 ) -> None:
     """Raise if an output would have no pixels, or more than one input could reach."""
-    for axis, (one, limit) in enumerate(zip(places, limits, strict=True)):
+    for axis, (one, limit) in enumerate(zip(places, limits, strict=True), 2):
         if one.size < 1:
             raise ValueError(
-                f"{_CALLER}: padding leaves {one.size} output pixels on spatial axis "
-                f"{axis}. Cut off less."
+                f"{_CALLER}: padding or output_shape leaves {one.size} output pixels "
+                f'on axis {axis}. With convention="{convention}", '
+                + ("pad more." if convention == "lax" else "cut off less.")
             )
         if one.added not in range(limit):
             least = one.size - one.added
-            name = "output_padding"
+            name = f"output_padding adds {one.added} pixels to the {least}"
             if output_shape is not None and convention != "onnx":
-                name = f"output_shape {output_shape}"
+                name = f"output_shape {output_shape} asks for {one.size} pixels"
             raise ValueError(
-                f"{_CALLER}: {name} adds {one.added} output pixels to the {least} on "
-                f'spatial axis {axis}; with convention="{convention}" it can add 0 to '
-                f"{limit - 1}."
+                f'{_CALLER}: {name} on axis {axis}; convention="{convention}" allows '
+                f"{least} to {least + limit - 1}."
             )

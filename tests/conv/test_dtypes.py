@@ -143,6 +143,7 @@ def test_types_without_a_zero_or_product_are_refused(dtype):
     [
         ({"precision": "exact"}, "precision must be None, .* got 'exact'"),
         ({"precision": ("high",) * 3}, "precision must be None, .* got"),
+        ({"precision": (None, "high")}, "precision must be None, .* got"),
         (
             {"preferred_element_type": "bfloat16"},
             "must hold what the operands hold, got "
@@ -155,6 +156,7 @@ def test_types_without_a_zero_or_product_are_refused(dtype):
     ids=[
         "no such precision",
         "three precisions",
+        "half a precision",
         "narrower type",
         "whole numbers",
         "no such type",

@@ -115,6 +115,30 @@ MISTAKES = {
         lambda: conv(zeros(2, 3, 8, 8), zeros(5, 5, 3, 16)),
         r"Is w \(\*kernel, in, out\)\? Move its last two axes to the front",
     ),
+    "channels-last, with groups": (
+        lambda: conv(zeros(2, 9, 9, 6), zeros(3, 4, 3, 3), groups=2),
+        r"Is x channels-last\?",
+    ),
+    "filters output-first, with groups": (
+        lambda: conv(zeros(2, 4, 8, 8), zeros(6, 2, 3, 3), groups=2),
+        r"Is w \(out, in, \*kernel\)\? Swap",
+    ),
+    "a truth value for a stride": (
+        lambda: conv(X, W, strides=True),
+        r"strides must be an int of at least 1, .* got True",
+    ),
+    "a stride beyond what can be counted": (
+        lambda: conv(X, W, strides=2**31),
+        r"strides must be an int of at least 1",
+    ),
+    "padding beyond on both sides": (
+        lambda: conv(X, W, padding=2**30),
+        r"must keep axis 2 below 2\*\*31 pixels",
+    ),
+    "dilation beyond what can be counted": (
+        lambda: conv(X, W, kernel_dilation=2**30, padding=0),
+        r"must keep axis 2 below 2\*\*31 pixels",
+    ),
     "input_dilation 0": (
         lambda: conv(X, W, input_dilation=0),
         r"input_dilation must be an int of at least 1, .* got 0",

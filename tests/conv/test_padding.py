@@ -98,6 +98,13 @@ def test_padding_longer_than_the_image_goes_on_repeating(mode):
     np.testing.assert_array_equal(ours, expected)
 
 
+def test_one_pixel_that_is_not_padded_needs_no_neighbour():
+    y = conv(
+        jnp.ones((1, 1, 1)), jnp.ones((1, 1, 1)), padding=0, padding_mode="reflect"
+    )
+    assert y.tolist() == [[[1]]]
+
+
 def test_gaps_of_a_dilated_input_count_as_pixels():
     x, w = jnp.array([[[1.0, 2, 3]]]), jnp.ones((1, 1, 1))
     facts = {"padding": ((2, 1),), "input_dilation": 2, "padding_mode": "reflect"}
@@ -129,6 +136,7 @@ def test_per_example_norms_read_the_repeated_pixels(mode, operands):
             (2, 3, 1, 6),
             '"reflect" needs at least 2 pixels along axis 2 of x',
         ),
+        ("reflect", (2, 3, 2, 6), '"reflect" needs at least 2 pixels along axis 2'),
         ("circular", (2, 3, 5, 0), '"circular" needs at least 1 pixels along axis 3'),
     ],
     ids=[
@@ -137,9 +145,11 @@ def test_per_example_norms_read_the_repeated_pixels(mode, operands):
         "none",
         "arrays",
         "nothing to mirror",
+        "nothing to mirror once cropped",
         "nothing to repeat",
     ],
 )
 def test_a_wrong_mode_is_refused(mode, shape, message):
+    padding = ((-1, 3), PADS[1]) if shape[2] == 2 else PADS
     with pytest.raises(ValueError, match=message):
-        conv(jnp.zeros(shape), jnp.zeros(W), padding=PADS, padding_mode=mode)
+        conv(jnp.zeros(shape), jnp.zeros(W), padding=padding, padding_mode=mode)

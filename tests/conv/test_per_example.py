@@ -63,9 +63,12 @@ def test_memory_is_that_of_one_example(space, kernel, channels):
     assert temporary_bytes(32) - temporary_bytes(2) < 2 * gradient
 
 
-def test_16_bit_norms_are_added_up_in_float32():
-    x, g = jnp.ones((2, 1, 400), "bfloat16"), jnp.ones((2, 1, 400), "bfloat16")
-    norms = per_example_grad_norms(x, g, kernel_shape=(1, 1, 1))
+@pytest.mark.parametrize(
+    ("channels", "positions"), [(1, 400), (400, 1)], ids=["gradient", "positions"]
+)
+def test_16_bit_norms_are_added_up_in_float32(channels, positions):
+    x = g = jnp.ones((2, channels, positions), "bfloat16")
+    norms = per_example_grad_norms(x, g, kernel_shape=(channels, channels, 1))
     assert norms.dtype == "float32"
     assert norms.tolist() == [400, 400]
 

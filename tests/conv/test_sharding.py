@@ -121,8 +121,31 @@ def test_what_cannot_stay_cut_is_gathered_and_right(spec):
 
 
 @pytest.mark.parametrize(
+    "specs",
+    [
+        (PartitionSpec("d"), PartitionSpec(None, "d"), PartitionSpec()),
+        (PartitionSpec(), PartitionSpec("d"), PartitionSpec("d")),
+    ],
+    ids=["batch and filters over the same devices", "one group's channels"],
+)
+def test_cuts_that_disagree_are_right(specs):
+    shapes = (16, 16, 6, 5), (8, 16, 3, 2), (16, 16, 6, 5)
+    compiled("im2col", shapes, specs, groups=2)
+
+
+def test_a_program_for_several_devices_can_be_exported(operands):
+    devices = mesh(AxisType.Auto)
+    x = jax.device_put(operands[0], NamedSharding(devices, PartitionSpec("d")))
+    w = jax.device_put(operands[1], NamedSharding(devices, PartitionSpec()))
+    run = jax.jit(functools.partial(conv, **FACTS))
+    exported = jax.export.deserialize(jax.export.export(run)(x, w).serialize())
+    assert_same_bits(exported.call(x, w), conv(*operands, **FACTS))
+
+
+@pytest.mark.parametrize(
     "call",
     [
+        lambda x, w: conv(x, w, **FACTS),
         lambda x, w: jax.vmap(lambda x: conv(x[None], w, **FACTS))(x),
         lambda x, w: jax.vmap(
             jax.grad(lambda w, x: jnp.sum(conv(x[None], w, **FACTS) ** 2)), (None, 0)
@@ -132,7 +155,7 @@ def test_what_cannot_stay_cut_is_gathered_and_right(spec):
             x, conv(x, w, **FACTS), kernel_shape=w.shape, **FACTS
         ),
     ],
-    ids=["vmap", "vmap of grad", "padding mode", "per-example norms"],
+    ids=["plain", "vmap", "vmap of grad", "padding mode", "per-example norms"],
 )
 def test_on_an_explicit_mesh_the_batch_stays_cut(call, operands):
     expected = call(*operands)

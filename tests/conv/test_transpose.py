@@ -238,6 +238,11 @@ def test_keras_takes_its_own_size_as_output_shape():
     np.testing.assert_array_equal(conv_transpose(x, w, **facts, output_shape=(8,)), y)
 
 
+def test_preferred_element_type_is_returned():
+    x, w = (jnp.array(array, "bfloat16") for array in operands())
+    assert conv_transpose(x, w, preferred_element_type="float32").dtype == "float32"
+
+
 @pytest.mark.usefixtures("our_errors")  # the annotations' hook wants Python's own
 def test_numpys_integers_are_integers():
     two, one = np.int64(2), np.int64(1)
@@ -262,7 +267,7 @@ MISTAKES = {
     ),
     "output_padding too large": (
         {"strides": 2, "output_padding": (1, 2)},
-        r"output_padding adds 2 .* to the 11 on spatial axis 1; .* can add 0 to 1\.",
+        r"output_padding adds 2 pixels to the 11 on axis 3; .* allows 11 to 12\.",
     ),
     "output_padding for one axis": (
         {"strides": 2, "output_padding": (1,)},
@@ -270,11 +275,11 @@ MISTAKES = {
     ),
     "output_shape too large": (
         {"strides": (3, 2), "output_shape": (17, 12)},
-        r"output_shape \(17, 12\) adds 3 .* to the 14 on spatial axis 0; .* 0 to 2\.",
+        r"output_shape \(17, 12\) asks for 17 pixels on axis 2; .* allows 14 to 16\.",
     ),
     "output_shape too small": (
         {"strides": (3, 2), "output_shape": (14, 10)},
-        r"output_shape \(14, 10\) adds -1 .* to the 11 on spatial axis 1; .* 0 to 1\.",
+        r"output_shape \(14, 10\) asks for 10 pixels on axis 3; .* allows 11 to 12\.",
     ),
     "output_shape with the batch": (
         {"output_shape": (2, 4, 6, 8)},
@@ -282,7 +287,7 @@ MISTAKES = {
     ),
     "output_shape by one number": (
         {"output_shape": 99},
-        r"output_shape 99 adds 93 output pixels to the 6 on spatial axis 0",
+        r"output_shape 99 asks for 99 pixels on axis 2; .* allows 6 to 6\.",
     ),
     "output_padding below 0": (
         {"output_padding": -1},
@@ -302,7 +307,7 @@ MISTAKES = {
     ),
     "padding that leaves no pixels": (
         {"padding": (3, 0)},
-        r"padding leaves 0 output pixels on spatial axis 0\. Cut off less",
+        r"leaves 0 output pixels on axis 2\. .* cut off less",
     ),
     "unknown method": ({"method": "fft"}, r"method must be one of .* got \'fft\'"),
 }

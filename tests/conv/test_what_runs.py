@@ -3,7 +3,9 @@
 from collections import Counter
 
 import jax
+import jax.numpy as jnp
 import pytest
+from jax import lax
 
 import jaxconv
 from jaxconv.conv import bilinear
@@ -115,6 +117,62 @@ def test_the_named_method_runs_in_the_gradient(method, monkeypatch):
     assert ran == [method]
 
 
+def per_example(x, w, **facts):
+    g = jnp.ones_like(jaxconv.conv(x, w))
+    return jaxconv.per_example_grad_norms(x, g, kernel_shape=w.shape, **facts)
+
+
+def under_patch(name):
+    def call(x, w, method, precision):
+        with jaxconv.patch(method):
+            return getattr(lax, name)(x, w, (1,), "SAME", precision=precision)
+
+    return call
+
+
+PASSED_ALONG = {
+    "conv": (jaxconv.conv, (2, 3, 8), (3, 4, 3)),
+    "conv_transpose": (jaxconv.conv_transpose, (2, 3, 8), (3, 4, 3)),
+    "norms by gradient": (per_example, (2, 3, 8), (3, 4, 3)),
+    "lax.conv": (under_patch("conv"), (2, 3, 8), (4, 3, 3)),
+    "lax.conv_transpose": (under_patch("conv_transpose"), (2, 8, 3), (3, 3, 4)),
+}
+
+
+@pytest.mark.parametrize(
+    ("call", "x_shape", "w_shape"), PASSED_ALONG.values(), ids=PASSED_ALONG.keys()
+)
+def test_method_and_precision_are_passed_along(call, x_shape, w_shape):
+    def run(x, w):
+        return call(x, w, method="loops", precision="high")
+
+    jaxpr = str(jax.make_jaxpr(run)(jnp.ones(x_shape), jnp.ones(w_shape)))
+    assert "method=loops" in jaxpr
+    assert "precision=HIGH\n" in jaxpr
+
+
+def test_norms_by_positions_multiply_as_precisely_as_asked():
+    x = g = jnp.ones((2, 64, 2))
+
+    def norms(x, g):
+        return jaxconv.per_example_grad_norms(
+            x, g, kernel_shape=(64, 64, 1), precision="high"
+        )
+
+    assert "(HIGH, HIGH)" in str(jax.make_jaxpr(norms)(x, g)).replace("Precision.", "")
+
+
+def test_xla_is_asked_to_add_up_short_floats_in_float32():
+    """On the CPU it does so anyway."""
+    geometry = Geometry.of((2, 3, 8), (3, 4, 3))
+    x, w = (
+        jnp.ones(geometry.x_shape, "bfloat16"),
+        jnp.ones(geometry.w_shape, "bfloat16"),
+    )
+    jaxpr = jax.make_jaxpr(lambda x, w: METHODS["xla"]._output(x, w, geometry))(x, w)
+    assert "preferred_element_type=float32" in str(jaxpr)
+
+
 @methods
 def test_vmap_keeps_the_method(method):
     x, w = arrays((3, *X), W)
@@ -127,11 +185,19 @@ def test_vmap_keeps_the_method(method):
     [
         (((2, 3, 6, 5), (3, 4, 3, 2)), 1, ("im2col", "im2col", "im2col")),
         (((2, 4, 6, 5), (1, 4, 3, 2)), 4, ("taps", "taps", "im2col")),
+        (((2, 4, 6, 5), (1, 8, 3, 2)), 4, ("im2col", "im2col", "im2col")),
         (((1, 64, 512, 512), (64, 8, 7, 7)), 1, ("xla", "xla", "xla")),
         (((1, 8, 512, 512), (8, 64, 7, 7)), 1, ("xla", "xla", "xla")),
         (((1, 2, 512, 512), (2, 64, 7, 7)), 1, ("im2col", "xla", "im2col")),
     ],
-    ids=["dense", "depthwise", "large", "large too", "large the other way"],
+    ids=[
+        "dense",
+        "depthwise",
+        "multiplied",
+        "large",
+        "large too",
+        "large the other way",
+    ],
 )
 def test_auto_chooses_for_each_map(shapes, groups, chosen):
     geometry = Geometry.of(*shapes, groups=groups)
