@@ -1,0 +1,6 @@
+"""Check that gradients are right: exactly, where the operation is bilinear."""
+
+from jaxconv.check.bilinear import check_bilinear
+from jaxconv.check.report import CheckFailedError, Failure, Report, Row
+
+__all__ = ["CheckFailedError", "Failure", "Report", "Row", "check_bilinear"]

@@ -1,0 +1,230 @@
+"""Check the three maps of a bilinear operation against each other, exactly.
+
+With `T(x, w, g) = sum(g * output(x, w))`, linear in each of its arguments, the maps are
+its derivatives, and each determines the others:
+
+    sum(g * output(x, w)) = sum(input_grad(g, w) * x) = sum(param_grad(x, g) * w)
+
+On small whole numbers without zeros all sums are exact, so one wrong element of a
+gradient breaks an identity whatever the size of the array, and halving the range of the
+sum again and again finds which. There is no truncation error either: the finite
+difference with step 1 is the derivative.
+
+The error bound, where sums are not exact: Higham, "Accuracy and Stability of Numerical
+Algorithms", 2nd edition, section 3.1.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import DTypeLike
+
+from jaxconv.check.diagnose import diagnose
+from jaxconv.check.report import Report, Row
+from jaxconv.check.trial import FORM, GRADIENTS, Map, Trial, dot, impulse
+
+
+def check_bilinear(
+    output: Map,
+    input_grad: Map,
+    param_grad: Map,
+    x_shape: Sequence[int],
+    w_shape: Sequence[int],
+    *,
+    dtype: DTypeLike = "float32",
+    seed: int = 0,
+    entries: int = 128,
+    amplification: int | float | None = None,
+) -> Report:
+    """Check that `input_grad` and `param_grad` are the derivatives of `output`.
+
+    The functions may be anything that takes and returns arrays: JAX, a compiled kernel,
+    a callback into NumPy or PyTorch.
+
+    Args:
+      output: `(x, w) -> y`, linear in each argument.
+      input_grad: `(g, w) -> dx`, the gradient of `sum(g * output(x, w))` at `x`.
+      param_grad: `(x, g) -> dw`, the gradient at `w`.
+      x_shape: the shape of `x`.
+      w_shape: the shape of `w`.
+      dtype: the type of the arguments, floating-point or complex; the results must have
+        it too.
+      seed: of the random whole numbers.
+      entries: how many derivatives are compared one by one where there are more.
+      amplification: None if the maps add up products, in any order: then they must be
+        exact where whole numbers are. For other algorithms (transforms), their error's
+        bound in units of the type's rounding times the largest sum of sizes.
+
+    Returns:
+      A report: `print` it, ask `.ok`, or call `.raise_on_failure()`.
+
+    >>> import jaxconv
+    >>> report = check_bilinear(
+    ...     jaxconv.conv,
+    ...     lambda g, w: jaxconv.conv_input_grad(g, w, input_shape=(2, 3, 5)),
+    ...     lambda x, g: jaxconv.conv_param_grad(x, g, kernel_shape=(3, 4, 2)),
+    ...     (2, 3, 5),
+    ...     (3, 4, 2),
+    ... )
+    >>> report.ok
+    True
+    """
+    maps = {"output": output, "input_grad": input_grad, "param_grad": param_grad}
+    trial = Trial(maps, x_shape, w_shape, dtype, seed, amplification)
+    _check_shapes(trial)
+    if not trial.failures:
+        _check_adjoint(trial)
+        _check_steps(trial, entries)
+        _check_impulses(trial, entries)
+        _check_autodiff(trial)
+        _check_linearity(trial)
+        _check_containment(trial)
+        _check_repetition(trial)
+    return Report(tuple(trial.rows), tuple(trial.failures))
+
+
+def _check_shapes(trial: Trial) -> None:
+    """Results are shaped and typed like the operands that they stand for."""
+    for name, (a, b, result) in FORM.items():
+        got = trial.call(name, trial.operands[a], trial.operands[b])
+        shape, kind = trial.operands[result].shape, jnp.result_type(got)
+        right = np.shape(got) == shape and kind == trial.dtype
+        row = Row("shape and type", name, 1, 0.0)
+        if right:
+            trial.results[name] = trial.run(name)
+        else:
+            row = dataclasses.replace(row, error=np.inf)
+            problem = f"the result is {kind}{np.shape(got)}, not {trial.dtype}{shape}"
+            trial.fail(row.check, name, problem)
+        trial.rows.append(row)
+
+
+def _check_adjoint(trial: Trial) -> None:
+    """The three sums that make the maps each other's transposes."""
+    g = trial.operands["g"]
+    forward = dot(g, trial.results["output"])
+    slack = np.sum(trial.bound("output") * np.abs(g))
+    sums = {}
+    for name in GRADIENTS:
+        value = trial.operands[FORM[name][2]]
+        sums[name] = dot(trial.results[name], value)
+        bound = slack + np.sum(trial.bound(name) * np.abs(value))
+        error = abs(sums[name] - forward)
+        ratio = 0.0 if error == 0 else np.inf if bound == 0 else float(error / bound)
+        trial.rows.append(Row("adjoint identity", name, value.size, ratio))
+    for row in trial.rows[-2:]:
+        if row.error > 1:
+            trial.fail(row.check, row.map, *diagnose(trial, row.map, sums, forward))
+
+
+def _check_steps(trial: Trial, entries: int) -> None:
+    """The difference of the output's sum after a step of 1 is the derivative."""
+    g = trial.operands["g"]
+    start = dot(g, trial.results["output"])
+    slack = 2 * np.sum(trial.bound("output", 2) * np.abs(g))
+    for name in GRADIENTS:
+        operand = FORM[name][2]
+        value = trial.operands[operand]
+        indices = trial.some(value.shape, entries)
+        steps = [value + impulse(value.shape, at) for at in indices]
+        after = np.array([trial.linear(operand, step) for step in steps])
+        found = np.array([trial.results[name][at] for at in indices])
+        bound = slack + np.max(trial.bound(name), initial=0)
+        trial.compare("step of 1", name, found, after - start, bound, indices)
+
+
+def _check_impulses(trial: Trial, entries: int) -> None:
+    """Single ones recover the entries of the Jacobian, by either map."""
+    out = trial.operands["g"].shape
+    columns = trial.some(out, entries)
+    for name in GRADIENTS:
+        operand = FORM[name][2]
+        shape = trial.operands[operand].shape
+        rows = trial.some(shape, entries)
+        forward = np.array(
+            [
+                trial.run("output", **{operand: impulse(shape, i)})[_many(columns)]
+                for i in rows
+            ]
+        )
+        backward = np.array(
+            [trial.run(name, g=impulse(out, j))[_many(rows)] for j in columns]
+        )
+        bound = np.max(trial.bound(name), initial=0)
+        bound += np.max(trial.bound("output"), initial=0)
+        trial.compare("unit impulses", name, backward.T, forward, bound, rows)
+
+
+def _check_autodiff(trial: Trial) -> None:
+    """What JAX makes of `output` are the same gradients."""
+    x, w, g = (jnp.asarray(trial.operands[key], trial.dtype) for key in "xwg")
+    try:
+        theirs = jax.vjp(trial.maps["output"], x, w)[1](g)
+    except Exception as error:  # a callback, or anything that JAX cannot trace
+        for name in GRADIENTS:
+            trial.skip("autodiff", name, f"{type(error).__name__} from jax.vjp")
+        return
+    for name, right in zip(GRADIENTS, theirs, strict=True):
+        ours = trial.results[name]
+        bound = 2.0 * trial.bound(name)
+        trial.compare("autodiff", name, ours, np.asarray(right, ours.dtype), bound)
+
+
+def _check_linearity(trial: Trial) -> None:
+    """Each map takes a + 2 b to what it makes of a and twice what it makes of b."""
+    for name, arguments in FORM.items():
+        for operand in arguments[:2]:
+            value = trial.operands[operand]
+            other = trial.draw(value.shape)
+            both = trial.run(name, **{operand: value + 2 * other})
+            apart = trial.results[name] + 2 * trial.run(name, **{operand: other})
+            bound = 2.0 * trial.bound(name, 3)
+            trial.compare(f"linear in {operand}", name, both, apart, bound)
+
+
+def _check_containment(trial: Trial) -> None:
+    """An inf reaches what depends on it, and nothing else."""
+    sizes = {key: np.abs(value) for key, value in trial.operands.items()}
+    for name, operand in (("output", "x"), ("input_grad", "g"), ("param_grad", "x")):
+        value = trial.operands[operand]
+        for at in trial.some(value.shape, 1):
+            spoiled = value.copy()
+            spoiled[at] = np.inf
+            hit = ~np.isfinite(trial.run(name, **{operand: spoiled}))
+            one = impulse(value.shape, at)
+            reached = trial.run(name, **sizes | {operand: one}) != 0
+            wrong = np.argwhere(hit != reached)
+            error = np.inf if len(wrong) else 0.0
+            trial.rows.append(Row("inf contained", name, hit.size, error))
+            if len(wrong):
+                index = tuple(map(int, wrong[0]))
+                which = (
+                    "is not finite, but does not depend on"
+                    if hit[index]
+                    else ("is finite, but depends on")
+                )
+                problem = f"element {index} {which} the inf at {operand}{list(at)}"
+                trial.fail("inf contained", name, problem)
+
+
+def _check_repetition(trial: Trial) -> None:
+    """The same bits once more; under jit, the same numbers."""
+    for name, (a, b, _) in FORM.items():
+        before = trial.results[name]
+        trial.compare("once more", name, trial.run(name), before)
+        arrays = [jnp.asarray(trial.operands[key], trial.dtype) for key in (a, b)]
+        try:
+            jitted = jax.jit(trial.maps[name])(*arrays)
+        except Exception as error:  # a callback, or anything that JAX cannot trace
+            trial.skip("under jit", name, f"{type(error).__name__} from jax.jit")
+            continue
+        wide, bound = np.asarray(jitted, before.dtype), 2.0 * trial.bound(name)
+        trial.compare("under jit", name, wide, before, bound)
+
+
+def _many(indices: Sequence[tuple[int, ...]]) -> tuple:
+    """Return indices as NumPy takes many at once."""
+    return tuple(np.array(indices).T)

@@ -1,0 +1,92 @@
+"""What a check found: a table, and for each failure a sentence that can be acted on."""
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+
+@dataclasses.dataclass(frozen=True)
+class Failure:
+    """One fact that does not hold."""
+
+    check: str
+    map: str  # output, input_grad or param_grad
+    problem: str  # what was expected and what was found
+    pattern: str | None = None  # the mistake that it looks like
+
+    def __str__(self) -> str:
+        """Return the sentence."""
+        looks = f" It looks like this: {self.pattern}." if self.pattern else ""
+        return f"{self.map}, {self.check}: {self.problem}.{looks}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One check of one map."""
+
+    check: str
+    map: str
+    compared: int  # numbers that were compared
+    error: float  # the largest error in units of its bound: above 1 it fails
+    skipped: str | None = None  # why it was not done
+
+    @property
+    def result(self) -> str:
+        """Return "ok", "FAILED", or why the check was not done."""
+        if self.skipped:
+            return f"skipped: {self.skipped}"
+        return "ok" if self.error <= 1 else "FAILED"
+
+
+class CheckFailedError(AssertionError):
+    """A checked gradient is wrong."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """The rows and failures of a check; `print` shows them."""
+
+    rows: tuple[Row, ...]
+    failures: tuple[Failure, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether every check that was done holds."""
+        return not self.failures
+
+    def raise_on_failure(self) -> None:
+        """Raise if a check failed.
+
+        Raises:
+          CheckFailedError: with the table and the failures.
+        """
+        if self.failures:
+            raise CheckFailedError(f"\n{self}")
+
+    def __str__(self) -> str:
+        """Return the table, then a line for each failure."""
+        header = ("check", "map", "numbers", "error / bound", "result")
+        lines = [header, *map(_cells, self.rows)]
+        widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
+        table = ["  ".join(map(str.ljust, line, widths)) for line in lines]
+        table.insert(1, "-" * len(table[0]))
+        return "\n".join(line.rstrip() for line in [*table, *map(str, self.failures)])
+
+    def __rich_console__(self, console: Any, options: Any) -> Iterator[Any]:
+        """Show the table in a terminal, failures in red."""
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table("check", "map", "numbers", "error / bound", "result")
+        for row in self.rows:
+            style = {"ok": "green", "FAILED": "bold red"}.get(row.result, "dim")
+            table.add_row(*map(Text, _cells(row)[:-1]), Text(row.result, style))
+        yield table
+        for failure in self.failures:
+            yield Text(str(failure), "red")
+
+
+def _cells(row: Row) -> tuple[str, str, str, str, str]:
+    done = row.skipped is None
+    error = f"{row.error:.3g}" if done else ""
+    return row.check, row.map, f"{row.compared:,}" if done else "", error, row.result

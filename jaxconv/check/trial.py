@@ -1,0 +1,178 @@
+"""One run of the checks: the operands drawn, the maps called, what is written down."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import DTypeLike
+
+from jaxconv.check.report import Failure, Row
+
+Map = Callable[[Any, Any], Any]
+Shape = tuple[int, ...]
+Index = tuple[int, ...]
+
+# Each map's arguments and result among the operands x, w, g.
+FORM = {
+    "output": ("x", "w", "g"),
+    "input_grad": ("g", "w", "x"),
+    "param_grad": ("x", "g", "w"),
+}
+GRADIENTS = ("input_grad", "param_grad")
+
+
+class Trial:
+    """Three maps, operands for them, and the rows and failures so far."""
+
+    def __init__(
+        self,
+        maps: dict[str, Map],
+        x_shape: Sequence[int],
+        w_shape: Sequence[int],
+        dtype: DTypeLike,
+        seed: int,
+        amplification: int | float | None,
+    ) -> None:
+        """Draw the operands; the output says how `g` is shaped."""
+        self.maps = maps
+        self.dtype = jnp.dtype(dtype)
+        self.digits = jnp.finfo(self.dtype).nmant + 1
+        self.amplification = amplification
+        self.rng = np.random.default_rng(seed)
+        self.rows: list[Row] = []
+        self.failures: list[Failure] = []
+        self.results: dict[str, np.ndarray] = {}
+        self.operands = {"x": np.ones(tuple(x_shape)), "w": np.ones(tuple(w_shape))}
+        self.operands["g"] = np.ones(self.run("output").shape)
+        self.terms = {name: _largest(self.run(name)) for name in FORM}
+        # 3 times a sum of as many products of two such numbers, complex ones, is exact.
+        room = 2.0**self.digits / (3 * 2 * max(self.terms.values()))
+        self.largest = int(min(max(room**0.5, 1), 63))
+        self.operands = {k: self.draw(v.shape) for k, v in self.operands.items()}
+
+    def draw(self, shape: Shape) -> np.ndarray:
+        """Whole numbers up to `largest` and without 0, so that no element can hide."""
+        sizes = self.rng.integers(1, self.largest + 1, (2, *shape))
+        real, imaginary = sizes * self.rng.choice((-1, 1), (2, *shape))
+        if jnp.issubdtype(self.dtype, jnp.complexfloating):
+            return real + 1j * imaginary
+        return real.astype(np.float64)
+
+    def call(self, name: str, a: np.ndarray, b: np.ndarray) -> Any:
+        """Call a map as its author would."""
+        arrays = [jnp.asarray(array, self.dtype) for array in (a, b)]
+        with np.errstate(all="ignore"):  # an inf is sent through on purpose
+            return self.maps[name](*arrays)
+
+    def run(self, name: str, **changed: np.ndarray) -> np.ndarray:
+        """Call a map with its operands, some of them changed; as wide numbers."""
+        a, b, _ = FORM[name]
+        operands = self.operands | changed
+        result = np.asarray(self.call(name, operands[a], operands[b]))
+        wide = np.complex128 if np.iscomplexobj(result) else np.float64
+        return result.astype(wide)
+
+    def linear(self, operand: str, value: np.ndarray) -> Any:
+        """Return `sum(g * output)` with `value` in place of the operand x or w."""
+        return dot(self.operands["g"], self.run("output", **{operand: value}))
+
+    def gradient(self, name: str, **changed: np.ndarray) -> np.ndarray:
+        """Return the right gradient, element by element from the output."""
+        operand = FORM[name][2]
+        shape = self.operands[operand].shape
+        g = changed.pop("g", self.operands["g"])
+        each = [
+            dot(g, self.run("output", **changed | {operand: impulse(shape, at)}))
+            for at in np.ndindex(shape)
+        ]
+        return np.array(each).reshape(shape)
+
+    def some(self, shape: Shape, most: int) -> list[Index]:
+        """Return all indices, or `most` of them at random."""
+        size = int(np.prod(shape))
+        chosen = range(size) if size <= most else self.rng.choice(size, most, False)
+        return [_index(i, shape) for i in sorted(chosen)]
+
+    def bound(self, name: str, larger: int = 1) -> np.ndarray | float:
+        """Return the largest rounding error of a map, operands `larger` times as large.
+
+        Nothing where all sums are exact. Else, for n products added up in any order, n
+        roundings of the sum of sizes in the type that it is added up in, float32 at the
+        least, and one of the result. With an amplification, so many roundings of the
+        largest sum of sizes.
+        """
+        rounding = 2.0**-self.digits
+        products = 2 * larger * self.terms[name] * self.largest**2
+        if self.amplification is None and products <= 1 / rounding:
+            return 0.0
+        sizes = {key: np.abs(value) for key, value in self.operands.items()}
+        total = larger * np.abs(self.run(name, **sizes))
+        if self.amplification is not None:
+            return self.amplification * rounding * _largest(total)
+        return (self.terms[name] * min(rounding, 2.0**-24) + rounding) * total
+
+    def compare(
+        self,
+        check: str,
+        name: str,
+        found: np.ndarray,
+        expected: np.ndarray,
+        bound: np.ndarray | float = 0.0,
+        where: Sequence[Index] | None = None,
+    ) -> None:
+        """Add a row, and a failure for the worst number if it is out of its bound.
+
+        The first axis of the arrays counts along `where`, if given.
+        """
+        found, expected = np.asarray(found), np.asarray(expected)
+        with np.errstate(all="ignore"):
+            error = np.abs(found - expected)
+            ratio = np.where(error == 0, 0.0, error / np.asarray(bound))
+        ratio = np.nan_to_num(ratio, nan=np.inf, posinf=np.inf)
+        worst = float(ratio.max(initial=0))
+        self.rows.append(Row(check, name, found.size, worst))
+        if worst > 1:
+            at = _index(int(np.argmax(ratio)), ratio.shape)
+            index = at if where is None else where[at[0]]
+            wrong = int((ratio > 1).sum())
+            problem = (
+                f"element {index} is {number(found[at])}, expected "
+                f"{number(expected[at])}; {wrong:,} of {found.size:,} differ"
+            )
+            self.fail(check, name, problem)
+
+    def fail(
+        self, check: str, name: str, problem: str, pattern: str | None = None
+    ) -> None:
+        """Write a failure down."""
+        self.failures.append(Failure(check, name, problem, pattern))
+
+    def skip(self, check: str, name: str, why: str) -> None:
+        """Write down that a check was not done."""
+        self.rows.append(Row(check, name, 0, 0.0, why))
+
+
+def impulse(shape: Shape, index: Index) -> np.ndarray:
+    """Return zeros with a one."""
+    array = np.zeros(shape)
+    array[index] = 1
+    return array
+
+
+def dot(a: np.ndarray, b: np.ndarray) -> Any:
+    """Return `sum(a * b)`, nothing conjugated; exact for whole numbers to 2**53."""
+    return np.sum(a * b)
+
+
+def number(value: Any) -> str:
+    """Write a number so that one unit in the last place of float32 shows."""
+    return f"{value:.10g}"
+
+
+def _largest(array: np.ndarray) -> float:
+    return float(np.abs(array).max(initial=1))
+
+
+def _index(position: Any, shape: Shape) -> Index:
+    return tuple(map(int, np.unravel_index(position, shape)))
