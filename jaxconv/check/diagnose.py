@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from jaxconv.check.patterns import recognise
-from jaxconv.check.trial import FORM, Index, Trial, dot, impulse, number
+from jaxconv.check.trial import FORM, Index, Trial, dot, impulse, index_of, number
 
 _MANY = 8  # wrong elements that are looked for
 _MOST_DERIVATIVES = 2048  # that are computed one by one to see a pattern
@@ -57,7 +57,7 @@ def wrong_elements(trial: Trial, name: str) -> list[Index]:
         if len(wrong) >= _MANY or dot(found, part) == trial.linear(operand, part):
             return
         if high - low == 1:
-            wrong.append(tuple(map(int, np.unravel_index(low, value.shape))))
+            wrong.append(index_of(low, value.shape))
             return
         middle = (low + high) // 2
         search(low, middle)

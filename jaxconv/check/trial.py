@@ -69,9 +69,7 @@ class Trial:
         """Call a map with its operands, some of them changed; as wide numbers."""
         a, b, _ = FORM[name]
         operands = self.operands | changed
-        result = np.asarray(self.call(name, operands[a], operands[b]))
-        wide = np.complex128 if np.iscomplexobj(result) else np.float64
-        return result.astype(wide)
+        return widen(self.call(name, operands[a], operands[b]))
 
     def linear(self, operand: str, value: np.ndarray) -> Any:
         """Return `sum(g * output)` with `value` in place of the operand x or w."""
@@ -92,7 +90,7 @@ class Trial:
         """Return all indices, or `most` of them at random."""
         size = int(np.prod(shape))
         chosen = range(size) if size <= most else self.rng.choice(size, most, False)
-        return [_index(i, shape) for i in sorted(chosen)]
+        return [index_of(i, shape) for i in sorted(chosen)]
 
     def bound(self, name: str, larger: int = 1) -> np.ndarray | float:
         """Return the largest rounding error of a map, operands `larger` times as large.
@@ -133,7 +131,7 @@ class Trial:
         worst = float(ratio.max(initial=0))
         self.rows.append(Row(check, name, found.size, worst))
         if worst > 1:
-            at = _index(int(np.argmax(ratio)), ratio.shape)
+            at = index_of(int(np.argmax(ratio)), ratio.shape)
             index = at if where is None else where[at[0]]
             wrong = int((ratio > 1).sum())
             problem = (
@@ -160,6 +158,17 @@ def impulse(shape: Shape, index: Index) -> np.ndarray:
     return array
 
 
+def index_of(position: Any, shape: Shape) -> Index:
+    """Return the index of a position counted through the whole array."""
+    return tuple(map(int, np.unravel_index(position, shape)))
+
+
+def widen(result: Any) -> np.ndarray:
+    """Return a map's result as float64 or complex128."""
+    array = np.asarray(result)
+    return array.astype(np.complex128 if np.iscomplexobj(array) else np.float64)
+
+
 def dot(a: np.ndarray, b: np.ndarray) -> Any:
     """Return `sum(a * b)`, nothing conjugated; exact for whole numbers to 2**53."""
     return np.sum(a * b)
@@ -172,7 +181,3 @@ def number(value: Any) -> str:
 
 def _largest(array: np.ndarray) -> float:
     return float(np.abs(array).max(initial=1))
-
-
-def _index(position: Any, shape: Shape) -> Index:
-    return tuple(map(int, np.unravel_index(position, shape)))

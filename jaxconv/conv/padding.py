@@ -33,9 +33,14 @@ def pad_input(x: Array, geometry: Geometry) -> Array:
 
 
 def crop_input(x: Array, geometry: Geometry) -> Array:
-    """Apply the transpose of `pad_input`: drop what it added, zeros where it cut."""
-    wide = zero_pad(x, tuple((-low, -high) for low, high in geometry.padding))
-    return wide[..., *(slice(None, None, d) for d in geometry.input_dilation)]
+    """Apply the transpose of `pad_input`."""
+    return _zero_crop(x, geometry.padding, geometry.input_dilation)
+
+
+def _zero_crop(x: Array, pads: Pads, dilation: Shape) -> Array:
+    """Apply the transpose of `zero_pad`: drop what it added, zeros where it cut."""
+    wide = zero_pad(x, tuple((-low, -high) for low, high in pads))
+    return wide[..., *(slice(None, None, d) for d in dilation)]
 
 
 def as_modes(
@@ -116,9 +121,7 @@ def give_back(grad: Array, geometry: Geometry, modes: Modes) -> Array:
             )
             place = (slice(None),) * (axis + 2)
             own = own.at[*place, before].add(low).at[*place, after].add(high)
-            pads, gaps = _crop(geometry, axis)
-            wide = zero_pad(own, tuple((-low, -high) for low, high in pads))
-            grad = wide[..., *(slice(None, None, gap) for gap in gaps)]
+            grad = _zero_crop(own, *_crop(geometry, axis))
     return grad
 
 
