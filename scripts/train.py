@@ -1,38 +1,14 @@
 """Train a model on MNIST; without arguments, the chapter's experiment. See --help."""
 
-import os
-import signal
-import sys
-from typing import NoReturn
+from _entry import run
 
 
-def leave(*_: object) -> NoReturn:
-    """End at once on Ctrl-C: outside the training loop there is nothing to keep."""
-    cursor = "\x1b[?25h" if sys.stderr.isatty() else ""  # a progress bar hides it
-    print(f"{cursor}Interrupted: stopped at once.", file=sys.stderr, flush=True)
-    os._exit(130)  # no clean-up: threads of JAX may be running
-
-
-def run() -> int:
+def main() -> int:
     """Train, and return the exit code."""
-    try:
-        from jaxconv.train.cli import main
+    from jaxconv.train.cli import main
 
-        code = main()
-        if sys.stdout is not None:
-            sys.stdout.flush()
-    except ModuleNotFoundError as error:
-        print(f"{error}. Install it: pip install -e '.[train]'", file=sys.stderr)
-        code = 2
-    except OSError as error:  # output that cannot be written, or is read no longer
-        if not isinstance(error, BrokenPipeError):
-            print(f"{sys.argv[0]}: error: {error}", file=sys.stderr)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 1
-    return code
+    return main()
 
 
 if __name__ == "__main__":
-    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-        signal.signal(signal.SIGINT, leave)
-    sys.exit(run())
+    run(main, "train")

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import DTypeLike
 
-from jaxconv.check.report import Failure, Row
+from jaxconv.check.report import Failure, Report, Row
+from jaxconv.conv.rounding import Rounding, of_products
 
 Map = Callable[[Any, Any], Any]
 Shape = tuple[int, ...]
@@ -32,13 +33,16 @@ class Trial:
         w_shape: Sequence[int],
         dtype: DTypeLike,
         seed: int,
-        amplification: int | float | None,
+        rounding: Callable[[str], Rounding] | None = None,
     ) -> None:
-        """Draw the operands; the output says how `g` is shaped."""
+        """Draw the operands; the output says how `g` is shaped.
+
+        `rounding` gives each map's bound; None if the maps add up products.
+        """
         self.maps = maps
         self.dtype = jnp.dtype(dtype)
         self.digits = jnp.finfo(self.dtype).nmant + 1
-        self.amplification = amplification
+        self.rounding = rounding or self._of_counted_products
         self.rng = np.random.default_rng(seed)
         self.rows: list[Row] = []
         self.failures: list[Failure] = []
@@ -92,23 +96,25 @@ class Trial:
         chosen = range(size) if size <= most else self.rng.choice(size, most, False)
         return [index_of(i, shape) for i in sorted(chosen)]
 
-    def bound(self, name: str, larger: int = 1) -> np.ndarray | float:
+    def bound(
+        self, name: str, larger: int = 1, **changed: np.ndarray
+    ) -> np.ndarray | float:
         """Return the largest rounding error of a map, operands `larger` times as large.
 
-        Nothing where all sums are exact. Else, for n products added up in any order, n
-        roundings of the sum of sizes in the type that it is added up in, float32 at the
-        least, and one of the result. With an amplification, so many roundings of the
-        largest sum of sizes.
+        It is nothing where the operands are whole numbers and all sums exact.
         """
-        rounding = 2.0**-self.digits
+        stated = self.rounding(name)
+        operands = self.operands | changed
         products = 2 * larger * self.terms[name] * self.largest**2
-        if self.amplification is None and products <= 1 / rounding:
+        exact = stated.to == "sum" and products <= 2.0**self.digits
+        if exact and all(np.array_equal(a, np.rint(a)) for a in changed.values()):
             return 0.0
-        sizes = {key: np.abs(value) for key, value in self.operands.items()}
+        sizes = {key: np.abs(a) for key, a in operands.items()}
         total = larger * np.abs(self.run(name, **sizes))
-        if self.amplification is not None:
-            return self.amplification * rounding * _largest(total)
-        return (self.terms[name] * min(rounding, 2.0**-24) + rounding) * total
+        return stated.relative * (total if stated.to == "sum" else _largest(total))
+
+    def _of_counted_products(self, name: str) -> Rounding:
+        return of_products(int(self.terms[name]), self.dtype)
 
     def compare(
         self,
@@ -139,6 +145,11 @@ class Trial:
                 f"{number(expected[at])}; {wrong:,} of {found.size:,} differ"
             )
             self.fail(check, name, problem)
+
+    @property
+    def report(self) -> Report:
+        """What was found so far."""
+        return Report(tuple(self.rows), tuple(self.failures))
 
     def fail(
         self, check: str, name: str, problem: str, pattern: str | None = None

@@ -5,9 +5,11 @@ from typing import Literal, Protocol, get_args
 
 from jax import Array
 from jax.lax import Precision
+from jax.typing import DTypeLike
 
 from jaxconv.conv import im2col, loops, taps, xla
 from jaxconv.conv.geometry import Geometry
+from jaxconv.conv.rounding import Rounding
 
 Method = Literal["auto", "im2col", "loops", "taps", "xla"]
 
@@ -16,7 +18,7 @@ _MOST_PATCHES = 2**26  # numbers in the patches of one image: 256 MB of float32
 
 
 class Algorithm(Protocol):
-    """The three hand-written maps that every method's file defines.
+    """The three hand-written maps that every method's file defines, and their bound.
 
     `x` is (n, groups * ci, *space), `w` (ci, groups * co, *kernel), `g` shaped like the
     output (n, groups * co, *out); see `Geometry`. All, none of them empty, have one
@@ -34,6 +36,10 @@ class Algorithm(Protocol):
     def _param_grad(
         self, x: Array, g: Array, geometry: Geometry, precision: Precision | None
     ) -> Array: ...
+
+    def _rounding(
+        self, map_name: str, geometry: Geometry, dtype: DTypeLike
+    ) -> Rounding: ...
 
 
 METHODS: dict[str, Algorithm] = {

@@ -33,6 +33,9 @@ from jaxconv.conv.operands import (
 )
 from jaxconv.conv.padding import pad_input
 from jaxconv.conv.patches import cut_patches
+from jaxconv.conv.rounding import of_sum
+
+_rounding = of_sum
 
 _TILE_BYTES = 2**21  # of patches at a time: about a core's second-level cache
 

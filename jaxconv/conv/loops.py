@@ -31,6 +31,9 @@ from jaxconv.conv.operands import (
     split_groups,
 )
 from jaxconv.conv.padding import crop_input, pad_input
+from jaxconv.conv.rounding import of_sum
+
+_rounding = of_sum
 
 
 def _output(

@@ -27,6 +27,9 @@ from jaxconv.conv.operands import (
     turned,
 )
 from jaxconv.conv.padding import pad_input
+from jaxconv.conv.rounding import of_sum
+
+_rounding = of_sum
 
 _UNROLLED = 64  # taps; more take long to compile and run as a loop
 

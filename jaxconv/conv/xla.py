@@ -15,6 +15,9 @@ from jax.lax import Precision
 from jaxconv.conv.geometry import Geometry
 from jaxconv.conv.operands import accumulator, batch_as_channels, turned
 from jaxconv.conv.padding import pad_input
+from jaxconv.conv.rounding import of_sum
+
+_rounding = of_sum
 
 # Bound here, so that whatever stands in for it in `jax.lax` later is not called.
 _conv_general_dilated = lax.conv_general_dilated

@@ -1,6 +1,4 @@
-"""Geometries for the engine's tests: some by name, any number at random."""
-
-import numpy as np
+"""Geometries for the engine's tests, by name."""
 
 from jaxconv.conv.geometry import Geometry
 
@@ -47,31 +45,3 @@ NAMED = {
 
 def named_geometries() -> dict[str, Geometry]:
     return {name: Geometry.of(x, w, **facts) for name, (x, w, facts) in NAMED.items()}
-
-
-def random_geometry(rng: np.random.Generator) -> Geometry:
-    """A small convolution of any kind: 0 to 3 axes, every setting drawn."""
-    axes = rng.choice(4, p=(0.02, 0.38, 0.5, 0.1))
-    longest, most_taps = ((0, 0), (14, 4), (8, 3), (5, 2))[axes]
-    groups, ci, co = (int(rng.choice((1, 1, 2, 3))) for _ in range(3))
-    settings = []
-    while len(settings) < axes:
-        k, size = int(rng.integers(1, most_taps + 1)), int(rng.integers(1, longest))
-        stride, gap, spread = (int(rng.choice((1, 1, 2, 3))) for _ in range(3))
-        low, high = (int(side) for side in rng.integers(-2, 5, 2))
-        wide = (size - 1) * gap + 1
-        # Cropping takes pixels and leaves some; the filter fits.
-        left, padded = wide + min(low, 0) + min(high, 0), wide + low + high
-        if left > 0 and padded >= (k - 1) * spread + 1:
-            settings.append((size, k, stride, (low, high), gap, spread))
-    columns = [tuple(column) for column in zip(*settings, strict=True)] or [()] * 6
-    space, kernel, strides, padding, gaps, spreads = columns
-    return Geometry.of(
-        (int(rng.integers(1, 4)), groups * ci, *space),
-        (ci, groups * co, *kernel),
-        strides=strides,
-        padding=padding,
-        input_dilation=gaps,
-        kernel_dilation=spreads,
-        groups=groups,
-    )

@@ -7,11 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxconv.check.problems import random_geometry
 from jaxconv.conv import im2col
 from jaxconv.conv.choose import METHODS
 from jaxconv.conv.geometry import Geometry
 from tests import reference
-from tests.conv.cases import named_geometries, random_geometry
+from tests.conv.cases import named_geometries
 from tests.reference import integers
 
 CASES = {

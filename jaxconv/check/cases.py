@@ -1,0 +1,186 @@
+"""One method on one convolution: everything that must hold of it.
+
+Beside what `check_bilinear` holds the three maps to, up to the third derivative: JAX
+differentiates the method's own forward code, and lax convolves and differentiates in
+float64, on whole numbers, which must agree bit for bit, and on real ones, within the
+bound that the method states.
+"""
+
+import dataclasses
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from jaxconv.check.bilinear import check_trial
+from jaxconv.check.problems import parse_problem, problem
+from jaxconv.check.report import Report
+from jaxconv.check.trial import FORM, GRADIENTS, Map, Trial, widen
+from jaxconv.conv import bilinear
+from jaxconv.conv.choose import METHODS, choose
+from jaxconv.conv.geometry import Geometry
+from jaxconv.conv.rounding import Rounding, of_sum
+
+DTYPES = ("float32", "bfloat16", "float16", "float64", "complex64", "complex128")
+_WIDE = ("float64", "complex128")
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """What is checked; as text, `taps/bfloat16/7/mb2ic3oc4iw9kw3`."""
+
+    method: str
+    dtype: str
+    seed: int
+    geometry: Geometry
+
+    def __str__(self) -> str:
+        """Return the line that `parse_case` reads."""
+        return f"{self.method}/{self.dtype}/{self.seed}/{problem(self.geometry)}"
+
+
+def parse_case(text: str) -> list[Case]:
+    """Read a case; one that names no method stands for all, no type for float32.
+
+    Raises:
+      ValueError: it cannot be read.
+
+    >>> [str(case) for case in parse_case("taps/7/mb2ic3oc4iw9kw3")]
+    ['taps/float32/7/mb2ic3oc4iw9kw3']
+    """
+    *words, line = text.split("/")
+    methods, dtype, seed = list(METHODS), "float32", 0
+    for word in words:
+        if word in METHODS:
+            methods = [word]
+        elif word in DTYPES:
+            dtype = word
+        elif word.isdecimal():
+            seed = int(word)
+        else:
+            raise ValueError(
+                f"case: {word!r} in {text!r} is no method ({', '.join(METHODS)}), type "
+                f"({', '.join(DTYPES)}) or seed."
+            )
+    geometry = parse_problem(line)
+    return [Case(method, dtype, seed, geometry) for method in methods]
+
+
+def check_case(case: Case, entries: int = 8) -> Report:
+    """Check a method's three maps on one convolution."""
+    g = case.geometry
+    with jax.enable_x64(case.dtype in _WIDE):
+        facts = {
+            "geometry": g,
+            "method": case.method,
+            "precision": lax.Precision.HIGHEST,
+        }
+        maps: dict[str, Map] = {
+            name: functools.partial(getattr(bilinear, name), **facts) for name in FORM
+        }
+        rounding = functools.partial(stated_rounding, case)
+        trial = Trial(maps, g.x_shape, g.w_shape, case.dtype, case.seed, rounding)
+        check_trial(trial, entries, order=3)
+        if not trial.failures:
+            _check_own_derivative(trial, case)
+            _check_lax(trial, case)
+        return trial.report
+
+
+def stated_rounding(case: Case, name: str) -> Rounding:
+    """Return the bound that the method states for a map."""
+    method = METHODS[choose(case.method, name, case.geometry)]
+    return method._rounding(name, case.geometry, case.dtype)
+
+
+def _check_own_derivative(trial: Trial, case: Case) -> None:
+    """Differentiate the method's forward code: no rule of ours takes part."""
+    method = METHODS[choose(case.method, "output", case.geometry)]
+
+    @jax.jit
+    def by_jax(x: Any, w: Any, g: Any) -> Any:
+        forward = functools.partial(method._output, geometry=case.geometry)
+        return jax.vjp(
+            functools.partial(forward, precision=lax.Precision.HIGHEST), x, w
+        )[1](g)
+
+    found = by_jax(*(jnp.asarray(trial.operands[key], case.dtype) for key in "xwg"))
+    for name, value in zip(GRADIENTS, found, strict=True):
+        bound = 2.0 * trial.bound(name)
+        trial.compare(
+            "autodiff of its code", name, trial.results[name], widen(value), bound
+        )
+
+
+def _check_lax(trial: Trial, case: Case) -> None:
+    """Compare with lax in float64, on the whole numbers and on real ones."""
+    whole = trial.operands
+    real = {
+        key: widen(jnp.asarray(trial.rng.normal(size=a.shape) * np.sign(a), case.dtype))
+        for key, a in whole.items()
+    }
+    for check, operands in (("lax, whole numbers", whole), ("lax, real numbers", real)):
+        expected = _by_lax(case.geometry, operands)
+        for name, right in zip(FORM, expected, strict=True):
+            found = trial.run(name, **operands)
+            bound = trial.bound(name, **operands)
+            if np.any(bound):
+                wide = of_sum(name, case.geometry, right.dtype).relative
+                stated = stated_rounding(case, name).relative
+                bound = bound * (1 + wide / stated)
+            trial.compare(check, name, found, right, bound)
+
+
+def _by_lax(geometry: Geometry, operands: dict[str, np.ndarray]) -> tuple:
+    """Return output and gradients, in the widest type.
+
+    NumPy dilates, pads and crops the input before: lax misreads negative padding.
+    """
+    x, w, g = (operands[key] for key in "xwg")
+    axes = zip(
+        geometry.space,
+        geometry.padded,
+        geometry.padding,
+        geometry.input_dilation,
+        strict=True,
+    )
+    kept, places = [], []  # along each axis the pixels that are not cropped, and where
+    for size, padded, (low, _), gap in axes:
+        place = np.arange(size) * gap + low
+        inside = (place >= 0) & (place < padded)
+        kept.append(np.arange(size)[inside])
+        places.append(place[inside])
+    pixels: Any = (..., *np.ix_(*kept))
+    there: Any = (..., *np.ix_(*places))
+    wide = np.zeros((*x.shape[:2], *geometry.padded), x.dtype)
+    wide[there] = x[pixels]
+    with jax.enable_x64(True):
+        y, dwide, dw = map(np.asarray, _lax_maps(wide, w, g, geometry=geometry))
+    dx = np.zeros_like(x)
+    dx[pixels] = dwide[there]
+    return y, dx, dw
+
+
+@functools.partial(jax.jit, static_argnames="geometry")
+def _lax_maps(x: Any, w: Any, g: Any, geometry: Geometry) -> tuple:
+    axes = tuple(range(2, x.ndim))
+
+    def forward(x: Any, w: Any) -> Any:
+        return lax.conv_general_dilated(
+            x,
+            w,
+            geometry.strides,
+            "VALID",
+            rhs_dilation=geometry.kernel_dilation,
+            dimension_numbers=lax.ConvDimensionNumbers(
+                (0, 1, *axes), (1, 0, *axes), (0, 1, *axes)
+            ),
+            feature_group_count=geometry.groups,
+            precision=lax.Precision.HIGHEST,
+        )
+
+    y, pull = jax.vjp(forward, x, w)
+    return y, *pull(g)

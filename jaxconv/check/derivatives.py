@@ -1,0 +1,83 @@
+"""JAX's derivatives of a bilinear operation, of any order, against closed forms.
+
+`T(x, w, g) = sum(g * output(x, w))` is linear in each argument, so that all derivatives
+are the three maps again. With directions (x1, w1, g1) and (x2, w2, g2), the gradient at
+the input, and alike at the filters and at g, is
+
+    order 1    input_grad(g, w)
+    order 2    input_grad(g, w1) + input_grad(g1, w)
+    order 3    input_grad(g1, w2) + input_grad(g2, w1)
+
+and zero beyond. A derivative along a direction is taken forward (`jvp`), or in reverse
+(`vjp`, of the gradient, whose own derivative is symmetric): both must give the same.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxconv.check.trial import FORM, GRADIENTS, Trial, widen
+
+Operands = dict[str, np.ndarray]
+Function = Callable[..., Any]
+
+
+def check_derivatives(trial: Trial, order: int) -> None:
+    """Compare what JAX makes of `output`, up to `order` (1 to 3), with the maps."""
+    points = [trial.operands]
+    points += [{k: trial.draw(v.shape) for k, v in points[0].items()} for _ in "12"]
+    start, one, two = (_arrays(trial, point) for point in points)
+    gradient = _gradient(trial.maps["output"])
+    try:
+        found = gradient(*start)
+    except Exception as error:  # a callback, or anything that JAX cannot trace
+        for name in GRADIENTS:
+            trial.skip("autodiff", name, f"{type(error).__name__} from jax.vjp")
+        return
+    for name, value in zip(GRADIENTS, found, strict=False):
+        bound = 2.0 * trial.bound(name)
+        trial.compare("autodiff", name, widen(value), trial.results[name], bound)
+    for mode, along in (("forward", _forward), ("reverse", _reverse)):
+        if order >= 2:
+            second = along(gradient, one)
+            _compare(trial, f"order 2, {mode}", second(*start), points[0], points[1])
+        if order >= 3:
+            third = along(second, two)
+            _compare(trial, f"order 3, {mode}", third(*start), points[1], points[2])
+
+
+def _gradient(output: Function) -> Function:
+    """Return the gradient of `T` at x, w and g, as a function of them."""
+
+    def gradient(x: Any, w: Any, g: Any) -> tuple[Any, Any, Any]:
+        y, pull = jax.vjp(output, x, w)
+        return *pull(g), y
+
+    return gradient
+
+
+def _forward(function: Function, direction: tuple) -> Function:
+    return lambda *at: jax.jvp(function, at, direction)[1]
+
+
+def _reverse(function: Function, direction: tuple) -> Function:
+    return lambda *at: jax.vjp(function, *at)[1](direction)
+
+
+def _compare(
+    trial: Trial, check: str, found: tuple, one: Operands, two: Operands
+) -> None:
+    """Compare the derivatives at x, w and g with the maps of mixed operands."""
+    for name, value in zip((*GRADIENTS, "output"), found, strict=True):
+        a, b, _ = FORM[name]
+        mixed = {a: one[a], b: two[b]}, {a: two[a], b: one[b]}
+        first, second = (trial.run(name, **operands) for operands in mixed)
+        bound = 2.0 * sum(trial.bound(name, 2, **operands) for operands in mixed)
+        trial.compare(check, name, widen(value), first + second, bound)
+
+
+def _arrays(trial: Trial, operands: Operands) -> tuple:
+    return tuple(jnp.asarray(operands[key], trial.dtype) for key in "xwg")

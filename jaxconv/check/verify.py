@@ -1,0 +1,141 @@
+"""Many cases in a row, and a table of what came of them by method and map."""
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxconv.check.cases import DTYPES, Case, check_case
+from jaxconv.check.problems import GRID, parse_problem, random_geometry
+from jaxconv.check.report import Failure, Report
+from jaxconv.check.trial import FORM
+from jaxconv.conv.choose import METHODS
+
+_BETWEEN_CLEARINGS = 50  # cases: each program holds memory maps, of which few are given
+
+
+def grid_cases(seed: int = 0) -> list[Case]:
+    """Every method and type on every convolution of the grid."""
+    return [
+        Case(method, dtype, seed, parse_problem(line))
+        for line in GRID
+        for dtype in DTYPES
+        for method in METHODS
+    ]
+
+
+def random_cases(seed: int = 0) -> Iterator[Case]:
+    """Random convolutions without end, each by every method; half are float32."""
+    rng = np.random.default_rng(seed)
+    while True:
+        geometry = random_geometry(rng)
+        dtype = "float32" if rng.random() < 0.5 else str(rng.choice(DTYPES[1:]))
+        own = int(rng.integers(10**6))
+        yield from (Case(method, dtype, own, geometry) for method in METHODS)
+
+
+@dataclasses.dataclass
+class Tally:
+    """What came of the cases of one method's map."""
+
+    cases: int = 0
+    numbers: int = 0  # compared
+    error: float = 0.0  # the largest, in units of its bound
+    failures: int = 0
+
+
+@dataclasses.dataclass
+class Summary:
+    """What came of a run."""
+
+    tallies: dict[tuple[str, str], Tally]  # by method and map
+    failures: list[tuple[Case, Failure]]
+    cases: int = 0
+    seconds: float = 0.0
+    interrupted: bool = False
+
+    @property
+    def ok(self) -> bool:
+        """Whether cases were checked and none failed."""
+        return not self.failures and self.cases > 0
+
+    def add(self, case: Case, report: Report) -> None:
+        """Count a case."""
+        self.cases += 1
+        self.failures += [(case, failure) for failure in report.failures]
+        for name in FORM:
+            tally = self.tallies.setdefault((case.method, name), Tally())
+            rows = [row for row in report.rows if row.map == name]
+            tally.cases += 1
+            tally.numbers += sum(row.compared for row in rows)
+            tally.error = max([tally.error, *(row.error for row in rows)])
+            tally.failures += sum(failure.map == name for failure in report.failures)
+
+    def __str__(self) -> str:
+        """Say in one line what came of it."""
+        found = f"{len(self.failures):,} failures" if self.failures else "all hold"
+        ended = "interrupted after " if self.interrupted else ""
+        return f"{ended}{self.cases:,} cases in {self.seconds:,.0f} s: {found}"
+
+    def __rich_console__(self, console: Any, options: Any) -> Iterator[Any]:
+        """Show a table, and the line."""
+        from rich.table import Table
+
+        table = Table("method", "map", "cases", "numbers", "error / bound", "failures")
+        for (method, name), tally in sorted(self.tallies.items()):
+            counts = f"{tally.cases:,}", f"{tally.numbers:,}", f"{tally.error:.3g}"
+            table.add_row(method, name, *counts, f"{tally.failures:,}")
+        yield table
+        yield str(self)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the summary as what `json.dump` takes."""
+        return {
+            "ok": self.ok,
+            "cases": self.cases,
+            "seconds": self.seconds,
+            "interrupted": self.interrupted,
+            "jax": jax.__version__,
+            "platform": jax.default_backend(),
+            "maps": [
+                {"method": method, "map": name} | dataclasses.asdict(tally)
+                for (method, name), tally in sorted(self.tallies.items())
+            ],
+            "failures": [
+                {"case": str(case)} | dataclasses.asdict(failure)
+                for case, failure in self.failures
+            ],
+        }
+
+
+def verify(
+    cases: Iterable[Case],
+    tell: Callable[[Case, Report], None] = lambda case, report: None,
+    minutes: float | int = float("inf"),
+) -> Summary:
+    """Check the cases, for so long at the most; Ctrl-C ends a run and keeps its sums.
+
+    A case that raises has failed too.
+    """
+    summary = Summary({}, [])
+    start = time.monotonic()
+    try:
+        for case in cases:
+            if time.monotonic() - start >= 60 * minutes:
+                break
+            try:
+                report = check_case(case)
+            except Exception as error:
+                problem = f"{type(error).__name__}: {error}"
+                report = Report((), (Failure("runs", "output", problem),))
+            summary.add(case, report)
+            tell(case, report)
+            if summary.cases % _BETWEEN_CLEARINGS == 0:
+                jax.clear_caches()
+    except KeyboardInterrupt:
+        summary.interrupted = True
+    summary.seconds = time.monotonic() - start
+    return summary

@@ -1,0 +1,60 @@
+"""How far rounding can take a map from the exact sums: each method states its bound.
+
+With u the unit roundoff, a sum of n products differs from the exact one by no more than
+about `n * u` times the sum of the products' sizes, in whatever order they are added up.
+Source: Higham, "Accuracy and Stability of Numerical Algorithms", 2nd edition, section
+3.1.
+"""
+
+import math
+from typing import Literal, NamedTuple
+
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+
+from jaxconv.conv.geometry import Geometry
+from jaxconv.conv.operands import accumulator
+
+
+class Rounding(NamedTuple):
+    """The largest error of a map: so many times a size that the operands have.
+
+    Sizes: "sum", for each element the sum of its products' sizes, and then sums of
+    small whole numbers are exact; "largest", the largest of these sums.
+    """
+
+    relative: float
+    to: Literal["sum", "largest"]
+
+
+def unit_roundoff(dtype: DTypeLike) -> float:
+    """Return half the distance from 1 to the next larger number.
+
+    >>> unit_roundoff("float32") == 2**-24
+    True
+    """
+    return float(jnp.finfo(dtype).eps) / 2
+
+
+def additions(map_name: str, geometry: Geometry) -> int:
+    """Return how many products are added up for one element, padding among them."""
+    return {
+        "output": geometry.ci * geometry.taps,
+        "input_grad": geometry.co * geometry.taps,
+        "param_grad": geometry.n * math.prod(geometry.out),
+    }[map_name]
+
+
+def of_sum(map_name: str, geometry: Geometry, dtype: DTypeLike) -> Rounding:
+    """Bound a map that adds up its products."""
+    return of_products(additions(map_name, geometry), dtype)
+
+
+def of_products(n: int, dtype: DTypeLike) -> Rounding:
+    """Bound sums of n products, in any order, that are rounded once more at the end.
+
+    Short floats are added up in float32. A complex product is two sums of two.
+    """
+    once = unit_roundoff(accumulator(dtype))
+    real = 1 if not jnp.issubdtype(dtype, jnp.complexfloating) else 2 * math.sqrt(2)
+    return Rounding(real * (n + 1) * once + unit_roundoff(dtype), "sum")

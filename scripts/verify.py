@@ -1,0 +1,141 @@
+"""Verify every method against the others, lax, autodiff and differences. See --help.
+
+Each case is one method, one type and one convolution; a failure shows the line that
+`--case` takes. Exit code 0: all hold. 1: one does not. 2: a bad argument. 130: Ctrl-C,
+with the table of what was done.
+"""
+
+import dataclasses
+import itertools
+import json
+import signal
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from _entry import run
+
+
+@dataclasses.dataclass(frozen=True)
+class Verify:
+    """What to verify; without arguments the grid and 400 random cases."""
+
+    case: str | None = None
+    """Only this one, e.g. taps/bfloat16/7/g2mb3ic4oc6ih7iw5kh3kw2ph1; method, type and
+    seed may be left out."""
+    cases: int = 400
+    """How many random cases follow the grid."""
+    minutes: float | None = None
+    """Go on with random cases for so many minutes instead."""
+    seed: int = 0
+    """Of the random cases."""
+    json: Path | None = None
+    """Write the results to this file."""
+    mutations: bool = False
+    """Instead, seed bugs and count how many each gradient checker finds."""
+
+
+def main() -> int:
+    """Verify, and return the exit code."""
+    from jaxconv.check.cases import parse_case
+    from jaxconv.check.verify import grid_cases, random_cases
+    from jaxconv.train.cli import fail, parse
+
+    settings = parse(Verify, None)
+    if settings.cases < 0 or (settings.minutes or 0) < 0:
+        return fail("--cases and --minutes must not be negative", 2)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    if settings.mutations:
+        return _study(settings)
+    if settings.case is not None:
+        try:
+            cases = parse_case(settings.case)
+        except ValueError as error:
+            return fail(f"--case: {error}", 2)
+        return _verify(settings, cases, len(cases))
+    grid, random = grid_cases(settings.seed), random_cases(settings.seed)
+    if settings.minutes is not None:
+        return _verify(settings, itertools.chain(grid, random), None)
+    few = itertools.islice(random, settings.cases)
+    return _verify(settings, [*grid, *few], len(grid) + settings.cases)
+
+
+def _verify(settings: Verify, cases: Iterable[Any], total: int | None) -> int:
+    """Check the cases beside a progress bar; print table and failures."""
+    from rich import progress
+    from rich.text import Text
+
+    from jaxconv.check.verify import verify
+
+    console = _console()
+    bar = progress.Progress(
+        progress.TextColumn("case"),
+        progress.MofNCompleteColumn(),
+        progress.BarColumn(),
+        progress.TimeElapsedColumn(),
+        progress.TextColumn("{task.description}"),
+        console=console,
+        disable=not console.is_terminal,
+    )
+
+    def tell(case: Any, report: Any) -> None:
+        bar.update(task, advance=1, description=f"[dim]{case}")
+        if settings.case is not None:
+            console.print(report)
+        for failure in report.failures:
+            console.print(Text(f"FAILED --case {case}\n  {failure}", "red"))
+
+    with bar:
+        task = bar.add_task("", total=total)
+        minutes = float("inf") if settings.minutes is None else settings.minutes
+        summary = verify(cases, tell, minutes)
+    console.print(summary, highlight=False)
+    _write(settings, summary.as_json())
+    return 130 if summary.interrupted else 0 if summary.ok else 1
+
+
+def _study(settings: Verify) -> int:
+    """Show which checker finds which seeded bug; code 1 if ours misses one."""
+    from rich.table import Table
+
+    from jaxconv.check.mutations import NO_BUG, POINTS, study
+
+    console = _console()
+    table = Table("bug", "check_bilinear", "check_grads", "gradcheck")
+    found = [0, 0, 0]  # at every point, by each checker
+    rows, alarms = [], 0
+    with console.status("Looking for bugs: some minutes") as status:
+        for row in study():
+            rows.append(row)
+            status.update(f"Looked for {len(rows)} bugs")
+            counts = (POINTS * row.bilinear, row.check_grads, row.gradcheck)
+            words = ["-" if n is None else f"{n} of {POINTS}" for n in counts]
+            words[0] = "found" if row.bilinear else "nothing"
+            table.add_row(row.bug, *words)
+            if row.bug == NO_BUG:
+                alarms += row.bilinear
+                table.add_section()
+                continue
+            found = [n + (c == POINTS) for n, c in zip(found, counts, strict=True)]
+    table.add_section()
+    bugs = len(rows) - 1
+    table.add_row(f"found at every point, of {bugs}", *map(str, found))
+    console.print(table)
+    _write(settings, {"points": POINTS, "bugs": [row._asdict() for row in rows]})
+    return 0 if found[0] == bugs and not alarms else 1
+
+
+def _console() -> Any:
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else 110)
+
+
+def _write(settings: Verify, results: dict[str, Any]) -> None:
+    if settings.json is not None:
+        settings.json.write_text(json.dumps(results, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    run(main, "train")
