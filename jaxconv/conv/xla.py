@@ -8,12 +8,20 @@ The gradients are convolutions of rearranged operands, derived in `geometry.py`;
 not asked to differentiate.
 """
 
+import dataclasses
+
 import jax.numpy as jnp
 from jax import Array, lax
 from jax.lax import Precision
 
 from jaxconv.conv.geometry import Geometry
-from jaxconv.conv.operands import accumulator, batch_as_channels, turned
+from jaxconv.conv.operands import (
+    accumulator,
+    batch_as_channels,
+    merge_groups,
+    split_groups,
+    turned,
+)
 from jaxconv.conv.padding import pad_input
 from jaxconv.conv.rounding import of_sum
 
@@ -26,7 +34,13 @@ _conv_general_dilated = lax.conv_general_dilated
 def _output(
     x: Array, w: Array, geometry: Geometry, precision: Precision | None = None
 ) -> Array:
-    """Convolve by lax, after cropping: on the CPU it misreads negative padding."""
+    """Convolve by lax, after cropping: on the CPU it misreads negative padding.
+
+    In double precision each group apart: there XLA multiplies the other groups by zeros
+    and adds them, so that an inf in one would spread to all.
+    """
+    if geometry.groups > 1 and x.dtype in (jnp.float64, jnp.complex128):
+        return _by_group(x, w, geometry, precision)
     if any(side < 0 for pair in geometry.padding for side in pair):
         x, geometry = pad_input(x, geometry), geometry.once_padded
     axes = tuple(range(2, x.ndim))
@@ -43,6 +57,16 @@ def _output(
         preferred_element_type=jnp.dtype(accumulator(x.dtype)),
     )
     return y.astype(x.dtype)
+
+
+def _by_group(
+    x: Array, w: Array, geometry: Geometry, precision: Precision | None
+) -> Array:
+    single = dataclasses.replace(geometry, groups=1)
+    xs = jnp.moveaxis(split_groups(x, "x", geometry), 1, 0)
+    ws = jnp.moveaxis(split_groups(w, "w", geometry), 1, 0)
+    ys = lax.map(lambda pair: _output(pair[0], pair[1], single, precision), (xs, ws))
+    return merge_groups(jnp.moveaxis(ys, 0, 1))
 
 
 def _input_grad(
