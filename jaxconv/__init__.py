@@ -7,16 +7,19 @@
 
 from jaxconv.compat import conv_general_dilated
 from jaxconv.conv.api import conv, conv_input_grad, conv_param_grad
+from jaxconv.conv.explain import Explanation, explain
 from jaxconv.conv.per_example import per_example_grad_norms
 from jaxconv.conv.transpose import conv_transpose
 from jaxconv.patching import patch
 
 __all__ = [
+    "Explanation",
     "conv",
     "conv_general_dilated",
     "conv_input_grad",
     "conv_param_grad",
     "conv_transpose",
+    "explain",
     "patch",
     "per_example_grad_norms",
 ]

@@ -149,7 +149,9 @@ def serve(
         precision=as_precision(given.get("precision"), name),
     )
     y = y != 0 if result.dtype == bool else y  # a sum of "and" is an "or"
-    return y.transpose(np.argsort(spec.out_spec)), choose(method, "output", geometry)
+    return y.transpose(np.argsort(spec.out_spec)), choose(
+        method, "output", geometry
+    ).method
 
 
 def _serve_or_pass_on(name: str, lhs: Any, rhs: Any, given: dict[str, Any]) -> Array:

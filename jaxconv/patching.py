@@ -140,7 +140,7 @@ def patch(method: Method = "auto") -> _Patch:
     >>> with patch() as report:
     ...     y = lax.conv(x, w, (1,), "SAME")
     >>> print(report)
-    conv  float32[1,2,5] * float32[3,2,3]  jaxconv, im2col
+    conv  float32[1,2,5] * float32[3,2,3]  jaxconv, xla
     1 served, 0 passed on to lax
     """
     return _Patch(check_method(method, "patch"))

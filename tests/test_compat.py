@@ -13,7 +13,7 @@ from jax import lax
 from jaxconv import compat
 from tests.lax_calls import calls, lax_safely
 
-EXAMPLES = 300
+EXAMPLES = 200
 
 
 def operands(call, seed=0):

@@ -53,9 +53,9 @@ def parse_case(text: str) -> list[Case]:
     ['taps/float32/7/mb2ic3oc4iw9kw3']
     """
     *words, line = text.split("/")
-    methods, dtype, seed = list(METHODS), "float32", 0
+    methods, dtype, seed = ["auto", *METHODS], "float32", 0
     for word in words:
-        if word in METHODS:
+        if word in ("auto", *METHODS):
             methods = [word]
         elif word in DTYPES:
             dtype = word
@@ -93,7 +93,7 @@ def check_case(case: Case, entries: int = 8) -> Report:
 
 def stated_rounding(case: Case, name: str) -> Rounding:
     """Return the bound that the method states for a map."""
-    method = METHODS[choose(case.method, name, case.geometry)]
+    method = METHODS[choose(case.method, name, case.geometry).method]
     return method._rounding(name, case.geometry, case.dtype)
 
 
@@ -104,7 +104,7 @@ def _check_own_derivative(trial: Trial, case: Case) -> None:
     padding in its own derivative otherwise, and misreads it.
     """
     geometry = case.geometry
-    method = METHODS[choose(case.method, "output", geometry)]
+    method = METHODS[choose(case.method, "output", geometry).method]
 
     @jax.jit
     def by_jax(x: Any, w: Any, g: Any) -> Any:

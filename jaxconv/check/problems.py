@@ -166,7 +166,7 @@ def random_geometry(rng: np.random.Generator) -> Geometry:
     columns = [tuple(column) for column in zip(*settings, strict=True)] or [()] * 6
     space, kernel, strides, padding, gaps, spreads = columns
     return Geometry.of(
-        (int(rng.integers(1, 4)), groups * ci, *space),
+        (int(rng.integers(1, 6)), groups * ci, *space),
         (ci, groups * co, *kernel),
         strides=strides,
         padding=padding,

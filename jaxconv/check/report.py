@@ -4,6 +4,8 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
+from jaxconv._table import aligned
+
 
 @dataclasses.dataclass(frozen=True)
 class Failure:
@@ -66,11 +68,9 @@ class Report:
     def __str__(self) -> str:
         """Return the table, then a line for each failure."""
         header = ("check", "map", "numbers", "error / bound", "result")
-        lines = [header, *map(_cells, self.rows)]
-        widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
-        table = ["  ".join(map(str.ljust, line, widths)) for line in lines]
-        table.insert(1, "-" * len(table[0]))
-        return "\n".join(line.rstrip() for line in [*table, *map(str, self.failures)])
+        table = aligned([header, *map(_cells, self.rows)], left=len(header))
+        table.insert(1, "-" * max(map(len, table)))
+        return "\n".join([*table, *map(str, self.failures)])
 
     def __rich_console__(self, console: Any, options: Any) -> Iterator[Any]:
         """Show the table in a terminal, failures in red."""

@@ -23,6 +23,7 @@ from jax.interpreters import ad, batching, mlir
 from jax.lax import Precision
 from jax.sharding import NamedSharding, PartitionSpec
 
+from jaxconv.conv import phases
 from jaxconv.conv.choose import METHODS, choose
 from jaxconv.conv.geometry import Geometry
 from jaxconv.conv.meshes import placed_by_compiler, vary_alike
@@ -31,6 +32,7 @@ from jaxconv.conv.operands import (
     fold,
     shape_of,
     shared_axis,
+    turned,
     unfold,
 )
 from jaxconv.conv.partition import may_partition, over_devices
@@ -81,12 +83,27 @@ def _run(
     result: Operand,
     method: str,
     precision: Precision | None,
+    platform: str,
 ) -> Array:
     """Compute a map by its method; sums over nothing are 0."""
     if geometry.is_empty:
         return vary_alike(jnp.zeros(shape_of(result, geometry), a.dtype), a)[0]
-    algorithm = METHODS[choose(method, name, geometry)]
-    return getattr(algorithm, f"_{name}")(a, b, geometry, precision)
+    choice = choose(method, name, geometry, platform)
+    if not choice.by_phases:
+        algorithm = METHODS[choice.method]
+        return getattr(algorithm, f"_{name}")(a, b, geometry, precision)
+    facts: dict[str, Any] = {
+        "method": method,
+        "precision": precision,
+        "platform": platform,
+    }
+    if name == "param_grad":
+        run = functools.partial(_run, name=name, result=result, **facts)
+        return phases.param_grad(run, a, b, geometry)
+    run = functools.partial(_run, name="output", result="g", **facts)
+    if name == "input_grad":
+        b, geometry = turned(b, geometry), geometry.of_input_grad
+    return phases.output(run, a, b, geometry)
 
 
 def _primitive(
@@ -96,6 +113,8 @@ def _primitive(
     primitive = Primitive(f"conv_{name}")
 
     def lower(ctx, a, b, *, geometry: Geometry, **facts):
+        platforms = ctx.platforms or ctx.module_context.platforms
+        facts["platform"] = platforms[0] if len(platforms) == 1 else "cpu"
         run = functools.partial(_run, name=name, result=result, **facts)
         if may_partition(ctx) and not geometry.is_empty:
             whole = over_devices(run, arguments, result, geometry)

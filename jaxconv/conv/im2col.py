@@ -18,6 +18,7 @@ hold it, and for a few images at a time, so that memory holds the patches of tho
 only, at the least of one image with all its groups.
 """
 
+import dataclasses
 import math
 
 import jax.numpy as jnp
@@ -38,6 +39,7 @@ from jaxconv.conv.rounding import of_sum
 _rounding = of_sum
 
 _TILE_BYTES = 2**21  # of patches at a time: about a core's second-level cache
+_SUM_TILE_BYTES = 2**22  # where each tile's product is added to a sum
 
 
 def _output(
@@ -53,7 +55,7 @@ def _output(
         matrices = jnp.broadcast_to(matrix, (tile.shape[0], *matrix.shape))
         return _matmul(matrices, patches, precision).astype(x.dtype)
 
-    tiles, size = _tiles(geometry, x.dtype.itemsize)
+    tiles, size = _tiles(geometry, x.dtype.itemsize, _TILE_BYTES)
     y = slide(xs) if tiles == 1 else lax.map(slide, _cut(xs, tiles, size))
     return y.reshape(geometry.out_shape)
 
@@ -71,19 +73,20 @@ def _param_grad(
     """Multiply the patches of the padded input with the output gradient, transposed."""
     xs = split_groups(pad_input(x, geometry), "x", geometry)
     gs = split_groups(g, "g", geometry)
-    gs = gs.reshape(*gs.shape[:3], math.prod(geometry.out))  # n groups co positions
+    rows = geometry.ci * geometry.taps
 
     def products(tile):
-        x_tile, g_tile = tile
-        patches = cut_patches(x_tile, geometry)
-        return _matmul(patches, jnp.swapaxes(g_tile, 2, 3), precision).sum(axis=0)
+        x_tile, g_tile = (jnp.moveaxis(part, 0, 2) for part in tile)  # groups, c, n
+        patches = cut_patches(x_tile[None], _with_images(geometry, x_tile.shape[2]))
+        grads = g_tile.reshape(geometry.groups, geometry.co, -1)
+        return _matmul(patches[0], jnp.swapaxes(grads, 1, 2), precision)
 
-    tiles, size = _tiles(geometry, x.dtype.itemsize)
+    most = max(_SUM_TILE_BYTES, 6 * math.prod(geometry.w_shape) * x.dtype.itemsize)
+    tiles, size = _tiles(geometry, x.dtype.itemsize, most)
     if tiles == 1:
         total = products((xs, gs))
     else:
         parts = _cut(xs, tiles, size), _cut(gs, tiles, size)
-        rows = geometry.ci * geometry.taps
         zero = accumulator_zeros((geometry.groups, rows, geometry.co), x)
         total, _ = lax.scan(lambda t, tile: (t + products(tile), None), zero, parts)
     grad = total.reshape(geometry.groups, geometry.ci, geometry.taps, geometry.co)
@@ -91,19 +94,34 @@ def _param_grad(
     return grad.reshape(geometry.w_shape).astype(x.dtype)
 
 
+def _with_images(geometry: Geometry, n: int) -> Geometry:
+    """Return the geometry of padded images whose number is a first spatial axis."""
+    once = geometry.once_padded
+    return dataclasses.replace(
+        once,
+        space=(n, *once.space),
+        kernel=(1, *once.kernel),
+        strides=(1, *once.strides),
+        padding=((0, 0), *once.padding),
+        input_dilation=(1, *once.input_dilation),
+        kernel_dilation=(1, *once.kernel_dilation),
+    )
+
+
 def _matmul(a: Array, b: Array, precision: Precision | None) -> Array:
     acc = accumulator(a.dtype)
     return jnp.matmul(a, b, precision=precision, preferred_element_type=acc)
 
 
-def _tiles(geometry: Geometry, itemsize: int) -> tuple[int, int]:
+def _tiles(geometry: Geometry, itemsize: int, most: int) -> tuple[int, int]:
     """Return how many tiles to cut the batch into, and the images in each.
 
-    The tiles are equal and whole: as many images as divide the batch and stay small.
+    The tiles are equal and whole: as many images as divide the batch and whose patches
+    stay below `most` bytes.
     """
     n, channels, *_ = geometry.x_shape
     image_bytes = channels * geometry.taps * math.prod(geometry.out) * itemsize
-    size = max(1, min(n, _TILE_BYTES // max(1, image_bytes)))
+    size = max(1, min(n, most // max(1, image_bytes)))
     while n % size:
         size -= 1
     return max(1, n // size), size

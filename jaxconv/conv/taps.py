@@ -32,6 +32,7 @@ from jaxconv.conv.rounding import of_sum
 _rounding = of_sum
 
 _UNROLLED = 64  # taps; more take long to compile and run as a loop
+_AT_ONCE = 4  # images whose products are added up in one pass
 
 
 def _output(
@@ -72,6 +73,8 @@ def _param_grad(
     x: Array, g: Array, geometry: Geometry, precision: Precision | None = None
 ) -> Array:
     """Collect at each tap the shifted input times the gradient it was carried to."""
+    if geometry.ci == 1 and geometry.taps <= _UNROLLED and geometry.n >= _AT_ONCE:
+        return _param_grad_by_images(x, g, geometry).astype(x.dtype)
     xs = split_groups(pad_input(x, geometry), "x", geometry)
     gs = split_groups(g, "g", geometry)
     acc = accumulator(x.dtype)
@@ -89,6 +92,37 @@ def _param_grad(
     shape = (geometry.ci, geometry.groups, geometry.co, *geometry.kernel)
     grad = _over_taps(collect, accumulator_zeros(shape, x), geometry)
     return merge_groups(grad).astype(x.dtype)
+
+
+def _param_grad_by_images(x: Array, g: Array, geometry: Geometry) -> Array:
+    """Add up the products of a few images at a time, and over the pixels at the end.
+
+    For one input channel in each group. XLA is slow at summing over the pixels of every
+    image, and fast at adding whole images.
+    """
+    acc = accumulator(x.dtype)
+    xs = split_groups(pad_input(x, geometry), "x", geometry)
+    gs = split_groups(g, "g", geometry)
+    at_once = max(size for size in range(1, _AT_ONCE + 1) if geometry.n % size == 0)
+    taps = list(itertools.product(*map(range, geometry.kernel)))
+
+    def add(totals, images):
+        pixels, grads = (array.astype(acc) for array in images)
+        return [
+            sum(
+                (_shifted(pixels[i : i + 1], tap, geometry)[0] * grads[i])
+                for i in range(at_once)
+            )
+            + total
+            for tap, total in zip(taps, totals, strict=True)
+        ], None
+
+    zero = accumulator_zeros(gs.shape[1:], x)
+    tiles = tuple(array.reshape(-1, at_once, *array.shape[1:]) for array in (xs, gs))
+    totals, _ = lax.scan(add, [zero] * len(taps), tiles)
+    rows = tuple(range(2, zero.ndim - 1))  # first over these: along a row it is slow
+    grad = jnp.stack([total.sum(rows) for total in totals], axis=2)
+    return grad.reshape(*geometry.w_shape, -1).sum(axis=-1)
 
 
 def _shifted(x: Array, tap: tuple, geometry: Geometry) -> Array:

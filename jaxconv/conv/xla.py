@@ -9,6 +9,7 @@ not asked to differentiate.
 """
 
 import dataclasses
+from typing import Any
 
 import jax.numpy as jnp
 from jax import Array, lax
@@ -29,6 +30,7 @@ _rounding = of_sum
 
 # Bound here, so that whatever stands in for it in `jax.lax` later is not called.
 _conv_general_dilated = lax.conv_general_dilated
+_DOUBLE = (jnp.float64, jnp.complex128)
 
 
 def _output(
@@ -39,24 +41,11 @@ def _output(
     In double precision each group apart: there XLA multiplies the other groups by zeros
     and adds them, so that an inf in one would spread to all.
     """
-    if geometry.groups > 1 and x.dtype in (jnp.float64, jnp.complex128):
+    if geometry.groups > 1 and x.dtype in _DOUBLE:
         return _by_group(x, w, geometry, precision)
-    if any(side < 0 for pair in geometry.padding for side in pair):
-        x, geometry = pad_input(x, geometry), geometry.once_padded
-    axes = tuple(range(2, x.ndim))
-    y = _conv_general_dilated(
-        x,
-        w,
-        geometry.strides,
-        geometry.padding,
-        geometry.input_dilation,
-        geometry.kernel_dilation,
-        lax.ConvDimensionNumbers((0, 1, *axes), (1, 0, *axes), (0, 1, *axes)),
-        feature_group_count=geometry.groups,
-        precision=precision,
-        preferred_element_type=jnp.dtype(accumulator(x.dtype)),
+    return _by_lax(
+        x, w, geometry, (0, 1), precision, feature_group_count=geometry.groups
     )
-    return y.astype(x.dtype)
 
 
 def _by_group(
@@ -80,5 +69,38 @@ def _param_grad(
     x: Array, g: Array, geometry: Geometry, precision: Precision | None = None
 ) -> Array:
     """Convolve the input, its batch as channels, with the gradient as the filter."""
-    exchanged = batch_as_channels(x, geometry)
-    return _output(exchanged, g, geometry.of_param_grad, precision)
+    own, groups = geometry.of_param_grad, geometry.groups
+    depthwise = geometry.ci == geometry.co == 1 and groups > 1
+    if depthwise and x.dtype not in _DOUBLE:  # as groups of a batch it is faster
+        return _by_lax(x, g, own, (1, 0), precision, batch_group_count=groups)
+    return _output(batch_as_channels(x, geometry), g, own, precision)
+
+
+def _by_lax(
+    x: Array,
+    w: Array,
+    geometry: Geometry,
+    batch_and_channels: tuple[int, int],
+    precision: Precision | None,
+    **groups: Any,
+) -> Array:
+    """Call lax after cropping; `batch_and_channels` says which axes of `x` they are."""
+    if any(side < 0 for pair in geometry.padding for side in pair):
+        x, geometry = pad_input(x, geometry), geometry.once_padded
+    axes = tuple(range(2, x.ndim))
+    numbers = lax.ConvDimensionNumbers(
+        (*batch_and_channels, *axes), (1, 0, *axes), (0, 1, *axes)
+    )
+    y = _conv_general_dilated(
+        x,
+        w,
+        geometry.strides,
+        geometry.padding,
+        geometry.input_dilation,
+        geometry.kernel_dilation,
+        numbers,
+        **groups,
+        precision=precision,
+        preferred_element_type=jnp.dtype(accumulator(x.dtype)),
+    )
+    return y.astype(x.dtype)

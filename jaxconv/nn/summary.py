@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxconv._table import aligned
 from jaxconv.nn.layer import Layer, Shape
 
 _BIAS = jax.tree_util.DictKey("bias")
@@ -33,15 +34,8 @@ def summary(model: Layer, input_shape: Shape) -> None:
         *((name, str(shape), *map(_number, counts)) for name, shape, counts in rows),
         ("total", "", *map(_number, sums)),
     ]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines = [
-        "  ".join(
-            cell.ljust(width) if column < 2 else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in cells
-    ]
-    rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
+    lines = aligned(cells, left=2)
+    rule = "-" * max(map(len, lines))
     print("\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]]))
 
 

@@ -71,7 +71,8 @@ def test_a_fourth_axis_has_no_name():
 def test_a_case_is_a_line_and_back():
     case = Case("taps", "bfloat16", 7, GEOMETRY)
     assert parse_case(str(case)) == [case]
-    assert [c.method for c in parse_case(LINE)] == ["im2col", "loops", "taps", "xla"]
+    every = ["auto", "im2col", "loops", "taps", "xla"]
+    assert [c.method for c in parse_case(LINE)] == every
     with pytest.raises(ValueError, match=r"'tap' in 'tap/.*' is no method"):
         parse_case(f"tap/{LINE}")
 

@@ -35,6 +35,11 @@ NAMED = {
     ),
     "causal": ((2, 3, 9), (3, 4, 3), {"padding": "CAUSAL", "kernel_dilation": 2}),
     "depthwise, one to one": ((3, 4, 5, 6), (1, 4, 3, 2), {"groups": 4, "strides": 2}),
+    "depthwise, many images": (
+        (8, 4, 5, 6),
+        (1, 8, 3, 2),
+        {"groups": 4, "strides": (2, 1)},
+    ),
     "many taps": ((2, 2, 9, 12), (2, 3, 9, 8), {}),
     "no channels in": ((2, 0, 6, 5), (0, 4, 3, 2), {}),
     "no channels out": ((2, 3, 6, 5), (3, 0, 3, 2), {}),

@@ -31,6 +31,13 @@ CASES = {
     if not geometry.is_empty  # those never reach a method
 }
 methods = pytest.mark.parametrize("method", METHODS)
+# Dilated inputs that "auto" splits into phases: some equal, uneven, cropped, grouped.
+SPLIT = (
+    "mb2ic3oc4ih5iw4kh4kw3zh1zw2ph2qh1pw-1qw3",
+    "g2mb2ic4oc6ih4iw5kh2kw5zh1zw1ph1pw3",
+    "mb2ic3oc4ih8iw9kh2kw1sh2sw3",
+    "g4mb5ic4oc4iw6kw3zw2pw1",
+)
 
 
 def operands(geometry: Geometry, seed: int = 0):
@@ -98,15 +105,17 @@ def test_random_geometries_equal_numpy_bit_for_bit(seed):
     jax.clear_caches()  # each program holds memory maps, of which a process has few
 
 
-@methods
-@pytest.mark.parametrize("line", GRID)
+@pytest.mark.parametrize(
+    ("method", "line"),
+    [(m, line) for m in METHODS for line in GRID] + [("auto", line) for line in SPLIT],
+)
 def test_by_hand_autodiff_differences_and_lax_agree(method, line):
     """Bit for bit on whole numbers, to the third derivative; see `jaxconv.check`."""
     report = check_case(Case(method, "float32", 1, parse_problem(line)), entries=4)
     assert report.ok, str(report)
 
 
-@methods
+@pytest.mark.parametrize("method", ["auto", *METHODS])
 @pytest.mark.parametrize("dtype", DTYPES[1:])
 def test_they_agree_in_every_type(method, dtype):
     line = "g2mb3ic4oc6ih7iw5kh3kw2sh2ph1pw1"
@@ -147,6 +156,7 @@ def test_16_bit_floats_are_added_up_in_float32(
     if name == "_output" and method == "im2col":
         x_shape, w_shape = (1, 5120, 1), (5120, 1, 1)  # 5,120 taps take long to compile
     monkeypatch.setattr(im2col, "_TILE_BYTES", 100)
+    monkeypatch.setattr(im2col, "_SUM_TILE_BYTES", 100)
     geometry = Geometry.of(x_shape, w_shape, padding="VALID")
     x, w, g = (
         jnp.ones(shape, dtype)
@@ -183,6 +193,7 @@ def test_im2col_gives_the_same_bits_whatever_its_tiles(monkeypatch):
     expected = by_numpy(geometry, x, w, g)
     for tile_bytes in (1, 6000, 2**30):
         monkeypatch.setattr(im2col, "_TILE_BYTES", tile_bytes)
+        monkeypatch.setattr(im2col, "_SUM_TILE_BYTES", tile_bytes)
         jax.clear_caches()
         assert_same_bits(by_hand("im2col", geometry, x, w, g), expected)
 

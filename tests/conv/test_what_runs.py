@@ -183,26 +183,59 @@ def test_vmap_keeps_the_method(method):
 @pytest.mark.parametrize(
     ("shapes", "groups", "chosen"),
     [
-        (((2, 3, 6, 5), (3, 4, 3, 2)), 1, ("im2col", "im2col", "im2col")),
-        (((2, 4, 6, 5), (1, 4, 3, 2)), 4, ("taps", "taps", "im2col")),
-        (((2, 4, 6, 5), (1, 8, 3, 2)), 4, ("im2col", "im2col", "im2col")),
-        (((1, 64, 512, 512), (64, 8, 7, 7)), 1, ("xla", "xla", "xla")),
-        (((1, 8, 512, 512), (8, 64, 7, 7)), 1, ("xla", "xla", "xla")),
-        (((1, 2, 512, 512), (2, 64, 7, 7)), 1, ("im2col", "xla", "im2col")),
+        (((2, 3, 36, 32), (3, 4, 3, 2)), 1, ("xla", "xla", "im2col")),
+        (((2, 3, 6, 5), (3, 4, 3, 2)), 1, ("xla", "xla", "xla")),
+        (((2, 3, 6, 5), (3, 4, 1, 1)), 1, ("taps", "taps", "im2col")),
+        (((2, 3, 9), (3, 4, 3)), 1, ("xla", "xla", "xla")),
+        (((2, 3, 4, 4, 4), (3, 4, 2, 2, 2)), 1, ("im2col",) * 3),
+        (((2, 6, 6, 5), (3, 4, 3, 2)), 2, ("im2col", "im2col", "im2col")),
+        (((2, 4, 6, 5), (1, 4, 3, 2)), 4, ("taps", "taps", "taps")),
+        (((2, 4, 6, 5), (1, 8, 3, 2)), 4, ("taps", "im2col", "taps")),
+        (((2, 4, 9, 9), (1, 4, 9, 9)), 4, ("taps", "taps", "xla")),
+        (((1, 64, 512, 512), (32, 8, 7, 7)), 2, ("xla", "xla", "xla")),
     ],
     ids=[
         "dense",
+        "few positions",
+        "one tap",
+        "one axis",
+        "three axes",
+        "grouped",
         "depthwise",
         "multiplied",
+        "many taps",
         "large",
-        "large too",
-        "large the other way",
     ],
 )
 def test_auto_chooses_for_each_map(shapes, groups, chosen):
     geometry = Geometry.of(*shapes, groups=groups)
     names = "output", "input_grad", "param_grad"
-    assert tuple(choose("auto", name, geometry) for name in names) == chosen
+    assert tuple(choose("auto", n, geometry).method for n in names) == chosen
+
+
+def test_auto_takes_what_the_device_ships_elsewhere():
+    geometry = Geometry.of((2, 4, 6, 5), (1, 4, 3, 2), groups=4, strides=3)
+    assert choose("auto", "output", geometry, "cuda").method == "xla"
+    assert not choose("auto", "input_grad", geometry, "cuda").by_phases
+
+
+@pytest.mark.parametrize(
+    ("kernel", "facts", "split"),
+    [
+        ((3, 4), {"strides": (1, 2)}, (False, True, False)),
+        ((3, 3), {"strides": 2}, (False, False, False)),
+        ((2, 2), {"strides": 2}, (False, True, False)),
+        ((4, 4), {"input_dilation": 2}, (True, False, True)),
+        ((3, 3), {"input_dilation": 2}, (False, False, True)),
+        ((4, 4), {"input_dilation": 2, "strides": 2}, (False, False, False)),
+        ((4, 4), {"input_dilation": 2, "kernel_dilation": 3}, (False, False, False)),
+    ],
+    ids=lambda value: str(value),
+)
+def test_auto_splits_a_dilated_input_where_it_pays(kernel, facts, split):
+    geometry = Geometry.of((2, 3, 16, 16), (3, 4, *kernel), **facts)
+    names = "output", "input_grad", "param_grad"
+    assert tuple(choose("auto", n, geometry).by_phases for n in names) == split
 
 
 def test_auto_chooses_again_for_the_widened_geometry(monkeypatch):

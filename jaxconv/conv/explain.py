@@ -1,0 +1,153 @@
+"""What `method="auto"` chooses for a convolution, and what that costs."""
+
+import dataclasses
+import functools
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxconv._table import aligned
+from jaxconv.conv import bilinear
+from jaxconv.conv.api import Padding, Sizes, prepared
+from jaxconv.conv.choose import METHODS, Choice, Method, choose
+from jaxconv.conv.dtypes import PrecisionLike
+from jaxconv.conv.geometry import Geometry
+from jaxconv.conv.operands import Operand, shape_of
+from jaxconv.conv.phases import phases
+
+_MAPS: dict[str, tuple[Operand, Operand, Operand]] = {
+    "output": ("x", "w", "g"),
+    "input_grad": ("g", "w", "x"),
+    "param_grad": ("x", "g", "w"),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class MapPlan:
+    """How one map is computed."""
+
+    map: str
+    choice: Choice
+    flops: int  # multiplications and additions
+    bytes: int  # of both operands and the result
+    temporary_bytes: int  # beside them, at the most at any one time
+    relative_error: float | None  # of the sum of sizes, at the most; None: exact
+
+
+@dataclasses.dataclass(frozen=True)
+class Explanation:
+    """How the three maps are computed; `print` shows it."""
+
+    geometry: Geometry
+    dtype: str
+    platform: str
+    plans: tuple[MapPlan, ...]
+
+    def __str__(self) -> str:
+        """Return a table, and the reasons."""
+        g = self.geometry
+        header = ("map", "method", "MFLOP", "MB", "temporary MB", "error bound")
+        shapes = f"x {list(g.x_shape)}, w {list(g.w_shape)}, output {list(g.out_shape)}"
+        return "\n".join(
+            [
+                f"{shapes}, {self.dtype}, {self.platform}",
+                *aligned([header, *map(_cells, self.plans)], left=2),
+                *(f"{plan.map}: {plan.choice.reason}" for plan in self.plans),
+            ]
+        )
+
+
+def explain(
+    x: Any,
+    w: Any,
+    *,
+    strides: Sizes = 1,
+    padding: Padding = "SAME",
+    input_dilation: Sizes = 1,
+    kernel_dilation: Sizes = 1,
+    groups: int = 1,
+    method: Method = "auto",
+    precision: PrecisionLike = None,
+) -> Explanation:
+    """Say what computes `conv(x, w, ...)` and its two gradients here, and why.
+
+    Nothing is run; the temporary memory is what the compiler says that it plans.
+
+    Args:
+      x: the input, or anything with its `shape` and `dtype`.
+      w: the filters, likewise.
+      strides: like the other arguments, as in `conv`.
+      padding: see `conv`.
+      input_dilation: see `conv`.
+      kernel_dilation: see `conv`.
+      groups: see `conv`.
+      method: see `conv`.
+      precision: see `conv`.
+
+    Returns:
+      What `print` shows as a table: for each map the method, millions of floating-point
+      operations, megabytes of operands and result, of temporary memory, and the largest
+      possible rounding error, relative to the sum of the products' sizes.
+
+    Raises:
+      ValueError: the arguments do not fit each other.
+
+    >>> found = explain(jnp.ones((8, 16, 9, 9)), jnp.ones((16, 4, 3, 3)))
+    >>> [(plan.map, plan.choice.method) for plan in found.plans]
+    [('output', 'xla'), ('input_grad', 'xla'), ('param_grad', 'xla')]
+    """
+    dtype = jnp.result_type(x.dtype, w.dtype)
+    geometry, _, facts = prepared(
+        "explain",
+        x.shape,
+        w.shape,
+        strides=strides,
+        padding=padding,
+        input_dilation=input_dilation,
+        kernel_dilation=kernel_dilation,
+        groups=groups,
+        padding_mode="zeros",
+        method=method,
+        precision=precision,
+    )
+    platform = jax.default_backend()
+    plans = tuple(_plan(name, facts, dtype, platform) for name in _MAPS)
+    return Explanation(geometry, str(dtype), platform, plans)
+
+
+def _plan(name: str, facts: dict[str, Any], dtype: Any, platform: str) -> MapPlan:
+    geometry = facts["geometry"]
+    choice = choose(facts["method"], name, geometry, platform)
+    operands = [
+        jax.ShapeDtypeStruct(shape_of(operand, geometry), dtype)
+        for operand in _MAPS[name]
+    ]
+    run = jax.jit(functools.partial(getattr(bilinear, name), **facts))
+    memory: Any = run.lower(*operands[:2]).compile().memory_analysis()
+    bound = None
+    if jnp.issubdtype(dtype, jnp.inexact):
+        bound = METHODS[choice.method]._rounding(name, geometry, dtype).relative
+    return MapPlan(
+        map=name,
+        choice=choice,
+        flops=_flops(name, geometry, choice),
+        bytes=sum(math.prod(a.shape) * a.dtype.itemsize for a in operands),
+        temporary_bytes=memory.temp_size_in_bytes,
+        relative_error=bound,
+    )
+
+
+def _flops(name: str, geometry: Geometry, choice: Choice) -> int:
+    if not choice.by_phases:
+        return geometry.flops
+    made = geometry.of_input_grad if name == "input_grad" else geometry
+    return sum(len(starts) * own.flops for own, starts in phases(made).items())
+
+
+def _cells(plan: MapPlan) -> tuple[str, ...]:
+    method = plan.choice.method + (", by phases" if plan.choice.by_phases else "")
+    bound = "exact" if plan.relative_error is None else f"{plan.relative_error:.1e}"
+    sizes = (f"{n / 2**20:,.1f}" for n in (plan.bytes, plan.temporary_bytes))
+    return plan.map, method, f"{plan.flops / 1e6:,.1f}", *sizes, bound
