@@ -1,0 +1,142 @@
+"""The benchmark: who is timed computes the same, and what is timed is reported."""
+
+import json
+import runpy
+import sys
+
+import jax
+import numpy as np
+import pytest
+
+from jaxconv.check.problems import parse_problem
+from tests import reference
+
+LINES = {
+    "strided, groups": "g2mb2ic4oc6ih7iw5kh3kw2sh2ph1",
+    "transposed": "mb2ic3oc4ih5iw4kh4kw3zh1zw1ph2pw1",
+}
+
+
+@pytest.fixture
+def suite(monkeypatch):
+    """The script's own modules, with small layers."""
+    monkeypatch.syspath_prepend("scripts")
+    import _suite
+
+    small = {name: (line, True) for name, line in LINES.items()}
+    monkeypatch.setattr(_suite, "LAYERS", small)
+    return _suite
+
+
+def as_channels_first(array, layout, filters=False):
+    if layout == "NCHW":
+        return np.asarray(array)
+    return (
+        np.moveaxis(array, (-2, -1), (0, 1)) if filters else np.moveaxis(array, -1, 1)
+    )
+
+
+def test_every_contestant_computes_the_same(suite):
+    for layer in suite.layers(quick=False):
+        rng = np.random.default_rng(0)
+        given = layer.operands(rng)
+        given = {key: np.round(4 * array) for key, array in given.items()}
+        plain = {
+            key: as_channels_first(array, layer.layout, key == "w")
+            for key, array in given.items()
+        }
+        expected = {
+            "output": reference.output(plain["x"], plain["w"], layer.geometry),
+            "input_grad": reference.input_grad(plain["g"], plain["w"], layer.geometry),
+            "param_grad": reference.param_grad(plain["x"], plain["g"], layer.geometry),
+        }
+        for name, maps in suite.contestants(layer, methods=True).items():
+            arrays = [jax.numpy.asarray(given[key]) for key in "xwg"]
+            three = maps["all three"](*arrays)
+            for which, together in zip(expected, three, strict=True):
+                for found in (maps[which](*arrays), together):
+                    found = as_channels_first(
+                        found, layer.layout, which == "param_grad"
+                    )
+                    np.testing.assert_array_equal(
+                        found, expected[which], f"{layer.key}, {name}, {which}"
+                    )
+
+
+def test_torch_computes_the_same_sizes(suite):
+    torch = pytest.importorskip("torch")
+    for layer in suite.layers(quick=False):
+        maps, tensor = suite.of_torch(layer)
+        given = layer.operands(np.random.default_rng(0))
+        x, w, g = (tensor(given[key], key) for key in "xwg")
+        y = maps["output"](x, w, g)
+        assert tuple(y.shape) == layer.geometry.out_shape
+        if layer.name == "strided, groups":
+            ours = suite.contestants(layer, methods=False)["lax"]["output"](
+                *(jax.numpy.asarray(given[key]) for key in "xwg")
+            )
+            ours = torch.from_numpy(np.array(as_channels_first(ours, layer.layout)))
+            torch.testing.assert_close(y, ours)
+
+
+def test_every_layer_of_the_suite_is_a_convolution():
+    sys.path.insert(0, "scripts")
+    import _suite
+
+    sys.path.remove("scripts")
+    assert {len(parse_problem(line).space) for line, _ in _suite.LAYERS.values()} == {
+        1, 2, 3,
+    }  # fmt: skip
+
+
+def test_ratios_are_medians_over_rounds(suite):
+    import _timing
+
+    ours = _timing.Timing(np.array([1.0, 2.0, 4.0]))
+    theirs = _timing.Timing(np.array([3.0, 4.0, 20.0]))
+    assert ours.median == 2000
+    assert ours.times_faster_than(theirs) == 3
+
+
+def test_contestants_take_turns_on_fresh_inputs(suite):
+    import _timing
+
+    calls = []
+    timings = _timing.alternate(
+        {name: lambda i, name=name: calls.append((name, i)) for name in "ab"},
+        {name: [(0,), (1,), (2,)] for name in "ab"},
+        seconds=0,
+        wait=lambda result: None,
+    )
+    assert {len(timing.seconds) for timing in timings.values()} == {5}
+    assert {(name, i) for name in "ab" for i in range(3)} == set(calls)
+
+
+def run_script(monkeypatch, *arguments):
+    monkeypatch.setattr(sys, "argv", ["scripts/bench.py", *arguments])
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    with pytest.raises(SystemExit) as stop:
+        runpy.run_path("scripts/bench.py", run_name="__main__")
+    return stop.value.code
+
+
+def test_the_script_reports_every_cell(suite, monkeypatch, capsys, tmp_path):
+    files = [tmp_path / "found.json", tmp_path / "found.md"]
+    options = [f"--json={files[0]}", f"--markdown={files[1]}", "--seconds=0"]
+    assert run_script(monkeypatch, "ops", "--only=transposed", *options) == 0
+    shown = capsys.readouterr().out
+    assert "times faster than lax: geometric mean" in shown
+    found = json.loads(files[0].read_text())
+    assert len(found["rows"]) == 2 * 4
+    assert all(row["ratio to lax"] > 0 for row in found["rows"])
+    assert found["where"]["jax"] == jax.__version__
+    assert "| transposed, NHWC |" in files[1].read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [((), "usage: bench.py ops"), (("ops", "--only=none"), "no layer has 'none'")],
+)
+def test_a_bad_argument_is_code_2(arguments, words, suite, monkeypatch, capsys):
+    assert run_script(monkeypatch, *arguments) == 2
+    assert words in capsys.readouterr().err
