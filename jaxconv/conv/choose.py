@@ -16,6 +16,7 @@ Method = Literal["auto", "im2col", "loops", "taps", "xla"]
 
 
 _MOST_PATCHES = 2**26  # numbers in the patches of one image: 256 MB of float32
+_MOST_PHASES = 256  # of a dilated input: each is sliced, and all take time to compile
 
 
 class Algorithm(Protocol):
@@ -87,7 +88,8 @@ def choose(
     best, pays = _for_output, _phases_are_even(made)
     if map_name == "param_grad":
         best, pays = _for_param_grad, True
-    if not (pays and has_phases(made) and phases(made)):
+    few = math.prod(made.input_dilation) <= _MOST_PHASES
+    if not (pays and few and has_phases(made) and phases(made)):
         return best(made)
     choice = best(next(iter(phases(made))))
     return Choice(choice.method, f"in phases, without zeros; {choice.reason}", True)

@@ -228,6 +228,7 @@ def test_auto_takes_what_the_device_ships_elsewhere():
         ((4, 4), {"input_dilation": 2}, (True, False, True)),
         ((3, 3), {"input_dilation": 2}, (False, False, True)),
         ((4, 4), {"input_dilation": 2, "strides": 2}, (False, False, False)),
+        ((34, 34), {"input_dilation": 17, "padding": 40}, (False, False, False)),
         ((4, 4), {"input_dilation": 2, "kernel_dilation": 3}, (False, False, False)),
     ],
     ids=lambda value: str(value),
