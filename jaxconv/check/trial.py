@@ -42,6 +42,8 @@ class Trial:
         self.maps = maps
         self.dtype = jnp.dtype(dtype)
         self.digits = jnp.finfo(self.dtype).nmant + 1
+        # Below the normal numbers a result is rounded to a multiple of this.
+        self.smallest = float(jnp.finfo(self.dtype).smallest_subnormal)
         self.rounding = rounding or self._of_counted_products
         self.rng = np.random.default_rng(seed)
         self.rows: list[Row] = []
@@ -111,7 +113,8 @@ class Trial:
             return 0.0
         sizes = {key: np.abs(a) for key, a in operands.items()}
         total = larger * np.abs(self.run(name, **sizes))
-        return stated.relative * (total if stated.to == "sum" else _largest(total))
+        size = total if stated.to == "sum" else _largest(total)
+        return stated.relative * size + self.smallest
 
     def _of_counted_products(self, name: str) -> Rounding:
         return of_products(int(self.terms[name]), self.dtype)
