@@ -55,7 +55,7 @@ def main() -> int:
 
 
 def ops(settings: Ops) -> int:
-    """Time every layer; print a table as they come."""
+    """Time every layer; print a table, and write what is asked for."""
     from _suite import layers
     from _timing import circumstances
     from rich.progress import track

@@ -26,6 +26,7 @@ from jaxconv.conv.padding import pad_input
 from jaxconv.conv.rounding import Rounding, of_sum
 
 DTYPES = ("float32", "bfloat16", "float16", "float64", "complex64", "complex128")
+EVERY_METHOD = ("auto", *METHODS)
 _WIDE = ("float64", "complex128")
 
 
@@ -53,10 +54,10 @@ def parse_case(text: str) -> list[Case]:
     ['taps/float32/7/mb2ic3oc4iw9kw3']
     """
     *words, line = text.split("/")
-    methods, dtype, seed = ["auto", *METHODS], "float32", 0
+    methods, dtype, seed = EVERY_METHOD, "float32", 0
     for word in words:
-        if word in ("auto", *METHODS):
-            methods = [word]
+        if word in EVERY_METHOD:
+            methods = (word,)
         elif word in DTYPES:
             dtype = word
         elif word.isdecimal():

@@ -8,13 +8,11 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxconv.check.cases import DTYPES, Case, check_case
+from jaxconv.check.cases import DTYPES, EVERY_METHOD, Case, check_case
 from jaxconv.check.problems import GRID, parse_problem, random_geometry
 from jaxconv.check.report import Failure, Report
 from jaxconv.check.trial import FORM
-from jaxconv.conv.choose import METHODS
 
-_METHODS = ("auto", *METHODS)
 _BETWEEN_CLEARINGS = 50  # cases: each program holds memory maps, of which few are given
 
 
@@ -24,7 +22,7 @@ def grid_cases(seed: int = 0) -> list[Case]:
         Case(method, dtype, seed, parse_problem(line))
         for line in GRID
         for dtype in DTYPES
-        for method in _METHODS
+        for method in EVERY_METHOD
     ]
 
 
@@ -35,7 +33,7 @@ def random_cases(seed: int = 0) -> Iterator[Case]:
         geometry = random_geometry(rng)
         dtype = "float32" if rng.random() < 0.5 else str(rng.choice(DTYPES[1:]))
         own = int(rng.integers(10**6))
-        yield from (Case(method, dtype, own, geometry) for method in _METHODS)
+        yield from (Case(method, dtype, own, geometry) for method in EVERY_METHOD)
 
 
 @dataclasses.dataclass

@@ -76,26 +76,35 @@ def _axis(r: int, size: int, k: int, out: int, pads: tuple[int, int], a: int) ->
 
 def output(run: Run, x: Array, w: Array, geometry: Geometry) -> Array:
     """Convolve each phase and put its outputs in their places."""
-    steps = geometry.input_dilation
-    found: dict[Shape, Array] = {}
-    for own, starts in phases(geometry).items():
-        filters = _joined([_every(w, tap, steps) for _, tap in starts], geometry)
-        y = run(x, filters, own.widen("co", len(starts)))
-        parts = _parted(y, len(starts), geometry)
-        found |= {at: part for (at, _), part in zip(starts, parts, strict=True)}
-    return _interleave(found, geometry.out_shape, steps, x)
+    return _each(run, x, w, geometry, geometry.out_shape, read=1, written=0)
 
 
 def param_grad(run: Run, x: Array, g: Array, geometry: Geometry) -> Array:
     """Put the gradient of each phase's taps in their places."""
+    return _each(run, x, g, geometry, geometry.w_shape, read=0, written=1)
+
+
+def _each(
+    run: Run,
+    x: Array,
+    other: Array,
+    geometry: Geometry,
+    shape: Shape,
+    read: int,
+    written: int,
+) -> Array:
+    """Run every phase on its places of `other` and write to its places of the result.
+
+    `read` and `written` say which places: 0 for outputs, 1 for taps.
+    """
     steps = geometry.input_dilation
     found: dict[Shape, Array] = {}
     for own, starts in phases(geometry).items():
-        grads = _joined([_every(g, at, steps) for at, _ in starts], geometry)
-        grad = run(x, grads, own.widen("co", len(starts)))
-        parts = _parted(grad, len(starts), geometry)
-        found |= {tap: part for (_, tap), part in zip(starts, parts, strict=True)}
-    return _interleave(found, geometry.w_shape, steps, x)
+        cut = _joined([_every(other, start[read], steps) for start in starts], geometry)
+        result = run(x, cut, own.widen("co", len(starts)))
+        parts = _parted(result, len(starts), geometry)
+        found |= {s[written]: part for s, part in zip(starts, parts, strict=True)}
+    return _interleave(found, shape, steps, x)
 
 
 def _every(array: Array, starts: Shape, steps: Shape) -> Array:
