@@ -5,6 +5,7 @@ under every caller. What the arguments mean, which are refused and by which type
 exception, lax itself decides: each call is checked by its rules first.
 """
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,7 +18,7 @@ from jax.typing import DTypeLike
 from jaxconv._lax_rules import LAX, check, dimension_numbers_of
 from jaxconv.conv import bilinear
 from jaxconv.conv.arguments import dilate
-from jaxconv.conv.choose import choose
+from jaxconv.conv.choose import choose, refusal
 from jaxconv.conv.dtypes import as_precision
 from jaxconv.conv.geometry import Geometry
 
@@ -123,6 +124,8 @@ def serve(
 ) -> tuple[Array, str]:
     """Run a call of the lax function `name`, its further arguments in `given`.
 
+    A method that does not serve it makes way for "auto".
+
     Returns:
       The result, and the method that computed it.
     """
@@ -140,7 +143,12 @@ def serve(
         x = jnp.moveaxis(x.reshape(blocks, n // blocks, c, *space), 0, 1)
         x, groups = x.reshape(n // blocks, blocks * c, *space), blocks
     dtype = jnp.int32 if result.dtype == bool else result.dtype
-    geometry = _geometry(name, x.shape, w.shape, groups, given)
+    geometry = dataclasses.replace(
+        _geometry(name, x.shape, w.shape, groups, given),
+        channels_last=x.ndim > 2 and spec.lhs_spec[1] == x.ndim - 1,
+    )
+    if refusal(method, geometry, dtype):
+        method = "auto"
     y = bilinear.output(
         x.astype(dtype),
         w.astype(dtype),
@@ -149,9 +157,8 @@ def serve(
         precision=as_precision(given.get("precision"), name),
     )
     y = y != 0 if result.dtype == bool else y  # a sum of "and" is an "or"
-    return y.transpose(np.argsort(spec.out_spec)), choose(
-        method, "output", geometry
-    ).method
+    chosen = choose(method, "output", geometry, dtype)
+    return y.transpose(np.argsort(spec.out_spec)), chosen.method
 
 
 def _serve_or_pass_on(name: str, lhs: Any, rhs: Any, given: dict[str, Any]) -> Array:

@@ -1,6 +1,7 @@
-"""Time jaxconv beside lax and PyTorch, in one process, in turn: `bench.py ops --help`.
+"""Time jaxconv beside its peers, in one process, in turn: `bench.py ops --help`.
 
-`ops` times the three maps of many layers and the three together, in both layouts.
+`ops` times the three maps of many layers and the three together, in both layouts;
+`train` times the training steps of three models.
 """
 
 import dataclasses
@@ -37,10 +38,29 @@ class Ops:
     """Write the ratios as a table in Markdown."""
 
 
+@dataclasses.dataclass(frozen=True)
+class Train:
+    """Time training steps of the chapter's model, a small ResNet and a MobileNet."""
+
+    quick: bool = False
+    """Under two minutes."""
+    only: str = ""
+    """Only the models with this in their name."""
+    seconds: float = 30.0
+    """For each model."""
+    batch_size: int = 60
+    """Images in each step."""
+    flags: str = ""
+    """XLA_FLAGS for jaxconv and lax alike."""
+    json: Path | None = None
+    """Write every figure to this file."""
+
+
 def main() -> int:
     """Run a benchmark, and return the exit code."""
-    if sys.argv[1:2] != ["ops"]:
-        print("usage: bench.py ops [--help]", file=sys.stderr)
+    kinds: dict[str, tuple[type, Any]] = {"ops": (Ops, ops), "train": (Train, train)}
+    if not sys.argv[1:] or sys.argv[1] not in kinds:
+        print("usage: bench.py {ops,train} [--help]", file=sys.stderr)
         return 2
     flags = [word for word in sys.argv if word.startswith("--flags=")]
     if flags:  # before JAX starts
@@ -50,23 +70,18 @@ def main() -> int:
     os.environ.setdefault("KMP_BLOCKTIME", "0")
     from jaxconv.train.cli import parse
 
-    settings = parse(Ops, sys.argv[2:])
-    return ops(settings)
+    kind, run_it = kinds[sys.argv[1]]
+    return run_it(parse(kind, sys.argv[2:]))
 
 
 def ops(settings: Ops) -> int:
     """Time every layer; print a table, and write what is asked for."""
     from _suite import layers
-    from _timing import circumstances
     from rich.progress import track
 
     from jaxconv.train.cli import fail
 
-    torch = importlib.util.find_spec("torch") is not None
-    where = circumstances(torch)
-    print(", ".join(f"{name} {value}" for name, value in where.items() if value != ""))
-    if not torch:
-        print("PyTorch is not installed and not timed.")
+    where, torch = announce()
     chosen = [one for one in layers(settings.quick) if settings.only in one.key]
     if not chosen:
         return fail(f"--only: no layer has {settings.only!r} in its name", 2)
@@ -86,6 +101,62 @@ def ops(settings: Ops) -> int:
 
         draw(rows, where, settings.png)
     return 0
+
+
+def train(settings: Train) -> int:
+    """Time every model's step; print the epochs that would be, and the ratios."""
+    import _training
+    from _timing import alternate
+
+    from jaxconv.train.cli import fail
+
+    where, torch = announce()
+    chosen = [name for name in _training.INPUTS if settings.only in name]
+    if not chosen:
+        return fail(f"--only: no model has {settings.only!r} in its name", 2)
+    rows: list[dict[str, Any]] = []
+    for model in chosen:
+        steps = _training.contestants(model, settings.batch_size, torch)
+        given = _training.batches(model, settings.batch_size)
+        seconds = settings.seconds / 3 if settings.quick else settings.seconds
+        timings = alternate(steps, dict.fromkeys(steps, given), seconds, float)
+        rows += [
+            {
+                "model": model,
+                "by": name,
+                "step ms": timing.median,
+                "spread ms": timing.spread,
+                "epoch s": timing.median / 1e3 * EPOCH / settings.batch_size,
+                "jaxconv is times faster": timings["jaxconv"].times_faster_than(timing),
+            }
+            for name, timing in timings.items()
+        ]
+        for row in rows[-len(timings) :]:
+            print(
+                f"{model}, {row['by']}: {row['step ms']:.1f} ± "
+                f"{row['spread ms'] / 2:.1f} ms a step, {row['epoch s']:.1f} s an epoch"
+                f" of {EPOCH:,}, jaxconv {row['jaxconv is times faster']:.2f} times"
+                " as fast"
+            )
+    if settings.json is not None:
+        text = json.dumps({"where": where, "rows": rows}, indent=1)
+        settings.json.write_text(text + "\n")
+    return 0
+
+
+EPOCH = 60_000  # images
+
+
+def announce() -> tuple[dict[str, Any], bool]:
+    """Print and return machine, versions and flags; whether PyTorch is there."""
+    from _timing import circumstances
+
+    torch = importlib.util.find_spec("torch") is not None
+    where = circumstances(torch)
+    print(", ".join(f"{name} {value}" for name, value in where.items() if value != ""))
+    if not torch:
+        print("PyTorch is not installed and not timed.")
+    return where, torch
 
 
 def time_layer(layer: Any, settings: Ops, torch: bool) -> list[dict[str, Any]]:

@@ -206,7 +206,7 @@ def _check_linearity(trial: Trial) -> None:
 
 
 def _check_containment(trial: Trial) -> None:
-    """An inf reaches what depends on it, and nothing else."""
+    """An inf reaches what depends on it, and if products are added up, nothing else."""
     sizes = {key: np.abs(value) for key, value in trial.operands.items()}
     for name, operand in (("output", "x"), ("input_grad", "g"), ("param_grad", "x")):
         value = trial.operands[operand]
@@ -215,8 +215,9 @@ def _check_containment(trial: Trial) -> None:
             spoiled[at] = np.inf
             hit = ~np.isfinite(trial.run(name, **{operand: spoiled}))
             one = impulse(value.shape, at)
-            reached = trial.run(name, **sizes | {operand: one}) != 0
-            wrong = np.argwhere(hit != reached)
+            # Whole numbers, none of them 0: what depends on the one is 1 or more.
+            reached = np.abs(trial.run(name, **sizes | {operand: one})) > 0.5
+            wrong = np.argwhere(hit != reached if trial.adds_up else reached & ~hit)
             error = np.inf if len(wrong) else 0.0
             trial.rows.append(Row("inf contained", name, hit.size, error))
             if len(wrong):

@@ -8,6 +8,7 @@ bound that the method states.
 
 import dataclasses
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -20,13 +21,13 @@ from jaxconv.check.problems import parse_problem, problem
 from jaxconv.check.report import Report
 from jaxconv.check.trial import FORM, GRADIENTS, Map, Trial, widen
 from jaxconv.conv import bilinear
-from jaxconv.conv.choose import METHODS, choose
+from jaxconv.conv.choose import ALGORITHMS, check_served, choose, refusal
 from jaxconv.conv.geometry import Geometry
 from jaxconv.conv.padding import pad_input
 from jaxconv.conv.rounding import Rounding, of_sum
 
 DTYPES = ("float32", "bfloat16", "float16", "float64", "complex64", "complex128")
-EVERY_METHOD = ("auto", *METHODS)
+EVERY_METHOD = ("auto", *ALGORITHMS)
 _WIDE = ("float64", "complex128")
 
 
@@ -64,11 +65,27 @@ def parse_case(text: str) -> list[Case]:
             seed = int(word)
         else:
             raise ValueError(
-                f"case: {word!r} in {text!r} is no method ({', '.join(METHODS)}), type "
-                f"({', '.join(DTYPES)}) or seed."
+                f"case: {word!r} in {text!r} is no method ({', '.join(EVERY_METHOD)}), "
+                f"type ({', '.join(DTYPES)}) or seed."
             )
     geometry = parse_problem(line)
-    return [Case(method, dtype, seed, geometry) for method in methods]
+    if len(methods) == 1:
+        check_served(methods[0], geometry, dtype, "case")
+    return cases_of(dtype, seed, geometry, methods)
+
+
+def cases_of(
+    dtype: str,
+    seed: int,
+    geometry: Geometry,
+    methods: Sequence[str] = EVERY_METHOD,
+) -> list[Case]:
+    """Return a case for each of the methods that serve a convolution."""
+    return [
+        Case(method, dtype, seed, geometry)
+        for method in methods
+        if refusal(method, geometry, dtype) is None
+    ]
 
 
 def check_case(case: Case, entries: int = 8) -> Report:
@@ -94,7 +111,8 @@ def check_case(case: Case, entries: int = 8) -> Report:
 
 def stated_rounding(case: Case, name: str) -> Rounding:
     """Return the bound that the method states for a map."""
-    method = METHODS[choose(case.method, name, case.geometry).method]
+    chosen = choose(case.method, name, case.geometry, case.dtype)
+    method = ALGORITHMS[chosen.method]
     return method._rounding(name, case.geometry, case.dtype)
 
 
@@ -105,7 +123,7 @@ def _check_own_derivative(trial: Trial, case: Case) -> None:
     padding in its own derivative otherwise, and misreads it.
     """
     geometry = case.geometry
-    method = METHODS[choose(case.method, "output", geometry).method]
+    method = ALGORITHMS[choose(case.method, "output", geometry, case.dtype).method]
 
     @jax.jit
     def by_jax(x: Any, w: Any, g: Any) -> Any:

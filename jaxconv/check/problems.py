@@ -9,10 +9,12 @@ padding 1 on every side. For each axis, named d, h and w or the last of these:
     o   outputs                          q   padding after; else what o needs; else p
     d   holes between taps               z   zeros between pixels
 
-With h alone the images are square, as there; the letters q and z are ours.
+`cl1` says that the channels lie last in memory. With h alone the images are square, as
+there; cl, and the letters q and z, are ours.
 Source: oneDNN, "Convolution problem descriptor" of its driver benchdnn.
 """
 
+import dataclasses
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -22,7 +24,7 @@ import numpy as np
 from jaxconv.conv.geometry import Geometry
 
 _AXES = "dhw"
-_FIELD = re.compile(r"(mb|ic|oc|g|[ikospqdz][dhw])(-?\d+)_?")
+_FIELD = re.compile(r"(mb|ic|oc|cl|g|[ikospqdz][dhw])(-?\d+)_?")
 
 # Each has what another lacks: strides, sides, dilations, groups, axes, no pixels.
 GRID = (
@@ -40,6 +42,8 @@ GRID = (
     "mb2ic2oc3id4ih3iw5kd2kh1kw3sh2sw2pd1pw1",
     "mb3ic2oc4",
     "mb4ic5oc6ih1iw1kh1kw1",
+    "g4mb4ic4oc4ih6iw5kh3kw2sh2ph1cl1",
+    "g2mb4ic4oc6ih5iw6kh2kw3dh1ph1cl1",
 )
 
 
@@ -66,6 +70,7 @@ def parse_problem(text: str) -> Geometry:
         "mb",
         "ic",
         "oc",
+        "cl",
         "g",
         *(f"{field}{axis}" for field in "ikospqdz" for axis in axes),
     }
@@ -87,7 +92,7 @@ def parse_problem(text: str) -> Geometry:
     space, kernel, strides, padding, holes, zeros = (
         zip(*settings, strict=True) if settings else [()] * 6
     )
-    return Geometry.of(
+    geometry = Geometry.of(
         (fields.get("mb", 2), fields["ic"], *space),
         (fields["ic"] // groups, fields["oc"], *kernel),
         strides=strides,
@@ -97,6 +102,7 @@ def parse_problem(text: str) -> Geometry:
         groups=groups,
         caller=f"problem {text!r}",
     )
+    return dataclasses.replace(geometry, channels_last=bool(fields.get("cl")))
 
 
 def _axis_settings(fields: dict[str, int], axis: str) -> tuple[Any, ...]:
@@ -140,12 +146,13 @@ def problem(geometry: Geometry) -> str:
     ]
     head = f"g{g.groups}" if g.groups > 1 else ""
     head += f"mb{g.n}ic{g.groups * g.ci}oc{g.groups * g.co}"
-    return head + "".join(
+    settings = "".join(
         f"{field}{name}{value}"
         for field, values, usual in columns
         for name, value, other in zip(names, values, usual, strict=True)
         if value != other
     )
+    return head + settings + ("cl1" if g.channels_last else "")
 
 
 def random_geometry(rng: np.random.Generator) -> Geometry:
@@ -165,7 +172,7 @@ def random_geometry(rng: np.random.Generator) -> Geometry:
             settings.append((size, k, stride, (low, high), gap, spread))
     columns = [tuple(column) for column in zip(*settings, strict=True)] or [()] * 6
     space, kernel, strides, padding, gaps, spreads = columns
-    return Geometry.of(
+    geometry = Geometry.of(
         (int(rng.integers(1, 6)), groups * ci, *space),
         (ci, groups * co, *kernel),
         strides=strides,
@@ -174,3 +181,5 @@ def random_geometry(rng: np.random.Generator) -> Geometry:
         kernel_dilation=spreads,
         groups=groups,
     )
+    last = bool(rng.random() < 0.3)  # in memory
+    return dataclasses.replace(geometry, channels_last=last)

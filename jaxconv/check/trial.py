@@ -1,5 +1,6 @@
 """One run of the checks: the operands drawn, the maps called, what is written down."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -111,10 +112,19 @@ class Trial:
         exact = stated.to == "sum" and products <= 2.0**self.digits
         if exact and all(np.array_equal(a, np.rint(a)) for a in changed.values()):
             return 0.0
+        if stated.to == "norms":
+            a, b, _ = FORM[name]
+            norms = [float(np.linalg.norm(operands[key])) for key in (a, b)]
+            return stated.relative * larger * math.prod(norms) + self.smallest
         sizes = {key: np.abs(a) for key, a in operands.items()}
         total = larger * np.abs(self.run(name, **sizes))
         size = total if stated.to == "sum" else _largest(total)
         return stated.relative * size + self.smallest
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether the maps add up products, element by element."""
+        return all(self.rounding(name).to == "sum" for name in FORM)
 
     def _of_counted_products(self, name: str) -> Rounding:
         return of_products(int(self.terms[name]), self.dtype)

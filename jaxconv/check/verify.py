@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxconv.check.cases import DTYPES, EVERY_METHOD, Case, check_case
+from jaxconv.check.cases import DTYPES, Case, cases_of, check_case
 from jaxconv.check.problems import GRID, parse_problem, random_geometry
 from jaxconv.check.report import Failure, Report
 from jaxconv.check.trial import FORM
@@ -19,10 +19,10 @@ _BETWEEN_CLEARINGS = 50  # cases: each program holds memory maps, of which few a
 def grid_cases(seed: int = 0) -> list[Case]:
     """Every method and type on every convolution of the grid."""
     return [
-        Case(method, dtype, seed, parse_problem(line))
+        case
         for line in GRID
         for dtype in DTYPES
-        for method in EVERY_METHOD
+        for case in cases_of(dtype, seed, parse_problem(line))
     ]
 
 
@@ -33,7 +33,7 @@ def random_cases(seed: int = 0) -> Iterator[Case]:
         geometry = random_geometry(rng)
         dtype = "float32" if rng.random() < 0.5 else str(rng.choice(DTYPES[1:]))
         own = int(rng.integers(10**6))
-        yield from (Case(method, dtype, own, geometry) for method in EVERY_METHOD)
+        yield from cases_of(dtype, own, geometry)
 
 
 @dataclasses.dataclass

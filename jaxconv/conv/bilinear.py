@@ -24,7 +24,7 @@ from jax.lax import Precision
 from jax.sharding import NamedSharding, PartitionSpec
 
 from jaxconv.conv import phases
-from jaxconv.conv.choose import METHODS, choose
+from jaxconv.conv.choose import ALGORITHMS, check_served, choose
 from jaxconv.conv.geometry import Geometry
 from jaxconv.conv.meshes import placed_by_compiler, vary_alike
 from jaxconv.conv.operands import (
@@ -66,6 +66,7 @@ def _bind(
 
     On an explicit mesh the compiler places the work, and the batch stays where it was.
     """
+    check_served(method, geometry, a.dtype, "jaxconv")
     a, b = vary_alike(a, b)
     bind = functools.partial(
         primitive.bind, geometry=geometry, method=method, precision=precision
@@ -88,9 +89,9 @@ def _run(
     """Compute a map by its method; sums over nothing are 0."""
     if geometry.is_empty:
         return vary_alike(jnp.zeros(shape_of(result, geometry), a.dtype), a)[0]
-    choice = choose(method, name, geometry, platform)
+    choice = choose(method, name, geometry, a.dtype, platform)
     if not choice.by_phases:
-        algorithm = METHODS[choice.method]
+        algorithm = ALGORITHMS[choice.method]
         return getattr(algorithm, f"_{name}")(a, b, geometry, precision)
     facts: dict[str, Any] = {
         "method": method,

@@ -3,19 +3,23 @@
 import math
 from typing import Literal, NamedTuple, Protocol, get_args
 
+import jax.numpy as jnp
 from jax import Array
 from jax.lax import Precision
 from jax.typing import DTypeLike
 
-from jaxconv.conv import im2col, loops, taps, xla
+from jaxconv.conv import fft, im2col, loops, taps, winograd, xla
 from jaxconv.conv.geometry import Geometry
 from jaxconv.conv.phases import has_phases, phases
 from jaxconv.conv.rounding import Rounding
 
-Method = Literal["auto", "im2col", "loops", "taps", "xla"]
+Method = Literal[
+    "auto", "fft", "im2col", "loops", "taps", "winograd", "winograd4", "xla"
+]
 
-
-_MOST_PATCHES = 2**26  # numbers in the patches of one image: 256 MB of float32
+_MOST_NUMBERS = 2**26  # in one image's patches or all transforms: 256 MB of float32
+_MOST_UNROLLED = 64  # taps that are added up in one pass; transforms are for more
+_LARGEST_ERROR = 1e-4  # relative, that a method may have which does not add up products
 _MOST_PHASES = 256  # of a dilated input: each is sliced, and all take time to compile
 
 
@@ -44,12 +48,24 @@ class Algorithm(Protocol):
     ) -> Rounding: ...
 
 
-METHODS: dict[str, Algorithm] = {
+class Transform(Algorithm, Protocol):
+    """A method that serves some convolutions only."""
+
+    def _refusal(self, geometry: Geometry, dtype: DTypeLike) -> str | None: ...
+
+
+METHODS: dict[str, Algorithm] = {  # that add up products, as they are written down
     "im2col": im2col,
     "loops": loops,
     "taps": taps,
     "xla": xla,
 }
+TRANSFORMS: dict[str, Transform] = {
+    "fft": fft,
+    "winograd": winograd.F2,
+    "winograd4": winograd.F4,
+}
+ALGORITHMS: dict[str, Algorithm] = {**METHODS, **TRANSFORMS}
 
 
 def check_method(method: str, caller: str) -> str:
@@ -64,6 +80,30 @@ def check_method(method: str, caller: str) -> str:
     return method
 
 
+def refusal(method: str, geometry: Geometry, dtype: DTypeLike) -> str | None:
+    """Return why `method` does not serve a convolution; None if it does."""
+    if method not in TRANSFORMS or geometry.is_empty:
+        return None
+    return TRANSFORMS[method]._refusal(geometry, dtype)
+
+
+def check_served(
+    method: str, geometry: Geometry, dtype: DTypeLike, caller: str
+) -> None:
+    """Raise unless `method` serves a convolution.
+
+    Raises:
+      ValueError: it does not; the message says why, and which does.
+    """
+    why = refusal(method, geometry, dtype)
+    if why is not None:
+        raise ValueError(
+            f'{caller}: method "{method}" does not serve x {geometry.x_shape} with w '
+            f"{geometry.w_shape} (in // groups, out, *kernel): {why}. Use "
+            'method="auto" or "im2col".'
+        )
+
+
 class Choice(NamedTuple):
     """Which method computes a map, and why."""
 
@@ -73,7 +113,11 @@ class Choice(NamedTuple):
 
 
 def choose(
-    method: str, map_name: str, geometry: Geometry, platform: str = "cpu"
+    method: str,
+    map_name: str,
+    geometry: Geometry,
+    dtype: DTypeLike,
+    platform: str = "cpu",
 ) -> Choice:
     """Return what computes a map, "auto" resolved: for each kind of layer the fastest.
 
@@ -85,6 +129,8 @@ def choose(
         return Choice("xla", f"the library of the {platform} is fast")
     # An input gradient is the output of another convolution: that is computed.
     made = geometry.of_input_grad if map_name == "input_grad" else geometry
+    if _fft_pays(map_name, geometry, dtype):
+        return Choice("fft", "so many taps that transforms take less work")
     best, pays = _for_output, _phases_are_even(made)
     if map_name == "param_grad":
         best, pays = _for_param_grad, True
@@ -98,11 +144,11 @@ def choose(
 def _for_output(geometry: Geometry) -> Choice:
     if geometry.ci == geometry.co == 1:
         return Choice("taps", "depthwise: element-wise products need no patches")
-    if geometry.ci == 1 and geometry.groups > 1 and geometry.taps <= 64:
+    if geometry.ci == 1 and geometry.groups > 1 and geometry.taps <= _MOST_UNROLLED:
         return Choice("taps", "one input channel a group: element-wise products")
     if geometry.taps == 1:
         return Choice("taps", "one tap: it is a product of matrices")
-    if _patches(geometry) > _MOST_PATCHES:
+    if _patches(geometry) > _MOST_NUMBERS:
         return Choice("xla", "one image's patches would take too much memory")
     if geometry.groups > 1:
         return Choice("im2col", "grouped: XLA's own is slow, products are not")
@@ -112,11 +158,13 @@ def _for_output(geometry: Geometry) -> Choice:
 
 
 def _for_param_grad(geometry: Geometry) -> Choice:
-    if geometry.ci == 1 and geometry.groups > 1 and geometry.taps <= 64:
+    if geometry.ci == 1 and geometry.groups > 1 and geometry.taps <= _MOST_UNROLLED:
         return Choice("taps", "depthwise: whole images are added up, tap by tap")
+    if geometry.channels_last and geometry.taps == geometry.groups == 1:
+        return Choice("taps", "one tap, channels last: it is a product of matrices")
     if geometry.ci == geometry.co == 1:
         return Choice("xla", "depthwise, many taps: XLA's own is fast")
-    if _patches(geometry) > _MOST_PATCHES:
+    if _patches(geometry) > _MOST_NUMBERS:
         return Choice("xla", "one image's patches would take too much memory")
     dense = geometry.groups == 1 and geometry.taps > 1
     if dense and len(geometry.space) == 1:
@@ -125,6 +173,25 @@ def _for_param_grad(geometry: Geometry) -> Choice:
     if dense and len(geometry.space) == 2 and positions <= 2048:
         return Choice("xla", "dense, few positions: XLA's own adds up less often")
     return Choice("im2col", "large products over batch and positions at once")
+
+
+def _fft_pays(map_name: str, geometry: Geometry, dtype: DTypeLike) -> bool:
+    """Return whether transforms are faster, fit, and are exact enough."""
+    if geometry.taps <= _MOST_UNROLLED or dtype != jnp.float32:
+        return False
+    if {*geometry.strides, *geometry.input_dilation, *geometry.kernel_dilation} != {1}:
+        return False
+    pixels = math.prod(geometry.padded)
+    products = geometry.taps * math.prod(geometry.out) / pixels  # for each pixel
+    pairs = (geometry.n, geometry.ci), (geometry.ci, geometry.co)
+    pairs += ((geometry.n, geometry.co),)
+    numbers = pixels * geometry.groups * sum(map(math.prod, pairs))
+    return (
+        products >= (40 if geometry.ci == geometry.co == 1 else 100)
+        and numbers <= _MOST_NUMBERS
+        and refusal("fft", geometry, dtype) is None
+        and fft._rounding(map_name, geometry, dtype).relative < _LARGEST_ERROR
+    )
 
 
 def _patches(geometry: Geometry) -> int:

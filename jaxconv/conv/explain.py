@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jaxconv._table import aligned
 from jaxconv.conv import bilinear
 from jaxconv.conv.api import Padding, Sizes, prepared
-from jaxconv.conv.choose import METHODS, Choice, Method, choose
+from jaxconv.conv.choose import ALGORITHMS, Choice, Method, choose
 from jaxconv.conv.dtypes import PrecisionLike
 from jaxconv.conv.geometry import Geometry
 from jaxconv.conv.operands import Operand, shape_of
@@ -119,7 +119,7 @@ def explain(
 
 def _plan(name: str, facts: dict[str, Any], dtype: Any, platform: str) -> MapPlan:
     geometry = facts["geometry"]
-    choice = choose(facts["method"], name, geometry, platform)
+    choice = choose(facts["method"], name, geometry, dtype, platform)
     operands = [
         jax.ShapeDtypeStruct(shape_of(operand, geometry), dtype)
         for operand in _MAPS[name]
@@ -128,7 +128,7 @@ def _plan(name: str, facts: dict[str, Any], dtype: Any, platform: str) -> MapPla
     memory: Any = run.lower(*operands[:2]).compile().memory_analysis()
     bound = None
     if jnp.issubdtype(dtype, jnp.inexact):
-        bound = METHODS[choice.method]._rounding(name, geometry, dtype).relative
+        bound = ALGORITHMS[choice.method]._rounding(name, geometry, dtype).relative
     return MapPlan(
         map=name,
         choice=choice,

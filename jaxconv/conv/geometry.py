@@ -44,6 +44,8 @@ class Geometry:
     padding: Pads  # (low, high) zeros around the dilated input; negative crops
     input_dilation: Shape  # 1 leaves neighbours together, 2 puts a zero between
     kernel_dilation: Shape
+    # The arrays are axes-exchanged views of (n, *space, channels): a hint for speed.
+    channels_last: bool = False
 
     @classmethod
     def of(

@@ -27,6 +27,19 @@ def split_groups(array: Array, operand: Operand, geometry: Geometry) -> Array:
     return array.reshape(*sizes, *array.shape[2:])
 
 
+def split_stored(array: Array, operand: Operand, geometry: Geometry) -> Array:
+    """Split `x` or `g` as `split_groups`, but keep the axes as they lie in memory.
+
+    Returns (n, groups, channels, *space), or if the geometry says that channels are
+    last (n, *space, groups, channels).
+    """
+    if not geometry.channels_last:
+        return split_groups(array, operand, geometry)
+    sizes = (getattr(geometry, axis) for axis in LEADING[operand][1:])
+    last = jnp.moveaxis(array, 1, -1)
+    return last.reshape(*last.shape[:-1], *sizes)
+
+
 def turned(w: Array, geometry: Geometry) -> Array:
     """Turn the filters by 180 degrees and exchange their channels: co, groups * ci."""
     ws = jnp.flip(split_groups(w, "w", geometry), axis=range(3, w.ndim + 1))

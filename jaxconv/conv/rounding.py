@@ -20,11 +20,12 @@ class Rounding(NamedTuple):
     """The largest error of a map: so many times a size that the operands have.
 
     Sizes: "sum", for each element the sum of its products' sizes, and then sums of
-    small whole numbers are exact; "largest", the largest of these sums.
+    small whole numbers are exact; "largest", the largest of these sums; "norms", the
+    product of both operands' Euclidean norms, which is no smaller.
     """
 
     relative: float
-    to: Literal["sum", "largest"]
+    to: Literal["sum", "largest", "norms"]
 
 
 def unit_roundoff(dtype: DTypeLike) -> float:
@@ -51,10 +52,20 @@ def of_sum(map_name: str, geometry: Geometry, dtype: DTypeLike) -> Rounding:
 
 
 def of_products(n: int, dtype: DTypeLike) -> Rounding:
-    """Bound sums of n products, in any order, that are rounded once more at the end.
+    """Bound sums of n products, in any order, that are rounded once more at the end."""
+    return Rounding(_of_roundings(n + 1, dtype), "sum")
+
+
+def of_norms(roundings: float, dtype: DTypeLike) -> Rounding:
+    """Bound sums of transforms: so many roundings, in units of the norms' product."""
+    return Rounding(_of_roundings(roundings, dtype), "norms")
+
+
+def _of_roundings(n: float, dtype: DTypeLike) -> float:
+    """Return the error of n roundings, one after the other, and a last one.
 
     Short floats are added up in float32. A complex product is two sums of two.
     """
     once = unit_roundoff(accumulator(dtype))
     real = 1 if not jnp.issubdtype(dtype, jnp.complexfloating) else 2 * math.sqrt(2)
-    return Rounding(real * (n + 1) * once + unit_roundoff(dtype), "sum")
+    return real * n * once + unit_roundoff(dtype)

@@ -9,9 +9,11 @@ the dilated and padded input, and `x[p::s]` its pixels `o*s + p*d` for all `o` a
 
 No patch is ever written down. With one input channel in each group (depthwise) the
 products are plain ones, and all the taps make a single pass over the image; otherwise
-each tap is a small product of matrices.
+each tap is a small product of matrices. Where the channels are last in memory they stay
+there: loops then run over channels and not over pixels.
 """
 
+import dataclasses
 import itertools
 
 import jax.numpy as jnp
@@ -23,15 +25,16 @@ from jaxconv.conv.operands import (
     accumulator,
     accumulator_zeros,
     merge_groups,
-    split_groups,
+    split_stored,
     turned,
 )
-from jaxconv.conv.padding import pad_input
+from jaxconv.conv.padding import zero_pad
 from jaxconv.conv.rounding import of_sum
 
 _rounding = of_sum
 
 _UNROLLED = 64  # taps; more take long to compile and run as a loop
+_WORTH_MOVING = 16  # taps; for fewer, channels that come first are left there
 _AT_ONCE = 4  # images whose products are added up in one pass
 
 
@@ -39,27 +42,72 @@ def _output(
     x: Array, w: Array, geometry: Geometry, precision: Precision | None = None
 ) -> Array:
     """Add up the shifted inputs times their weights."""
-    xs = split_groups(pad_input(x, geometry), "x", geometry)
-    ws = split_groups(w, "w", geometry)
-    acc = accumulator(x.dtype)
+    xs = _padded(x, geometry)
+    # *kernel ci groups co: the channels of a tap lie side by side in memory
+    ws = jnp.moveaxis(w, (0, 1), (-2, -1))
+    ws = ws.reshape(*ws.shape[:-1], geometry.groups, geometry.co)
+    if geometry.channels_last:
+        shape = (geometry.n, *geometry.out, geometry.groups * geometry.co)
+        multiply, finish = _times_channels_last, lambda y: jnp.moveaxis(y, -1, 1)
+    else:
+        shape = (geometry.n, geometry.groups, geometry.co, *geometry.out)
+        multiply, finish = _times, merge_groups
 
-    def products(tap):
-        pixels, weights = _shifted(xs, tap, geometry), ws[..., *tap]
-        if geometry.ci == 1:  # (n g 1 *out) times (g co, ones)
-            weights = weights[0].reshape(weights.shape[1:] + (1,) * len(geometry.out))
-            return pixels.astype(acc) * weights.astype(acc)[None]
-        return jnp.einsum(
-            "ngi...,igo->ngo...",
+    def add(tap, total):
+        pixels, weights = _shifted(xs, tap, geometry), ws[tap]
+        return total + multiply(pixels, weights, geometry, precision)
+
+    total = _over_taps(add, accumulator_zeros(shape, x), geometry)
+    return finish(total).astype(x.dtype)
+
+
+def _times(
+    pixels: Array, weights: Array, geometry: Geometry, precision: Precision | None
+) -> Array:
+    """Multiply (n, g, ci, *out) by (ci, g, co) to (n, g, co, *out)."""
+    acc = accumulator(pixels.dtype)
+    if geometry.ci == 1:  # (n g 1 *out) times (g co, ones)
+        weights = weights[0].reshape(weights.shape[1:] + (1,) * len(geometry.out))
+        return pixels.astype(acc) * weights.astype(acc)[None]
+    return jnp.einsum(
+        "ngi...,igo->ngo...",
+        pixels,
+        weights,
+        precision=precision,
+        preferred_element_type=acc,
+    )
+
+
+def _times_channels_last(
+    pixels: Array, weights: Array, geometry: Geometry, precision: Precision | None
+) -> Array:
+    """Multiply (n, *out, g, ci) by (ci, g, co) to (n, *out, g * co).
+
+    The innermost axis must never have length 1: such loops are slow.
+    """
+    acc = accumulator(pixels.dtype)
+    places = pixels.shape[:-2]
+    if geometry.ci == 1:
+        size = (geometry.groups,) if geometry.co == 1 else weights.shape[1:]
+        weights = weights.astype(acc).reshape(*(1 for _ in places), *size)
+        pixels = pixels[..., 0] if geometry.co == 1 else pixels
+        product = pixels.astype(acc) * weights
+    elif geometry.groups == 1:
+        product = jnp.matmul(
+            pixels[..., 0, :],
+            weights[:, 0],
+            precision=precision,
+            preferred_element_type=acc,
+        )
+    else:
+        product = jnp.einsum(
+            "...gi,igo->...go",
             pixels,
             weights,
             precision=precision,
             preferred_element_type=acc,
         )
-
-    shape = (geometry.n, geometry.groups, geometry.co, *geometry.out)
-    zeros = accumulator_zeros(shape, x)
-    total = _over_taps(lambda tap, total: total + products(tap), zeros, geometry)
-    return merge_groups(total).astype(x.dtype)
+    return product.reshape(*places, -1)
 
 
 def _input_grad(
@@ -74,18 +122,23 @@ def _param_grad(
 ) -> Array:
     """Collect at each tap the shifted input times the gradient it was carried to."""
     if geometry.ci == 1 and geometry.taps <= _UNROLLED and geometry.n >= _AT_ONCE:
+        worth_moving = geometry.channels_last or geometry.taps >= _WORTH_MOVING
+        if worth_moving and len(geometry.out) > 1:
+            moved = dataclasses.replace(geometry, channels_last=True)
+            return _param_grad_by_rows(x, g, moved).astype(x.dtype)
         return _param_grad_by_images(x, g, geometry).astype(x.dtype)
-    xs = split_groups(pad_input(x, geometry), "x", geometry)
-    gs = split_groups(g, "g", geometry)
-    acc = accumulator(x.dtype)
+    xs, gs = _padded(x, geometry), split_stored(g, "g", geometry)
+    last, acc = geometry.channels_last, accumulator(x.dtype)
 
     def collect(tap, grad):
+        pixels, grads = _shifted(xs, tap, geometry), gs
+        form = "n...gi,n...go->igo" if last else "ngi...,ngo...->igo"
+        if last and geometry.groups == 1:  # as plain matrices it is faster
+            form = "pgi,po->igo"
+            pixels = pixels.reshape(-1, 1, geometry.ci)
+            grads = grads.reshape(-1, geometry.co)
         product = jnp.einsum(
-            "ngi...,ngo...->igo",
-            _shifted(xs, tap, geometry),
-            gs,
-            precision=precision,
-            preferred_element_type=acc,
+            form, pixels, grads, precision=precision, preferred_element_type=acc
         )
         return grad.at[..., *tap].set(product)
 
@@ -100,10 +153,9 @@ def _param_grad_by_images(x: Array, g: Array, geometry: Geometry) -> Array:
     For one input channel in each group. XLA is slow at summing over the pixels of every
     image, and fast at adding whole images.
     """
+    geometry = dataclasses.replace(geometry, channels_last=False)
     acc = accumulator(x.dtype)
-    xs = split_groups(pad_input(x, geometry), "x", geometry)
-    gs = split_groups(g, "g", geometry)
-    at_once = max(size for size in range(1, _AT_ONCE + 1) if geometry.n % size == 0)
+    tiles = _tiles(_padded(x, geometry), split_stored(g, "g", geometry))
     taps = list(itertools.product(*map(range, geometry.kernel)))
 
     def add(totals, images):
@@ -111,26 +163,77 @@ def _param_grad_by_images(x: Array, g: Array, geometry: Geometry) -> Array:
         return [
             sum(
                 (_shifted(pixels[i : i + 1], tap, geometry)[0] * grads[i])
-                for i in range(at_once)
+                for i in range(len(grads))
             )
             + total
             for tap, total in zip(taps, totals, strict=True)
         ], None
 
-    zero = accumulator_zeros(gs.shape[1:], x)
-    tiles = tuple(array.reshape(-1, at_once, *array.shape[1:]) for array in (xs, gs))
+    zero = accumulator_zeros(tiles[1].shape[2:], x)
     totals, _ = lax.scan(add, [zero] * len(taps), tiles)
     rows = tuple(range(2, zero.ndim - 1))  # first over these: along a row it is slow
     grad = jnp.stack([total.sum(rows) for total in totals], axis=2)
     return grad.reshape(*geometry.w_shape, -1).sum(axis=-1)
 
 
+def _param_grad_by_rows(x: Array, g: Array, geometry: Geometry) -> Array:
+    """Add up the products of one row of a few images at a time, channels last.
+
+    As by whole images, but the sums of all taps are small enough for a core's cache.
+    """
+    acc = accumulator(x.dtype)
+    xs, gs = _padded(x, geometry), split_stored(g, "g", geometry)
+    if geometry.co == 1:  # the innermost axis must not have length 1
+        xs, gs = xs[..., 0], gs[..., 0]
+    once = geometry.once_padded
+    reach = (geometry.kernel[0] - 1) * geometry.kernel_dilation[0] + 1
+    row_of = dataclasses.replace(once, space=(reach, *once.space[1:]))
+    taps = list(itertools.product(*map(range, geometry.kernel)))
+
+    def add(totals, images):
+        pixels, grads = (array.astype(acc) for array in images)
+
+        def add_row(row, totals):
+            start = row * geometry.strides[0]
+            x_rows = lax.dynamic_slice_in_dim(pixels, start, reach, 1)
+            g_row = lax.dynamic_slice_in_dim(grads, row, 1, 1)
+            return [
+                total + _shifted(x_rows, tap, row_of) * g_row
+                for tap, total in zip(taps, totals, strict=True)
+            ]
+
+        return lax.fori_loop(0, geometry.out[0], add_row, totals), None
+
+    tiles = _tiles(xs, gs)
+    zero = accumulator_zeros((tiles[1].shape[1], 1, *gs.shape[2:]), x)
+    totals, _ = lax.scan(add, [zero] * len(taps), tiles)
+    pixels = tuple(range(1 + len(geometry.out)))
+    grad = jnp.stack([total.sum(pixels) for total in totals], axis=-1)
+    return grad.reshape(geometry.w_shape)
+
+
+def _tiles(xs: Array, gs: Array) -> tuple[Array, Array]:
+    """Cut the batch into equal parts of a few images."""
+    n = len(gs)
+    at_once = max(size for size in range(1, _AT_ONCE + 1) if n % size == 0)
+    xs, gs = (array.reshape(-1, at_once, *array.shape[1:]) for array in (xs, gs))
+    return xs, gs
+
+
+def _padded(x: Array, geometry: Geometry) -> Array:
+    """Dilate and pad the input, its channels split, as it lies in memory."""
+    xs = split_stored(x, "x", geometry)
+    behind = 2 if geometry.channels_last else 0
+    pads = geometry.padding + ((0, 0),) * behind
+    return zero_pad(xs, pads, geometry.input_dilation + (1,) * behind)
+
+
 def _shifted(x: Array, tap: tuple, geometry: Geometry) -> Array:
-    """Take for each output the pixel of `x` (n, g, ci, *padded) that `tap` reads."""
+    """Take for each output the pixel of `x` that `tap` reads."""
     axes = zip(
         tap, geometry.kernel_dilation, geometry.strides, geometry.out, strict=True
     )
-    for axis, (p, d, s, o) in enumerate(axes, start=3):
+    for axis, (p, d, s, o) in enumerate(axes, 1 if geometry.channels_last else 3):
         length = (o - 1) * s + 1
         if isinstance(p, int):
             x = lax.slice_in_dim(x, p * d, p * d + length, s, axis)

@@ -7,7 +7,9 @@ from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
+from jax.extend.random import threefry_2x32
 from jax.nn.initializers import Initializer
 
 from jaxconv.conv.api import Padding, conv
@@ -181,10 +183,24 @@ def Dropout(dropout: float) -> Layer:
     def apply(params, x, *, key=None):
         if key is None or keep_prob == 1:
             return x
-        kept = jax.random.bernoulli(key, keep_prob, x.shape)
-        return jnp.where(kept, x / keep_prob, jnp.zeros_like(x))
+        kept = _draw_16_bits(key, x.shape) < np.uint32(threshold)
+        return jnp.where(kept, x * (2**16 / threshold), jnp.zeros_like(x))
 
+    threshold = max(1, round(keep_prob * 2**16))
     return Layer(_no_params, apply, "dropout")
+
+
+def _draw_16_bits(key: Array, shape: tuple[int, ...]) -> Array:
+    """Draw whole numbers below 2**16, two from each word of the generator.
+
+    `jax.random` hashes two words for each number drawn, which in the chapter's model
+    would take longer than the convolution.
+    """
+    size = math.prod(shape)
+    counts = jax.lax.iota(jnp.uint32, -(-size // 2))
+    words = threefry_2x32(jax.random.bits(key, (2,), jnp.uint32), counts)
+    halves = jnp.concatenate([words & np.uint32(0xFFFF), words >> np.uint32(16)])
+    return halves[:size].reshape(shape)
 
 
 def elementwise(function: Callable[[Array], Array], name: str = "elementwise") -> Layer:

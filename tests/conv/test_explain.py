@@ -77,5 +77,5 @@ def test_shapes_that_do_not_fit_are_refused():
 def test_phases_of_a_filter_shorter_than_the_stride_are_products():
     """Cutting an image into patches and back: one tap for each place."""
     geometry = Geometry.of((2, 3, 32, 32), (3, 8, 16, 16), strides=16)
-    choice = choose.choose("auto", "input_grad", geometry)
+    choice = choose.choose("auto", "input_grad", geometry, "float32")
     assert (choice.method, choice.by_phases) == ("taps", True)

@@ -210,13 +210,13 @@ def test_vmap_keeps_the_method(method):
 def test_auto_chooses_for_each_map(shapes, groups, chosen):
     geometry = Geometry.of(*shapes, groups=groups)
     names = "output", "input_grad", "param_grad"
-    assert tuple(choose("auto", n, geometry).method for n in names) == chosen
+    assert tuple(choose("auto", n, geometry, "float32").method for n in names) == chosen
 
 
 def test_auto_takes_what_the_device_ships_elsewhere():
     geometry = Geometry.of((2, 4, 6, 5), (1, 4, 3, 2), groups=4, strides=3)
-    assert choose("auto", "output", geometry, "cuda").method == "xla"
-    assert not choose("auto", "input_grad", geometry, "cuda").by_phases
+    assert choose("auto", "output", geometry, "float32", "cuda").method == "xla"
+    assert not choose("auto", "input_grad", geometry, "float32", "cuda").by_phases
 
 
 @pytest.mark.parametrize(
@@ -236,7 +236,9 @@ def test_auto_takes_what_the_device_ships_elsewhere():
 def test_auto_splits_a_dilated_input_where_it_pays(kernel, facts, split):
     geometry = Geometry.of((2, 3, 16, 16), (3, 4, *kernel), **facts)
     names = "output", "input_grad", "param_grad"
-    assert tuple(choose("auto", n, geometry).by_phases for n in names) == split
+    assert (
+        tuple(choose("auto", n, geometry, "float32").by_phases for n in names) == split
+    )
 
 
 def test_auto_chooses_again_for_the_widened_geometry(monkeypatch):
