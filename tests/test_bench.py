@@ -1,5 +1,6 @@
 """The benchmark: who is timed computes the same, and what is timed is reported."""
 
+import importlib.util
 import json
 import runpy
 import sys
@@ -133,9 +134,40 @@ def test_the_script_reports_every_cell(suite, monkeypatch, capsys, tmp_path):
     assert "| transposed, NHWC |" in files[1].read_text()
 
 
+def test_every_contestant_learns(suite):
+    pytest.importorskip("flax")
+    import _training
+
+    torch = importlib.util.find_spec("torch") is not None
+    model = _training.CHAPTER
+    (images, labels), *_ = _training.batches(model, 8)
+    for name, step in _training.contestants(model, 8, torch).items():
+        losses = [step(images, labels) for _ in range(8)]
+        assert losses[-1] < losses[0] / 2, (name, losses)
+
+
+def test_training_is_reported_as_epochs(suite, monkeypatch, capsys, tmp_path):
+    pytest.importorskip("flax")
+    import _training
+
+    steps = {"jaxconv": lambda x, y: 1.0, "flax": lambda x, y: 1.0}
+    monkeypatch.setattr(_training, "contestants", lambda *_: steps)
+    file = tmp_path / "found.json"
+    options = ["--only=ResNet", "--seconds=0", "--batch-size=30", f"--json={file}"]
+    assert run_script(monkeypatch, "train", *options) == 0
+    rows = json.loads(file.read_text())["rows"]
+    assert [row["by"] for row in rows] == ["jaxconv", "flax"]
+    assert rows[0]["epoch s"] == pytest.approx(rows[0]["step ms"] * 2)
+    assert "small ResNet, flax: " in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
-    [((), "usage: bench.py ops"), (("ops", "--only=none"), "no layer has 'none'")],
+    [
+        ((), "usage: bench.py {ops,train}"),
+        (("ops", "--only=none"), "no layer has 'none'"),
+        (("train", "--only=none"), "no model has 'none'"),
+    ],
 )
 def test_a_bad_argument_is_code_2(arguments, words, suite, monkeypatch, capsys):
     assert run_script(monkeypatch, *arguments) == 2

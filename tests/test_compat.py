@@ -1,6 +1,7 @@
 """The drop-ins against lax: any layout, type and setting, forward, gradients, vmap."""
 
 import functools
+import re
 
 import hypothesis
 import hypothesis.strategies as st
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from jax import lax
 
+import jaxconv
 from jaxconv import compat
 from tests.lax_calls import calls, lax_safely
 
@@ -368,3 +370,29 @@ def test_ranks_of_conv_transpose_are_refused_in_words(kind):
         compat.conv_transpose(
             jnp.ones((5, 4, 3)), jnp.ones((2, 2, 3, 4)), (1, 1), "SAME"
         )
+
+
+@pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
+def test_channels_stay_where_they_lie_in_memory(layout):
+    """A depthwise layer and its gradients; moving the axes would cost more than it."""
+    shape = (4, 6, 6, 8) if layout == "NHWC" else (4, 8, 6, 6)
+    x, w = jnp.ones(shape), jnp.ones((3, 3, 1, 8))
+
+    def run(x, w):
+        return jaxconv.conv_general_dilated(
+            x,
+            w,
+            (1, 1),
+            "SAME",
+            dimension_numbers=(layout, "HWIO", layout),
+            feature_group_count=8,
+        )
+
+    jaxpr = jax.make_jaxpr(run)(x, w)
+    geometries = [e.params["geometry"] for e in jaxpr.eqns if "geometry" in e.params]
+    assert [g.channels_last for g in geometries] == [layout == "NHWC"]
+    if layout == "NHWC":
+        gradients = jax.jit(jax.grad(lambda x, w: run(x, w).sum(), (0, 1)))
+        program = gradients.lower(x, w).compile().as_text()
+        assert "f32[4,6,6,8]" in program
+        assert not re.findall(r"= f32\[4,\S+ transpose\(", program)

@@ -177,15 +177,14 @@ def _for_param_grad(geometry: Geometry) -> Choice:
 
 def _fft_pays(map_name: str, geometry: Geometry, dtype: DTypeLike) -> bool:
     """Return whether transforms are faster, fit, and are exact enough."""
-    if geometry.taps <= _MOST_UNROLLED or dtype != jnp.float32:
+    if geometry.taps <= _MOST_UNROLLED or jnp.dtype(dtype) != jnp.float32:
         return False
     if {*geometry.strides, *geometry.input_dilation, *geometry.kernel_dilation} != {1}:
         return False
     pixels = math.prod(geometry.padded)
     products = geometry.taps * math.prod(geometry.out) / pixels  # for each pixel
-    pairs = (geometry.n, geometry.ci), (geometry.ci, geometry.co)
-    pairs += ((geometry.n, geometry.co),)
-    numbers = pixels * geometry.groups * sum(map(math.prod, pairs))
+    n, ci, co = geometry.n, geometry.ci, geometry.co
+    numbers = pixels * geometry.groups * (n * ci + ci * co + n * co)
     return (
         products >= (40 if geometry.ci == geometry.co == 1 else 100)
         and numbers <= _MOST_NUMBERS

@@ -56,12 +56,12 @@ def of_products(n: int, dtype: DTypeLike) -> Rounding:
     return Rounding(_of_roundings(n + 1, dtype), "sum")
 
 
-def of_norms(roundings: float, dtype: DTypeLike) -> Rounding:
+def of_norms(roundings: int | float, dtype: DTypeLike) -> Rounding:
     """Bound sums of transforms: so many roundings, in units of the norms' product."""
     return Rounding(_of_roundings(roundings, dtype), "norms")
 
 
-def _of_roundings(n: float, dtype: DTypeLike) -> float:
+def _of_roundings(n: int | float, dtype: DTypeLike) -> float:
     """Return the error of n roundings, one after the other, and a last one.
 
     Short floats are added up in float32. A complex product is two sums of two.

@@ -166,7 +166,8 @@ def Dropout(dropout: float) -> Layer:
     """Keep each unit with probability `dropout`, scaled by `1 / dropout`; else zero.
 
     `dropout` is the probability of KEEPING, as in the chapter. Scaling while training
-    keeps the mean, so inference (`key=None`) is the identity.
+    keeps the mean, so inference (`key=None`) is the identity. The probability is
+    rounded to a multiple of 1 / 65,536, and the scale is that of the rounded one.
 
     Raises:
       ValueError: `dropout` is not in (0, 1].

@@ -151,14 +151,14 @@ def test_chapter5_begins_with_glorot_weights_and_no_bias():
 
 
 def test_chapter5_keeps_four_in_five_units():
-    """Ten units of value 1, each seen by an output of its own: kept ones give 1.25."""
+    """Ten units of value 1, each seen by an output of its own: kept ones are scaled."""
     model = nn.models.chapter5()
     _, params = model.init(KEY, (1, 28, 28))
     params["conv1"]["filters"] = jnp.full((1, 32, 5, 5), 100.0)
     params["dense1"]["weights"] = jnp.eye(25088, 10)
     keys, image = jax.random.split(KEY, 100), jnp.ones((1, 1, 28, 28))
     units = jax.vmap(lambda key: model.apply(params, image, key=key))(keys)
-    assert np.unique(units).tolist() == [0, 1.25]
+    assert np.unique(units).tolist() == [0, SCALE]
     # Six standard deviations: 6 * sqrt(0.16 / 1000) < 0.076.
     assert abs(jnp.mean(units > 0) - 0.8) < 0.076
 
@@ -178,13 +178,26 @@ def test_biases_begin_at_zero(layer):
 
 # Dropout
 
+SCALE = float(np.float32(2**16 / round(0.8 * 2**16)))
+
 
 def test_dropout_keeps_four_in_five_and_their_mean():
     x = jnp.ones((100, 1000))
     y = nn.Dropout(0.8).apply({}, x, key=KEY)
-    assert set(np.unique(y).tolist()) == {0.0, 1.25}
+    assert set(np.unique(y).tolist()) == {0.0, SCALE}
     # Six standard deviations of 100,000 draws at 0.8: 6 * sqrt(0.16 / 1e5) < 0.0076.
     assert abs(jnp.mean(y > 0) - 0.8) < 0.0076
+    # Of 50,000 at 0.64: units far apart, which one random word decides, fall alike.
+    both = (y[:50] > 0) & (y[50:] > 0)
+    assert abs(jnp.mean(both) - 0.64) < 0.013
+
+
+def test_dropout_keeps_the_mean_at_any_probability():
+    x = jnp.ones(999_999)  # an odd number of draws
+    for keep_prob in (1e-3, 0.3, 0.5):
+        y = nn.Dropout(keep_prob).apply({}, x, key=KEY)
+        spread = ((1 / keep_prob - 1) / x.size) ** 0.5
+        assert abs(jnp.mean(y) - 1) < 6 * spread
 
 
 def test_dropout_is_the_identity_without_a_key():

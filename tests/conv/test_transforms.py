@@ -1,0 +1,191 @@
+"""Winograd and FFT: held by the checker to the bounds they state, exact where possible.
+
+Their sums are of transformed numbers, so whole numbers are exact only where every
+intermediate is whole: Winograd's filters as multiples of its matrices' denominators.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxconv
+from jaxconv.check.cases import DTYPES, Case, check_case
+from jaxconv.check.problems import parse_problem
+from jaxconv.conv import choose, fft, winograd
+from jaxconv.conv.choose import TRANSFORMS
+from jaxconv.conv.geometry import Geometry
+from tests import reference
+from tests.reference import integers
+
+WINOGRAD = (
+    "mb2ic3oc4ih7iw5kh3kw3ph1qh0pw2",
+    "g2mb2ic4oc6ih6iw9kh3kw3ph-1qh2cl1",
+    "g3mb1ic3oc3iw8kw3pw1",
+)
+LINES = {
+    "fft": (
+        "g2mb3ic4oc6ih7iw5kh3kw2sh2dw1ph1qw2",
+        "mb2ic3oc4ih5iw4kh4kw3zh1zw2ph2qh1pw-1qw3",
+        "mb2ic2oc3id4ih3iw5kd2kh1kw3sh2sw2pd1pw1",
+        "mb3ic2oc4",
+    ),
+    "winograd": WINOGRAD,
+    "winograd4": (WINOGRAD[0], "mb2ic2oc3id5ih4iw6kd3kh3kw3ph1"),
+}
+
+
+@pytest.mark.parametrize(
+    ("method", "line"), [(m, line) for m, lines in LINES.items() for line in lines]
+)
+def test_they_hold_to_their_bounds(method, line):
+    report = check_case(Case(method, "float32", 1, parse_problem(line)), entries=4)
+    assert report.ok, str(report)
+
+
+@pytest.mark.parametrize(
+    ("method", "dtype"),
+    [
+        *(("fft", dtype) for dtype in DTYPES[1:]),
+        ("winograd", "bfloat16"),
+        ("winograd4", "complex64"),
+    ],
+)
+def test_they_do_in_other_types(method, dtype):
+    line = WINOGRAD[2]
+    report = check_case(Case(method, dtype, 1, parse_problem(line)), entries=2)
+    assert report.ok, str(report)
+
+
+@pytest.mark.parametrize("method", TRANSFORMS)
+def test_the_checker_sees_a_bound_that_is_too_small(method, monkeypatch):
+    case = Case(method, "float32", 1, parse_problem(WINOGRAD[2]))
+    stated = type(TRANSFORMS[method]) if method != "fft" else fft
+    right = TRANSFORMS[method]._rounding
+
+    def tiny(*arguments):
+        found = right(*arguments[-3:])
+        return found._replace(relative=found.relative / 1e6)
+
+    monkeypatch.setattr(stated, "_rounding", tiny)
+    assert not check_case(case, entries=2).ok
+
+
+@pytest.mark.parametrize(
+    ("tiles", "whole", "line"),
+    [
+        *((winograd.F2, 4, line) for line in WINOGRAD),
+        (winograd.F4, 576, WINOGRAD[0]),
+        (winograd.F4, 24, WINOGRAD[2]),
+    ],
+)
+def test_winograd_is_exact_where_its_numbers_are_whole(tiles, whole, line):
+    """Step by step for F(4, 3): compiled together, a / 24 is multiplied unrounded."""
+    geometry = parse_problem(line)
+    rng = np.random.default_rng(0)
+    x, w, g = (
+        integers(rng, shape)
+        for shape in (geometry.x_shape, geometry.w_shape, geometry.out_shape)
+    )
+    w, g = w * whole, g * whole
+
+    def maps(x, w, g):
+        return (
+            tiles._output(x, w, geometry),
+            tiles._input_grad(g, w, geometry),
+            tiles._param_grad(x, g, geometry),
+        )
+
+    with jax.enable_x64(True):
+        run = jax.jit(maps) if tiles is winograd.F2 else maps
+        found = run(*(jnp.asarray(array, jnp.float64) for array in (x, w, g)))
+    expected = (
+        reference.output(x, w, geometry),
+        reference.input_grad(g, w, geometry),
+        reference.param_grad(x, g, geometry),
+    )
+    for ours, right in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(ours, right)
+
+
+def test_fft_takes_sizes_that_are_products_of_small_primes():
+    sizes = [fft._next_smooth(n) for n in (1, 7, 31, 62, 4001)]
+    assert sizes == [1, 8, 32, 64, 4050]
+
+
+@pytest.mark.parametrize(
+    ("method", "x_shape", "dtype", "settings", "why"),
+    [
+        ("fft", (1, 2, 9), "int32", {}, "floating-point or complex numbers, not int32"),
+        ("fft", (1, 2, *[3] * 4), "float32", {}, "3 spatial axes at the most"),
+        ("winograd", (1, 2, 9), "int8", {}, "floating-point or complex numbers"),
+        ("winograd", (1, 2, 9), "float32", {"strides": 2}, "strides and dilations"),
+        ("winograd4", (1, 2), "float32", {}, "three taps along every axis"),
+    ],
+)  # fmt: skip
+def test_what_they_do_not_serve_is_refused(
+    method, x_shape, dtype, settings, why, our_errors
+):
+    x = jnp.ones(x_shape, dtype)
+    w = jnp.ones((2, 3, *[3] * (len(x_shape) - 2)), dtype)
+    words = f'method "{method}" does not serve.*{why}.*Use method="auto"'
+    with pytest.raises(ValueError, match=words):
+        jaxconv.conv(x, w, method=method, **settings)
+
+
+def test_empty_operands_are_served_by_all():
+    x, w = jnp.ones((0, 2, 9)), jnp.ones((2, 3, 2))
+    for method in TRANSFORMS:
+        assert jaxconv.conv(x, w, method=method).shape == (0, 3, 9)
+
+
+def test_patch_takes_auto_where_the_method_does_not_serve():
+    x, w = jnp.ones((1, 2, 9)), jnp.ones((3, 2, 3))
+    with jaxconv.patch(method="winograd") as report:
+        for stride in (1, 2):
+            jax.lax.conv_general_dilated(x, w, (stride,), "SAME")
+    assert [call.method for call in report.served] == ["winograd", "xla"]
+
+
+LARGE = "g4mb2ic4oc4ih32kh31ph15"
+
+
+@pytest.mark.parametrize(
+    ("line", "dtype", "taken"),
+    [
+        (LARGE, "float32", True),
+        (LARGE, "float64", False),
+        ("mb2ic4oc4ih32kh15ph7", "float32", True),
+        ("mb2ic4oc4ih32kh9ph4", "float32", False),
+        ("g4mb2ic4oc4ih32kh7ph3", "float32", False),
+        ("g4mb2ic4oc4ih62kh31sh2ph15", "float32", False),
+        ("mb1ic3oc8ih224kh16", "float32", True),
+        ("mb1ic3oc8ih16kh16", "float32", False),  # one output
+        ("mb1ic999oc999ih32kh31ph15", "float32", False),  # memory
+    ],
+)
+def test_auto_takes_fft_for_large_filters(line, dtype, taken):
+    geometry = parse_problem(line)
+    for name in ("output", "input_grad", "param_grad"):
+        found = choose.choose("auto", name, geometry, dtype).method
+        assert (found == "fft") == taken, name
+
+
+def test_auto_takes_no_method_whose_bound_is_too_large(monkeypatch):
+    geometry = parse_problem(LARGE)
+    stated = fft._rounding("output", geometry, "float32").relative
+    assert stated < choose._LARGEST_ERROR
+    monkeypatch.setattr(choose, "_LARGEST_ERROR", stated)
+    assert choose.choose("auto", "output", geometry, "float32").method != "fft"
+
+
+def test_large_filters_agree_with_the_plain_sums():
+    geometry = Geometry.of((2, 4, 20, 18), (1, 4, 13, 11), groups=4)
+    rng = np.random.default_rng(0)
+    x, w = (integers(rng, s) for s in (geometry.x_shape, geometry.w_shape))
+    assert choose.choose("auto", "output", geometry, "float32").method == "fft"
+    ours = np.asarray(jaxconv.conv(jnp.asarray(x), jnp.asarray(w), groups=4))
+    bound = fft._rounding("output", geometry, "float32").relative
+    bound *= np.linalg.norm(x) * np.linalg.norm(w)
+    expected = reference.output(x, w, geometry)
+    assert np.abs(ours - expected).max() <= bound < np.abs(expected).max() / 100
