@@ -12,6 +12,7 @@ import dataclasses
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
 from jax.lax import Precision
 
@@ -43,9 +44,7 @@ def _output(
     """
     if geometry.groups > 1 and x.dtype in _DOUBLE:
         return _by_group(x, w, geometry, precision)
-    return _by_lax(
-        x, w, geometry, (0, 1), precision, feature_group_count=geometry.groups
-    )
+    return _by_lax(x, w, geometry, precision, feature_group_count=geometry.groups)
 
 
 def _by_group(
@@ -70,9 +69,11 @@ def _param_grad(
 ) -> Array:
     """Convolve the input, its batch as channels, with the gradient as the filter."""
     own, groups = geometry.of_param_grad, geometry.groups
-    depthwise = geometry.ci == geometry.co == 1 and groups > 1
+    if groups == 1:
+        return _by_lax(x, g, own, precision, exchanged=True)
+    depthwise = geometry.ci == geometry.co == 1
     if depthwise and x.dtype not in _DOUBLE:  # as groups of a batch it is faster
-        return _by_lax(x, g, own, (1, 0), precision, batch_group_count=groups)
+        return _by_lax(x, g, own, precision, exchanged=True, batch_group_count=groups)
     return _output(batch_as_channels(x, geometry), g, own, precision)
 
 
@@ -80,20 +81,28 @@ def _by_lax(
     x: Array,
     w: Array,
     geometry: Geometry,
-    batch_and_channels: tuple[int, int],
     precision: Precision | None,
+    exchanged: bool = False,
     **groups: Any,
 ) -> Array:
-    """Call lax after cropping; `batch_and_channels` says which axes of `x` they are."""
+    """Call lax after cropping; `exchanged` takes the batch for the channels.
+
+    Arrays whose channels are last in memory are given to lax as they lie: it has names
+    for the axes, so that no axis is moved.
+    """
     if any(side < 0 for pair in geometry.padding for side in pair):
         x, geometry = pad_input(x, geometry), geometry.once_padded
-    axes = tuple(range(2, x.ndim))
+    images = filters = tuple(range(x.ndim))  # where each axis lies in memory
+    if geometry.channels_last:
+        images = (0, x.ndim - 1, *range(1, x.ndim - 1))
+        filters = (x.ndim - 2, x.ndim - 1, *range(x.ndim - 2))
+    second, result = (images, filters) if exchanged else (filters, images)
     numbers = lax.ConvDimensionNumbers(
-        (*batch_and_channels, *axes), (1, 0, *axes), (0, 1, *axes)
+        _exchange(images) if exchanged else images, _exchange(second), result
     )
     y = _conv_general_dilated(
-        x,
-        w,
+        x.transpose(np.argsort(images)),
+        w.transpose(np.argsort(second)),
         geometry.strides,
         geometry.padding,
         geometry.input_dilation,
@@ -103,4 +112,9 @@ def _by_lax(
         precision=precision,
         preferred_element_type=jnp.dtype(accumulator(x.dtype)),
     )
-    return y.astype(x.dtype)
+    return y.astype(x.dtype).transpose(result)
+
+
+def _exchange(axes: tuple[int, ...]) -> tuple[int, ...]:
+    first, second, *rest = axes
+    return second, first, *rest
