@@ -10,7 +10,7 @@ from jax.typing import DTypeLike
 
 from jaxconv.conv import fft, im2col, loops, taps, winograd, xla
 from jaxconv.conv.geometry import Geometry
-from jaxconv.conv.phases import has_phases, phases
+from jaxconv.conv.phases import all_alike, has_phases, phases
 from jaxconv.conv.rounding import Rounding
 
 Method = Literal[
@@ -18,6 +18,7 @@ Method = Literal[
 ]
 
 _MOST_NUMBERS = 2**26  # in one image's patches or all transforms: 256 MB of float32
+_FEW_CHANNELS = 4  # of the input
 _MOST_UNROLLED = 64  # taps that are added up in one pass; transforms are for more
 _LARGEST_ERROR = 1e-4  # relative, that a method may have which does not add up products
 _MOST_PHASES = 256  # of a dilated input: each is sliced, and all take time to compile
@@ -134,8 +135,7 @@ def choose(
     best, pays = _for_output, _phases_are_even(made)
     if map_name == "param_grad":
         best, pays = _for_param_grad, True
-    few = math.prod(made.input_dilation) <= _MOST_PHASES
-    if not (pays and few and has_phases(made) and phases(made)):
+    if not (has_phases(made) and pays and _compiles_soon(made) and phases(made)):
         return best(made)
     choice = best(next(iter(phases(made))))
     return Choice(choice.method, f"in phases, without zeros; {choice.reason}", True)
@@ -169,6 +169,8 @@ def _for_param_grad(geometry: Geometry) -> Choice:
     dense = geometry.groups == 1 and geometry.taps > 1
     if dense and len(geometry.space) == 1:
         return Choice("xla", "dense, one axis: XLA's own cuts patches in its cache")
+    if dense and geometry.channels_last and geometry.ci <= _FEW_CHANNELS:
+        return Choice("xla", "dense, few channels that lie last: few patches to cut")
     positions = geometry.n * math.prod(geometry.out)
     if dense and len(geometry.space) == 2 and positions <= 2048:
         return Choice("xla", "dense, few positions: XLA's own adds up less often")
@@ -196,6 +198,10 @@ def _fft_pays(map_name: str, geometry: Geometry, dtype: DTypeLike) -> bool:
 def _patches(geometry: Geometry) -> int:
     channels = geometry.groups * geometry.ci
     return channels * geometry.taps * math.prod(geometry.out)
+
+
+def _compiles_soon(geometry: Geometry) -> bool:
+    return math.prod(geometry.input_dilation) <= _MOST_PHASES or all_alike(geometry)
 
 
 def _phases_are_even(geometry: Geometry) -> bool:

@@ -31,11 +31,12 @@ CASES = {
     if not geometry.is_empty  # those never reach a method
 }
 methods = pytest.mark.parametrize("method", METHODS)
-# Dilated inputs that "auto" splits into phases: some equal, uneven, cropped, grouped.
+# Dilated inputs that "auto" splits into phases: some equal, uneven, cropped, grouped, alike.
 SPLIT = (
     "mb2ic3oc4ih5iw4kh4kw3zh1zw2ph2qh1pw-1qw3",
     "g2mb2ic4oc6ih4iw5kh2kw5zh1zw1ph1pw3",
     "mb2ic3oc4ih8iw9kh2kw1sh2sw3",
+    "g2mb2ic4oc6ih8iw9kh4kw3sh2sw3ph2qh0",
     "g4mb5ic4oc4iw6kw3zw2pw1",
 )
 
