@@ -11,7 +11,7 @@ from jax import lax
 
 import jaxconv
 from jaxconv.check.problems import parse_problem
-from jaxconv.conv.choose import METHODS
+from jaxconv.conv.choose import ALGORITHMS, refusal
 from jaxconv.conv.geometry import Geometry
 
 MAPS = ("output", "input_grad", "param_grad", "all three")
@@ -91,7 +91,12 @@ def contestants(layer: Layer, methods: bool) -> dict[str, Maps]:
         "lax": _of_jax(layer, lax.conv_general_dilated),
     }
     if methods and layer.layout == "NCHW":
-        found |= {name: _of_method(layer, name) for name in METHODS if name != "loops"}
+        served = [
+            name
+            for name in ALGORITHMS
+            if name != "loops" and refusal(name, layer.geometry, "float32") is None
+        ]
+        found |= {name: _of_method(layer, name) for name in served}
     return found
 
 

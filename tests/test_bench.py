@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from jaxconv.check.problems import parse_problem
+from jaxconv.conv.choose import TRANSFORMS
 from tests import reference
 
 LINES = {
@@ -59,6 +60,8 @@ def test_every_contestant_computes_the_same(suite):
                     found = as_channels_first(
                         found, layer.layout, which == "param_grad"
                     )
+                    if name in TRANSFORMS:  # of whole numbers nearly whole
+                        found = np.rint(found)
                     np.testing.assert_array_equal(
                         found, expected[which], f"{layer.key}, {name}, {which}"
                     )

@@ -52,8 +52,10 @@ def conv(
       input_dilation: 1, or with r put r - 1 zeros between the pixels of `x`.
       kernel_dilation: 1, or with d let the taps of a filter lie d pixels apart.
       groups: output channels in group `i` read input channels in group `i` only.
-      method: the algorithm, "im2col", "loops", "taps" or "xla"; "auto" picks one for
-        each of the three maps.
+      method: the algorithm, "loops", "taps", "im2col" or "xla"; "fft", for floats, or
+        "winograd" or "winograd4", for three taps along each axis and strides and
+        dilations of 1, whose results are rounded less evenly (see `explain`); "auto"
+        picks one for each of the three maps.
       precision: how exactly an accelerator multiplies float32, as in `jax.lax`.
       preferred_element_type: the type to compute in and to return.
 

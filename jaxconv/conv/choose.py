@@ -81,6 +81,10 @@ def check_method(method: str, caller: str) -> str:
     return method
 
 
+class MethodError(ValueError):
+    """The method that was asked for does not serve this convolution."""
+
+
 def refusal(method: str, geometry: Geometry, dtype: DTypeLike) -> str | None:
     """Return why `method` does not serve a convolution; None if it does."""
     if method not in TRANSFORMS or geometry.is_empty:
@@ -94,11 +98,11 @@ def check_served(
     """Raise unless `method` serves a convolution.
 
     Raises:
-      ValueError: it does not; the message says why, and which does.
+      MethodError: it does not; the message says why, and which does.
     """
     why = refusal(method, geometry, dtype)
     if why is not None:
-        raise ValueError(
+        raise MethodError(
             f'{caller}: method "{method}" does not serve x {geometry.x_shape} with w '
             f"{geometry.w_shape} (in // groups, out, *kernel): {why}. Use "
             'method="auto" or "im2col".'

@@ -16,6 +16,7 @@ from jaxconv.conv.dtypes import PrecisionLike
 from jaxconv.conv.geometry import Geometry
 from jaxconv.conv.operands import Operand, shape_of
 from jaxconv.conv.phases import phases
+from jaxconv.conv.rounding import Rounding
 
 _MAPS: dict[str, tuple[Operand, Operand, Operand]] = {
     "output": ("x", "w", "g"),
@@ -33,7 +34,8 @@ class MapPlan:
     flops: int  # multiplications and additions
     bytes: int  # of both operands and the result
     temporary_bytes: int  # beside them, at the most at any one time
-    relative_error: float | None  # of the sum of sizes, at the most; None: exact
+    relative_error: float | None  # at the most; None: exact
+    relative_to: str = "sum"  # see `Rounding`
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,8 +90,9 @@ def explain(
 
     Returns:
       What `print` shows as a table: for each map the method, millions of floating-point
-      operations, megabytes of operands and result, of temporary memory, and the largest
-      possible rounding error, relative to the sum of the products' sizes.
+      operations done plainly, megabytes of operands and result, of temporary memory,
+      and the largest possible rounding error, relative to the sum of the products'
+      sizes, or for transforms to the product of the operands' Euclidean norms.
 
     Raises:
       ValueError: the arguments do not fit each other.
@@ -126,16 +129,18 @@ def _plan(name: str, facts: dict[str, Any], dtype: Any, platform: str) -> MapPla
     ]
     run = jax.jit(functools.partial(getattr(bilinear, name), **facts))
     memory: Any = run.lower(*operands[:2]).compile().memory_analysis()
-    bound = None
-    if jnp.issubdtype(dtype, jnp.inexact):
-        bound = ALGORITHMS[choice.method]._rounding(name, geometry, dtype).relative
+    rounding = Rounding(0.0, "sum")
+    exact = not jnp.issubdtype(dtype, jnp.inexact)
+    if not exact:
+        rounding = ALGORITHMS[choice.method]._rounding(name, geometry, dtype)
     return MapPlan(
         map=name,
         choice=choice,
         flops=_flops(name, geometry, choice),
         bytes=sum(math.prod(a.shape) * a.dtype.itemsize for a in operands),
         temporary_bytes=memory.temp_size_in_bytes,
-        relative_error=bound,
+        relative_error=None if exact else rounding.relative,
+        relative_to=rounding.to,
     )
 
 
@@ -149,5 +154,6 @@ def _flops(name: str, geometry: Geometry, choice: Choice) -> int:
 def _cells(plan: MapPlan) -> tuple[str, ...]:
     method = plan.choice.method + (", by phases" if plan.choice.by_phases else "")
     bound = "exact" if plan.relative_error is None else f"{plan.relative_error:.1e}"
+    bound += " of the norms" if plan.relative_to == "norms" else ""
     sizes = (f"{n / 2**20:,.1f}" for n in (plan.bytes, plan.temporary_bytes))
     return plan.map, method, f"{plan.flops / 1e6:,.1f}", *sizes, bound

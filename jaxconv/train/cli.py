@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import tyro
 
+from jaxconv.conv.choose import MethodError
 from jaxconv.data import DatasetError
 from jaxconv.train.config import Config
 from jaxconv.train.loop import DivergedError, Result, train
@@ -28,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     terminal = sys.stdout is not None and sys.stdout.isatty()
     try:
         result = train(config, make_report(terminal))
-    except DatasetError as error:
+    except (DatasetError, MethodError) as error:
         return fail(str(error), 2)
     except DivergedError as error:
         return fail(str(error), 1)

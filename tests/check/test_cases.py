@@ -71,10 +71,13 @@ def test_a_fourth_axis_has_no_name():
 def test_a_case_is_a_line_and_back():
     case = Case("taps", "bfloat16", 7, GEOMETRY)
     assert parse_case(str(case)) == [case]
-    every = ["auto", "im2col", "loops", "taps", "xla"]
+    every = ["auto", "im2col", "loops", "taps", "xla", "fft"]
     assert [c.method for c in parse_case(LINE)] == every
     with pytest.raises(ValueError, match=r"'tap' in 'tap/.*' is no method"):
         parse_case(f"tap/{LINE}")
+    with pytest.raises(ValueError, match=r"case: method \"winograd\" does not serve"):
+        parse_case(f"winograd/{LINE}")
+    assert str(parse_case("taps/mb2ic3oc4ih5kh3cl1")[0]).endswith("ih5iw5kh3kw3cl1")
 
 
 def test_everything_that_must_hold_is_checked():

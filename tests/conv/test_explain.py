@@ -79,3 +79,11 @@ def test_phases_of_a_filter_shorter_than_the_stride_are_products():
     geometry = Geometry.of((2, 3, 32, 32), (3, 8, 16, 16), strides=16)
     choice = choose.choose("auto", "input_grad", geometry, "float32")
     assert (choice.method, choice.by_phases) == ("taps", True)
+
+
+def test_a_transforms_error_is_of_the_norms():
+    shown = jaxconv.explain(jnp.ones((2, 4, 32, 32)), jnp.ones((4, 4, 31, 31)))
+    assert [plan.choice.method for plan in shown.plans] == ["fft"] * 3
+    assert all(plan.relative_to == "norms" for plan in shown.plans)
+    assert str(shown).count(" of the norms\n") == 3
+    assert "so many taps" in str(shown)

@@ -31,7 +31,7 @@ CASES = {
     if not geometry.is_empty  # those never reach a method
 }
 methods = pytest.mark.parametrize("method", METHODS)
-# Dilated inputs that "auto" splits into phases: some equal, uneven, cropped, grouped, alike.
+# Dilated inputs that "auto" splits into phases: equal, uneven, cropped, grouped, alike.
 SPLIT = (
     "mb2ic3oc4ih5iw4kh4kw3zh1zw2ph2qh1pw-1qw3",
     "g2mb2ic4oc6ih4iw5kh2kw5zh1zw1ph1pw3",
