@@ -28,6 +28,7 @@ def conv(
     kernel_dilation: Sizes = 1,
     groups: int = 1,
     method: Method = "auto",
+    memory_limit: int | None = None,
     precision: PrecisionLike = None,
     preferred_element_type: DTypeLike | None = None,
 ) -> Num[Array, "n c_out *out"]:
@@ -56,6 +57,9 @@ def conv(
         "winograd" or "winograd4", for three taps along each axis and strides and
         dilations of 1, whose results are rounded less evenly (see `explain`); "auto"
         picks one for each of the three maps.
+      memory_limit: bytes that patches or transforms may take at a time, in each map:
+        "im2col" cuts patches for fewer images, for one at the least, and "auto" takes
+        a method for which they fit. None: some megabytes, or what one image needs.
       precision: how exactly an accelerator multiplies float32, as in `jax.lax`.
       preferred_element_type: the type to compute in and to return.
 
@@ -87,6 +91,7 @@ def conv(
         groups=groups,
         padding_mode=padding_mode,
         method=method,
+        memory_limit=memory_limit,
         precision=precision,
     )
     return bilinear.output(extend(x, geometry, modes), w, **facts)
@@ -104,6 +109,7 @@ def conv_input_grad(
     kernel_dilation: Sizes = 1,
     groups: int = 1,
     method: Method = "auto",
+    memory_limit: int | None = None,
     precision: PrecisionLike = None,
     preferred_element_type: DTypeLike | None = None,
 ) -> Num[Array, "n c_in *space"]:
@@ -126,6 +132,7 @@ def conv_input_grad(
         groups=groups,
         padding_mode=padding_mode,
         method=method,
+        memory_limit=memory_limit,
         precision=precision,
     )
     check_output_grad(g, geometry, caller)
@@ -144,6 +151,7 @@ def conv_param_grad(
     kernel_dilation: Sizes = 1,
     groups: int = 1,
     method: Method = "auto",
+    memory_limit: int | None = None,
     precision: PrecisionLike = None,
     preferred_element_type: DTypeLike | None = None,
 ) -> Num[Array, "c_in_per_group c_out *kernel"]:
@@ -164,6 +172,7 @@ def conv_param_grad(
         groups=groups,
         padding_mode=padding_mode,
         method=method,
+        memory_limit=memory_limit,
         precision=precision,
     )
     check_output_grad(g, geometry, caller)

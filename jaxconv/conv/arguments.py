@@ -190,3 +190,20 @@ def _is_symbolic(shape: Any) -> bool:
 def is_int(value: Any) -> bool:
     """Return whether `value` is a whole number, NumPy's included, and no bool."""
     return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+
+
+def as_limit(memory_limit: int | None, caller: str) -> int | None:
+    """Return `memory_limit` if it is None or a number of bytes.
+
+    Raises:
+      ValueError: it is neither.
+    """
+    if memory_limit is None:
+        return None
+    whole = isinstance(memory_limit, int | np.integer)
+    if not whole or isinstance(memory_limit, bool) or memory_limit < 1:
+        raise ValueError(
+            f"{caller}: memory_limit must be None or a whole number of bytes, at least "
+            f"1, got {memory_limit!r}."
+        )
+    return int(memory_limit)

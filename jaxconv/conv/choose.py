@@ -134,25 +134,28 @@ def choose(
         return Choice("xla", f"the library of the {platform} is fast")
     # An input gradient is the output of another convolution: that is computed.
     made = geometry.of_input_grad if map_name == "input_grad" else geometry
-    if _fft_pays(map_name, geometry, dtype):
+    most = _MOST_NUMBERS
+    if geometry.memory_limit is not None:
+        most = geometry.memory_limit // jnp.dtype(dtype).itemsize
+    if _fft_pays(map_name, geometry, dtype, most):
         return Choice("fft", "so many taps that transforms take less work")
     best, pays = _for_output, _phases_are_even(made)
     if map_name == "param_grad":
         best, pays = _for_param_grad, True
     if not (has_phases(made) and pays and _compiles_soon(made) and phases(made)):
-        return best(made)
-    choice = best(next(iter(phases(made))))
+        return best(made, most)
+    choice = best(next(iter(phases(made))), most)
     return Choice(choice.method, f"in phases, without zeros; {choice.reason}", True)
 
 
-def _for_output(geometry: Geometry) -> Choice:
+def _for_output(geometry: Geometry, most: int) -> Choice:
     if geometry.ci == geometry.co == 1:
         return Choice("taps", "depthwise: element-wise products need no patches")
     if geometry.ci == 1 and geometry.groups > 1 and geometry.taps <= _MOST_UNROLLED:
         return Choice("taps", "one input channel a group: element-wise products")
     if geometry.taps == 1:
         return Choice("taps", "one tap: it is a product of matrices")
-    if _patches(geometry) > _MOST_NUMBERS:
+    if _patches(geometry) > most:
         return Choice("xla", "one image's patches would take too much memory")
     if geometry.groups > 1:
         return Choice("im2col", "grouped: XLA's own is slow, products are not")
@@ -161,14 +164,14 @@ def _for_output(geometry: Geometry) -> Choice:
     return Choice("xla", "dense: XLA's own cuts patches in its cache")
 
 
-def _for_param_grad(geometry: Geometry) -> Choice:
+def _for_param_grad(geometry: Geometry, most: int) -> Choice:
     if geometry.ci == 1 and geometry.groups > 1 and geometry.taps <= _MOST_UNROLLED:
         return Choice("taps", "depthwise: whole images are added up, tap by tap")
     if geometry.channels_last and geometry.taps == geometry.groups == 1:
         return Choice("taps", "one tap, channels last: it is a product of matrices")
     if geometry.ci == geometry.co == 1:
         return Choice("xla", "depthwise, many taps: XLA's own is fast")
-    if _patches(geometry) > _MOST_NUMBERS:
+    if _patches(geometry) > most:
         return Choice("xla", "one image's patches would take too much memory")
     dense = geometry.groups == 1 and geometry.taps > 1
     if dense and len(geometry.space) == 1:
@@ -181,7 +184,7 @@ def _for_param_grad(geometry: Geometry) -> Choice:
     return Choice("im2col", "large products over batch and positions at once")
 
 
-def _fft_pays(map_name: str, geometry: Geometry, dtype: DTypeLike) -> bool:
+def _fft_pays(map_name: str, geometry: Geometry, dtype: DTypeLike, most: int) -> bool:
     """Return whether transforms are faster, fit, and are exact enough."""
     if geometry.taps <= _MOST_UNROLLED or jnp.dtype(dtype) != jnp.float32:
         return False
@@ -193,7 +196,7 @@ def _fft_pays(map_name: str, geometry: Geometry, dtype: DTypeLike) -> bool:
     numbers = pixels * geometry.groups * (n * ci + ci * co + n * co)
     return (
         products >= (40 if geometry.ci == geometry.co == 1 else 100)
-        and numbers <= _MOST_NUMBERS
+        and numbers <= most
         and refusal("fft", geometry, dtype) is None
         and fft._rounding(map_name, geometry, dtype).relative < _LARGEST_ERROR
     )

@@ -71,6 +71,7 @@ def explain(
     kernel_dilation: Sizes = 1,
     groups: int = 1,
     method: Method = "auto",
+    memory_limit: int | None = None,
     precision: PrecisionLike = None,
 ) -> Explanation:
     """Say what computes `conv(x, w, ...)` and its two gradients here, and why.
@@ -86,6 +87,7 @@ def explain(
       kernel_dilation: see `conv`.
       groups: see `conv`.
       method: see `conv`.
+      memory_limit: see `conv`.
       precision: see `conv`.
 
     Returns:
@@ -113,6 +115,7 @@ def explain(
         groups=groups,
         padding_mode="zeros",
         method=method,
+        memory_limit=memory_limit,
         precision=precision,
     )
     platform = jax.default_backend()

@@ -46,6 +46,7 @@ class Geometry:
     kernel_dilation: Shape
     # The arrays are axes-exchanged views of (n, *space, channels): a hint for speed.
     channels_last: bool = False
+    memory_limit: int | None = None  # bytes of patches or transforms at a time
 
     @classmethod
     def of(
@@ -58,6 +59,7 @@ class Geometry:
         input_dilation: int | Sequence[int] = 1,
         kernel_dilation: int | Sequence[int] = 1,
         groups: int = 1,
+        memory_limit: int | None = None,
         empty_ok: bool = False,
         caller: str = "conv",
     ) -> "Geometry":
@@ -95,6 +97,7 @@ class Geometry:
             ),
             input_dilation=in_dil,
             kernel_dilation=ker_dil,
+            memory_limit=arguments.as_limit(memory_limit, caller),
         )
         padded = geometry.padded
         arguments.check_countable(

@@ -120,6 +120,7 @@ def _tiles(geometry: Geometry, itemsize: int, most: int) -> tuple[int, int]:
     stay below `most` bytes.
     """
     n, channels, *_ = geometry.x_shape
+    most = min(most, geometry.memory_limit or most)
     image_bytes = channels * geometry.taps * math.prod(geometry.out) * itemsize
     size = max(1, min(n, most // max(1, image_bytes)))
     while n % size:

@@ -87,3 +87,49 @@ def test_a_transforms_error_is_of_the_norms():
     assert all(plan.relative_to == "norms" for plan in shown.plans)
     assert str(shown).count(" of the norms\n") == 3
     assert "so many taps" in str(shown)
+
+
+def test_memory_limit_bounds_the_patches():
+    x, w = jnp.ones((64, 4, 16, 16)), jnp.ones((4, 4, 3, 3))
+    image = 4 * 9 * 16 * 16 * 4  # bytes of its patches
+
+    def temporary(limit):
+        found = jaxconv.explain(x, w, method="im2col", memory_limit=limit)
+        return [plan.temporary_bytes for plan in found.plans]
+
+    padded = 64 * 4 * 18 * 18 * 4  # and g dilated, or copied, beside it
+    for free, limited in zip(temporary(None), temporary(2 * image), strict=True):
+        assert limited <= 2 * padded + 3 * 2 * image < free
+
+
+def test_auto_takes_what_fits_into_the_limit():
+    x, w = jnp.ones((2, 4, 32, 32)), jnp.ones((2, 4, 31, 31))
+    few, many = jnp.ones((2, 4, 9, 9)), jnp.ones((2, 4, 3, 3))
+
+    def methods(*operands, limit):
+        plans = jaxconv.explain(*operands, groups=2, memory_limit=limit).plans
+        return [plan.choice.method for plan in plans]
+
+    assert methods(x, w, limit=None) == ["fft"] * 3
+    assert methods(x, w, limit=10**5) == ["xla"] * 3
+    assert methods(few, many, limit=None) == ["im2col"] * 3
+    assert methods(few, many, limit=10**4) == ["xla"] * 3
+
+
+def test_a_limit_changes_no_result():
+    x, w = jnp.arange(4.0 * 2 * 9).reshape(4, 2, 9), jnp.ones((2, 3, 2))
+
+    def gradients(limit):
+        def loss(x, w):
+            return jaxconv.conv(x, w, method="im2col", memory_limit=limit).sum()
+
+        return jax.jit(jax.grad(loss, (0, 1)))(x, w)
+
+    for free, limited in zip(gradients(None), gradients(1), strict=True):
+        assert (free == limited).all()
+
+
+@pytest.mark.parametrize("limit", [0, 2.5, "1 MB", True])
+def test_a_limit_is_a_number_of_bytes(limit, our_errors):
+    with pytest.raises(ValueError, match=r"conv: memory_limit must be None or a whole"):
+        jaxconv.conv(jnp.ones((1, 1, 3)), jnp.ones((1, 1, 2)), memory_limit=limit)
