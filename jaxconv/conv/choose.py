@@ -186,7 +186,9 @@ def _for_param_grad(geometry: Geometry, most: int) -> Choice:
 
 def _fft_pays(map_name: str, geometry: Geometry, dtype: DTypeLike, most: int) -> bool:
     """Return whether transforms are faster, fit, and are exact enough."""
-    if geometry.taps <= _MOST_UNROLLED or jnp.dtype(dtype) != jnp.float32:
+    if geometry.is_empty or jnp.dtype(dtype) != jnp.float32:
+        return False
+    if geometry.taps <= _MOST_UNROLLED:
         return False
     if {*geometry.strides, *geometry.input_dilation, *geometry.kernel_dilation} != {1}:
         return False

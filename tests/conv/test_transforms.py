@@ -137,6 +137,8 @@ def test_empty_operands_are_served_by_all():
     x, w = jnp.ones((0, 2, 9)), jnp.ones((2, 3, 2))
     for method in TRANSFORMS:
         assert jaxconv.conv(x, w, method=method).shape == (0, 3, 9)
+    none = Geometry.of((2, 1, 0), (1, 1, 100), padding="VALID", empty_ok=True)
+    assert choose.choose("auto", "output", none, "float32").method != "fft"
 
 
 def test_patch_takes_auto_where_the_method_does_not_serve():
