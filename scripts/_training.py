@@ -81,12 +81,12 @@ def _of_jaxconv() -> Step:
 
     config = Config(learning_rate=RATE, momentum=MOMENTUM)
     model, optimizer = models.chapter5(method=config.method), make_optimizer(config)
-    step = make_step(model, optimizer)
+    step: Any = make_step(model, optimizer)
     state = init_state(model, optimizer, INPUTS[CHAPTER], 0)
 
     def run(x: np.ndarray, y: np.ndarray) -> float:
         nonlocal state
-        state, loss = step(state, jnp.asarray(x), jnp.asarray(y))
+        state, loss = step(state, x, y)
         return float(loss)
 
     return run
