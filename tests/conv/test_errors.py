@@ -74,12 +74,12 @@ MISTAKES = {
         r"padding must be .* for each of the 1 spatial axes, got \(2, 1\)",
     ),
     "unknown method": (
-        lambda: conv(X, W, method="winograd"),
-        r'method must be one of "auto", "im2col", "loops", .* got \'winograd\'',
+        lambda: conv(X, W, method="strassen"),
+        r'method must be one of "auto", "fft", "im2col", .* got \'strassen\'',
     ),
     "a method of no name": (
         lambda: conv(X, W, method=["loops"]),
-        r'method must be one of "auto", "im2col", "loops", .* got \[',
+        r'method must be one of "auto", "fft", "im2col", .* got \[',
     ),
     "text for an array": (
         lambda: conv("x", W),

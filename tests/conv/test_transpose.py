@@ -309,7 +309,10 @@ MISTAKES = {
         {"padding": (3, 0)},
         r"leaves 0 output pixels on axis 2\. .* cut off less",
     ),
-    "unknown method": ({"method": "fft"}, r"method must be one of .* got \'fft\'"),
+    "unknown method": (
+        {"method": "strassen"},
+        r"method must be one of .* got \'strassen\'",
+    ),
 }
 
 
