@@ -1,6 +1,7 @@
 """The methods by name, and which one `method="auto"` takes."""
 
 import math
+import os
 from typing import Literal, NamedTuple, Protocol, get_args
 
 import jax.numpy as jnp
@@ -178,6 +179,8 @@ def _for_param_grad(geometry: Geometry, most: int) -> Choice:
         return Choice("xla", "dense, one axis: XLA's own cuts patches in its cache")
     if dense and geometry.channels_last and geometry.ci <= _FEW_CHANNELS:
         return Choice("xla", "dense, few channels that lie last: few patches to cut")
+    if dense and _has_ynn():
+        return Choice("xla", "dense: XLA's own is fast with the YNN that XLA_FLAGS ask")
     positions = geometry.n * math.prod(geometry.out)
     if dense and len(geometry.space) == 2 and positions <= 2048:
         return Choice("xla", "dense, few positions: XLA's own adds up less often")
@@ -202,6 +205,11 @@ def _fft_pays(map_name: str, geometry: Geometry, dtype: DTypeLike, most: int) ->
         and refusal("fft", geometry, dtype) is None
         and fft._rounding(map_name, geometry, dtype).relative < _LARGEST_ERROR
     )
+
+
+def _has_ynn() -> bool:
+    """Return whether XLA was told to convolve by the library YNNPACK."""
+    return "ynn_fusion_type=LIBRARY" in os.environ.get("XLA_FLAGS", "")
 
 
 def _patches(geometry: Geometry) -> int:

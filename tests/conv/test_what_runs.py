@@ -251,3 +251,20 @@ def test_auto_chooses_again_for_the_widened_geometry(monkeypatch):
     x, g = arrays((5, 1, 2, 9), (5, 1, 3, 9))  # shapes that no other test has compiled
     jax.vmap(lambda x, g: jaxconv.conv_param_grad(x, g, kernel_shape=(2, 3, 3)))(x, g)
     assert seen == [5]
+
+
+def test_auto_heeds_the_flag_that_makes_dense_filter_gradients_fast(monkeypatch):
+    dense = Geometry.of((32, 64, 32, 32), (64, 64, 3, 3))
+    grouped = Geometry.of((32, 64, 32, 32), (16, 64, 3, 3), groups=4)
+
+    def methods():
+        return [
+            choose("auto", "param_grad", geometry, "float32").method
+            for geometry in (dense, grouped)
+        ]
+
+    monkeypatch.setenv("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=true")
+    assert methods() == ["im2col", "im2col"]
+    flag = "--xla_cpu_experimental_ynn_fusion_type=LIBRARY_FUSION_TYPE_DOT"
+    monkeypatch.setenv("XLA_FLAGS", flag)
+    assert methods() == ["xla", "im2col"]
