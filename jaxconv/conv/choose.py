@@ -20,6 +20,7 @@ Method = Literal[
 
 _MOST_NUMBERS = 2**26  # in one image's patches or all transforms: 256 MB of float32
 _FEW_CHANNELS = 4  # of the input
+_MANY_CHANNELS = 16  # of the input, in each group
 _MOST_UNROLLED = 64  # taps that are added up in one pass; transforms are for more
 _LARGEST_ERROR = 1e-4  # relative, that a method may have which does not add up products
 _MOST_PHASES = 256  # of a dilated input: each is sliced, and all take time to compile
@@ -158,6 +159,9 @@ def _for_output(geometry: Geometry, most: int) -> Choice:
         return Choice("taps", "one tap: it is a product of matrices")
     if _patches(geometry) > most:
         return Choice("xla", "one image's patches would take too much memory")
+    few = geometry.groups > 1 and geometry.ci >= _MANY_CHANNELS
+    if few and _by_ynn(geometry):
+        return Choice("xla", "few groups: XLA's own is fast with YNN")
     if geometry.groups > 1:
         return Choice("im2col", "grouped: XLA's own is slow, products are not")
     if len(geometry.space) > 2:
@@ -179,8 +183,8 @@ def _for_param_grad(geometry: Geometry, most: int) -> Choice:
         return Choice("xla", "dense, one axis: XLA's own cuts patches in its cache")
     if dense and geometry.channels_last and geometry.ci <= _FEW_CHANNELS:
         return Choice("xla", "dense, few channels that lie last: few patches to cut")
-    if dense and _has_ynn():
-        return Choice("xla", "dense: XLA's own is fast with the YNN that XLA_FLAGS ask")
+    if dense and _by_ynn(geometry):
+        return Choice("xla", "dense: XLA's own is fast with YNN")
     positions = geometry.n * math.prod(geometry.out)
     if dense and len(geometry.space) == 2 and positions <= 2048:
         return Choice("xla", "dense, few positions: XLA's own adds up less often")
@@ -207,9 +211,10 @@ def _fft_pays(map_name: str, geometry: Geometry, dtype: DTypeLike, most: int) ->
     )
 
 
-def _has_ynn() -> bool:
-    """Return whether XLA was told to convolve by the library YNNPACK."""
-    return "ynn_fusion_type=LIBRARY" in os.environ.get("XLA_FLAGS", "")
+def _by_ynn(geometry: Geometry) -> bool:
+    """Return whether XLA_FLAGS tell XLA to convolve by YNNPACK: up to two axes."""
+    asked = "ynn_fusion_type=LIBRARY" in os.environ.get("XLA_FLAGS", "")
+    return asked and len(geometry.space) <= 2
 
 
 def _patches(geometry: Geometry) -> int:

@@ -259,12 +259,15 @@ def test_auto_heeds_the_flag_that_makes_dense_filter_gradients_fast(monkeypatch)
 
     def methods():
         return [
-            choose("auto", "param_grad", geometry, "float32").method
+            choose("auto", name, geometry, "float32").method
+            for name in ("output", "param_grad")
             for geometry in (dense, grouped)
         ]
 
     monkeypatch.setenv("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=true")
-    assert methods() == ["im2col", "im2col"]
+    assert methods() == ["xla", "im2col", "im2col", "im2col"]
     flag = "--xla_cpu_experimental_ynn_fusion_type=LIBRARY_FUSION_TYPE_DOT"
     monkeypatch.setenv("XLA_FLAGS", flag)
-    assert methods() == ["xla", "im2col"]
+    assert methods() == ["xla", "xla", "xla", "im2col"]
+    dense = Geometry.of((4, 32, 16, 16, 16), (32, 32, 3, 3, 3))
+    assert methods() == ["im2col", "xla", "im2col", "im2col"]
