@@ -160,10 +160,13 @@ def random_geometry(rng: np.random.Generator) -> Geometry:
     axes = rng.choice(4, p=(0.02, 0.38, 0.5, 0.1))
     longest, most_taps = ((0, 0), (14, 4), (8, 3), (5, 2))[axes]
     groups, ci, co = (int(rng.choice((1, 1, 2, 3))) for _ in range(3))
+    plain = rng.random() < 0.15  # three taps, one by one: what Winograd's method serves
     settings: list[tuple] = []
     while len(settings) < axes:
         k, size = int(rng.integers(1, most_taps + 1)), int(rng.integers(1, longest))
         stride, gap, spread = (int(rng.choice((1, 1, 2, 3))) for _ in range(3))
+        if plain:
+            k, stride, gap, spread = 3, 1, 1, 1
         low, high = (int(side) for side in rng.integers(-2, 5, 2))
         wide = (size - 1) * gap + 1
         # Cropping takes pixels and leaves some; the filter fits.

@@ -5,8 +5,9 @@ Then the checker (`jaxconv.check`, itself tested by seeded bugs in tests/check):
 maps are each other's adjoints; steps of 1 and unit impulses give their derivatives; JAX
 derives the same from the method's own forward code and, to the third order, from the
 primitives; lax agrees; all this bit for bit on whole numbers, in every type. On real
-numbers each map stays within the bound that its method states. tests/reference.py is
-the oracle; scripts/verify.py goes on for as long as one likes.
+numbers each map stays within the bound that its method states; for those that multiply
+transforms (test_transforms.py) that is all, as their whole numbers are not exact.
+tests/reference.py is the oracle; scripts/verify.py goes on for as long as one likes.
 """
 
 import functools

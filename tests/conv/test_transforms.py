@@ -31,7 +31,7 @@ LINES = {
         "mb3ic2oc4",
     ),
     "winograd": WINOGRAD,
-    "winograd4": (WINOGRAD[0], "mb2ic2oc3id5ih4iw6kd3kh3kw3ph1"),
+    "winograd4": (WINOGRAD[0], WINOGRAD[2]),
 }
 
 
