@@ -94,8 +94,8 @@ def _times_channels_last(
         product = pixels.astype(acc) * weights
     elif geometry.groups == 1:
         product = jnp.matmul(
-            pixels[..., 0, :],
-            weights[:, 0],
+            pixels[..., 0, :].astype(acc),  # as in `_param_grad`
+            weights[:, 0].astype(acc),
             precision=precision,
             preferred_element_type=acc,
         )
@@ -133,10 +133,12 @@ def _param_grad(
     def collect(tap, grad):
         pixels, grads = _shifted(xs, tap, geometry), gs
         form = "n...gi,n...go->igo" if last else "ngi...,ngo...->igo"
-        if last and geometry.groups == 1:  # as plain matrices it is faster
+        if last and geometry.groups == 1:
+            # As plain matrices it is faster, but for bfloat16 XLA's CPU has no such
+            # product with a float32 sum.
             form = "pgi,po->igo"
-            pixels = pixels.reshape(-1, 1, geometry.ci)
-            grads = grads.reshape(-1, geometry.co)
+            pixels = pixels.reshape(-1, 1, geometry.ci).astype(acc)
+            grads = grads.reshape(-1, geometry.co).astype(acc)
         product = jnp.einsum(
             form, pixels, grads, precision=precision, preferred_element_type=acc
         )

@@ -125,6 +125,27 @@ def test_they_agree_in_every_type(method, dtype):
     assert report.ok, str(report)
 
 
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "complex64"])
+@pytest.mark.parametrize(
+    "line", ["mb4ic3oc4ih4iw5kh1kw1cl1", "g4mb4ic4oc4ih6iw5kh3kw2sh2ph1cl1"]
+)
+def test_they_agree_where_channels_are_last_in_every_type(line, dtype):
+    report = check_case(Case("auto", dtype, 1, parse_problem(line)), entries=2)
+    assert report.ok, str(report)
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float32"])
+def test_larger_products_of_channels_last_run_in_short_floats(dtype):
+    """XLA picks another product for larger matrices, which may not know the type."""
+    geometry = parse_problem("mb4ic32oc8ih16iw16kh3kw1ph1qh1cl1")
+    operands = geometry.x_shape, geometry.w_shape, geometry.out_shape
+    x, w, g = (jnp.ones(shape, dtype) for shape in operands)
+    y, dx, dw = by_hand("taps", geometry, x, w, g)
+    assert y.max() == 3 * 32
+    assert dx.max() == 3 * 8
+    assert dw.max() == 4 * 16 * 16
+
+
 @methods
 @pytest.mark.parametrize("pixel", [(1, 2, 0, 3), (1, 2, 4, 0)], ids=str)
 def test_an_inf_reaches_only_the_windows_that_hold_it(method, pixel):
