@@ -120,7 +120,7 @@ def train(settings: Train) -> int:
         given = _training.batches(model, settings.batch_size)
         seconds = settings.seconds / 3 if settings.quick else settings.seconds
         # NumPy's hundreds of megabytes a step would slow down whoever comes next.
-        alone = {name: steps.pop(name) for name in ("numpy",) if name in steps}
+        alone = {"numpy": steps.pop("numpy")} if "numpy" in steps else {}
         timings = alternate(steps, dict.fromkeys(steps, given), seconds, float)
         timings |= alternate(alone, dict.fromkeys(alone, given), 0, float)
         ours = timings["jaxconv"]

@@ -21,7 +21,6 @@ Method = Literal[
 _MOST_NUMBERS = 2**26  # in one image's patches or all transforms: 256 MB of float32
 _FEW_CHANNELS = 4  # of the input
 _MANY_CHANNELS = 16  # of the input, in each group
-_MOST_UNROLLED = 64  # taps that are added up in one pass; transforms are for more
 _LARGEST_ERROR = 1e-4  # relative, that a method may have which does not add up products
 _MOST_PHASES = 256  # of a dilated input: each is sliced, and all take time to compile
 
@@ -144,16 +143,17 @@ def choose(
     best, pays = _for_output, _phases_are_even(made)
     if map_name == "param_grad":
         best, pays = _for_param_grad, True
-    if not (has_phases(made) and pays and _compiles_soon(made) and phases(made)):
+    split = has_phases(made) and pays and _compiles_soon(made) and phases(made)
+    if not split:
         return best(made, most)
-    choice = best(next(iter(phases(made))), most)
+    choice = best(next(iter(split)), most)
     return Choice(choice.method, f"in phases, without zeros; {choice.reason}", True)
 
 
 def _for_output(geometry: Geometry, most: int) -> Choice:
     if geometry.ci == geometry.co == 1:
         return Choice("taps", "depthwise: element-wise products need no patches")
-    if geometry.ci == 1 and geometry.groups > 1 and geometry.taps <= _MOST_UNROLLED:
+    if geometry.ci == 1 and geometry.groups > 1 and geometry.taps <= taps._UNROLLED:
         return Choice("taps", "one input channel a group: element-wise products")
     if geometry.taps == 1:
         return Choice("taps", "one tap: it is a product of matrices")
@@ -170,7 +170,7 @@ def _for_output(geometry: Geometry, most: int) -> Choice:
 
 
 def _for_param_grad(geometry: Geometry, most: int) -> Choice:
-    if geometry.ci == 1 and geometry.groups > 1 and geometry.taps <= _MOST_UNROLLED:
+    if geometry.ci == 1 and geometry.groups > 1 and geometry.taps <= taps._UNROLLED:
         return Choice("taps", "depthwise: whole images are added up, tap by tap")
     if geometry.channels_last and geometry.taps == geometry.groups == 1:
         return Choice("taps", "one tap, channels last: it is a product of matrices")
@@ -195,7 +195,7 @@ def _fft_pays(map_name: str, geometry: Geometry, dtype: DTypeLike, most: int) ->
     """Return whether transforms are faster, fit, and are exact enough."""
     if geometry.is_empty or jnp.dtype(dtype) != jnp.float32:
         return False
-    if geometry.taps <= _MOST_UNROLLED:
+    if geometry.taps <= taps._UNROLLED:
         return False
     if {*geometry.strides, *geometry.input_dilation, *geometry.kernel_dilation} != {1}:
         return False
