@@ -23,7 +23,7 @@ from jax.interpreters import ad, batching, mlir
 from jax.lax import Precision
 from jax.sharding import NamedSharding, PartitionSpec
 
-from jaxconv.conv import phases
+from jaxconv.conv.arrange import ARRANGEMENTS
 from jaxconv.conv.choose import ALGORITHMS, check_served, choose
 from jaxconv.conv.geometry import Geometry
 from jaxconv.conv.meshes import placed_by_compiler, vary_alike
@@ -90,21 +90,21 @@ def _run(
     if geometry.is_empty:
         return vary_alike(jnp.zeros(shape_of(result, geometry), a.dtype), a)[0]
     choice = choose(method, name, geometry, a.dtype, platform)
-    if not choice.by_phases:
+    if not choice.by:
         algorithm = ALGORITHMS[choice.method]
         return getattr(algorithm, f"_{name}")(a, b, geometry, precision)
-    facts: dict[str, Any] = {
-        "method": method,
-        "precision": precision,
-        "platform": platform,
-    }
-    if name == "param_grad":
-        run = functools.partial(_run, name=name, result=result, **facts)
-        return phases.param_grad(run, a, b, geometry)
-    run = functools.partial(_run, name="output", result="g", **facts)
     if name == "input_grad":
+        name, result = "output", "g"
         b, geometry = turned(b, geometry), geometry.of_input_grad
-    return phases.output(run, a, b, geometry)
+    run = functools.partial(
+        _run,
+        name=name,
+        result=result,
+        method=method,
+        precision=precision,
+        platform=platform,
+    )
+    return ARRANGEMENTS[name][choice.by[0]](run, a, b, geometry)
 
 
 def _primitive(

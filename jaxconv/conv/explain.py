@@ -23,6 +23,13 @@ _MAPS: dict[str, tuple[Operand, Operand, Operand]] = {
     "input_grad": ("g", "w", "x"),
     "param_grad": ("x", "g", "w"),
 }
+_BY = {
+    "abreast": "images abreast",
+    "groups": "by groups",
+    "parts": "by parts of the batch",
+    "phases": "by phases",
+    "planes": "by planes",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -148,14 +155,14 @@ def _plan(name: str, facts: dict[str, Any], dtype: Any, platform: str) -> MapPla
 
 
 def _flops(name: str, geometry: Geometry, choice: Choice) -> int:
-    if not choice.by_phases:
+    if "phases" not in choice.by:
         return geometry.flops
     made = geometry.of_input_grad if name == "input_grad" else geometry
     return sum(len(starts) * own.flops for own, starts in phases(made).items())
 
 
 def _cells(plan: MapPlan) -> tuple[str, ...]:
-    method = plan.choice.method + (", by phases" if plan.choice.by_phases else "")
+    method = ", ".join([plan.choice.method, *map(_BY.__getitem__, plan.choice.by)])
     bound = "exact" if plan.relative_error is None else f"{plan.relative_error:.1e}"
     bound += " of the norms" if plan.relative_to == "norms" else ""
     sizes = (f"{n / 2**20:,.1f}" for n in (plan.bytes, plan.temporary_bytes))

@@ -7,14 +7,16 @@ the dilated and padded input, and `x[p::s]` its pixels `o*s + p*d` for all `o` a
     param_grad[p] = sum over o of  x[p::s] * g
     input_grad    = output(g, turned w) as `Geometry.of_input_grad` derives
 
-No patch is ever written down. With one input channel in each group (depthwise) the
-products are plain ones, and all the taps make a single pass over the image; otherwise
+No patch is ever written down. With one input channel in each group (depthwise), or few,
+the products are plain ones, and all the taps make a single pass over the image; else
 each tap is a small product of matrices. Where the channels are last in memory they stay
 there: loops then run over channels and not over pixels.
 """
 
 import dataclasses
+import functools
 import itertools
+import operator
 
 import jax.numpy as jnp
 from jax import Array, lax
@@ -34,8 +36,15 @@ from jaxconv.conv.rounding import of_sum
 _rounding = of_sum
 
 _UNROLLED = 64  # taps; more take long to compile and run as a loop
+_TERMS = 72  # plain products for each output, in groups of a few channels
 _WORTH_MOVING = 16  # taps; for fewer, channels that come first are left there
 _AT_ONCE = 4  # images whose products are added up in one pass
+
+
+def has_few_terms(geometry: Geometry) -> bool:
+    """Return whether an output is the sum of so few products that all are spelt out."""
+    grouped = geometry.groups > 1 and geometry.ci * geometry.taps <= _TERMS
+    return geometry.ci == 1 or grouped
 
 
 def _output(
@@ -66,9 +75,12 @@ def _times(
 ) -> Array:
     """Multiply (n, g, ci, *out) by (ci, g, co) to (n, g, co, *out)."""
     acc = accumulator(pixels.dtype)
-    if geometry.ci == 1:  # (n g 1 *out) times (g co, ones)
-        weights = weights[0].reshape(weights.shape[1:] + (1,) * len(geometry.out))
-        return pixels.astype(acc) * weights.astype(acc)[None]
+    if has_few_terms(geometry):  # (n g 1 *out) times (g co, ones) for each channel
+        pixels = pixels.astype(acc)
+        weights = weights.reshape(weights.shape + (1,) * len(geometry.out)).astype(acc)
+        each = range(geometry.ci)
+        products = (pixels[:, :, c : c + 1] * weights[c][None] for c in each)
+        return functools.reduce(operator.add, products)
     return jnp.einsum(
         "ngi...,igo->ngo...",
         pixels,
@@ -92,6 +104,12 @@ def _times_channels_last(
         weights = weights.astype(acc).reshape(*(1 for _ in places), *size)
         pixels = pixels[..., 0] if geometry.co == 1 else pixels
         product = pixels.astype(acc) * weights
+    elif has_few_terms(geometry):
+        pixels, each = pixels.astype(acc), range(geometry.ci)
+        ones = (1,) * len(places)
+        weights = weights.astype(acc).reshape(-1, *ones, *weights.shape[1:])
+        products = (pixels[..., c : c + 1] * weights[c] for c in each)
+        product = functools.reduce(operator.add, products)
     elif geometry.groups == 1:
         product = jnp.matmul(
             pixels[..., 0, :].astype(acc),  # as in `_param_grad`

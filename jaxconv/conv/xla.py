@@ -12,7 +12,6 @@ import dataclasses
 from typing import Any
 
 import jax.numpy as jnp
-import numpy as np
 from jax import Array, lax
 from jax.lax import Precision
 
@@ -87,34 +86,30 @@ def _by_lax(
 ) -> Array:
     """Call lax after cropping; `exchanged` takes the batch for the channels.
 
-    Arrays whose channels are last in memory are given to lax as they lie: it has names
-    for the axes, so that no axis is moved.
+    The axes are put in the order that XLA's CPU wants. It does so itself, but not
+    within a loop, where it takes another order to plain loops over numbers.
     """
     if any(side < 0 for pair in geometry.padding for side in pair):
         x, geometry = pad_input(x, geometry), geometry.once_padded
-    images = filters = tuple(range(x.ndim))  # where each axis lies in memory
-    if geometry.channels_last:
-        images = (0, x.ndim - 1, *range(1, x.ndim - 1))
-        filters = (x.ndim - 2, x.ndim - 1, *range(x.ndim - 2))
-    second, result = (images, filters) if exchanged else (filters, images)
-    numbers = lax.ConvDimensionNumbers(
-        _exchange(images) if exchanged else images, _exchange(second), result
-    )
+    image, last = (0, *range(2, x.ndim), 1), x.ndim - 1
+    exchanged_image = (1, *range(2, x.ndim), 0)
     y = _conv_general_dilated(
-        x.transpose(np.argsort(images)),
-        w.transpose(np.argsort(second)),
+        x.transpose(exchanged_image if exchanged else image),
+        w.transpose(*range(2, w.ndim), 0, 1),
         geometry.strides,
         geometry.padding,
         geometry.input_dilation,
         geometry.kernel_dilation,
-        numbers,
+        _channels_last(x.ndim),
         **groups,
         precision=precision,
         preferred_element_type=jnp.dtype(accumulator(x.dtype)),
     )
-    return y.astype(x.dtype).transpose(result)
+    return y.astype(x.dtype).transpose(0, last, *range(1, last))
 
 
-def _exchange(axes: tuple[int, ...]) -> tuple[int, ...]:
-    first, second, *rest = axes
-    return second, first, *rest
+def _channels_last(ndim: int) -> lax.ConvDimensionNumbers:
+    image = (0, ndim - 1, *range(1, ndim - 1))
+    return lax.ConvDimensionNumbers(
+        image, (ndim - 1, ndim - 2, *range(ndim - 2)), image
+    )

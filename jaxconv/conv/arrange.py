@@ -1,0 +1,178 @@
+"""Convolve in other shapes that run faster: the same products, added up to the same.
+
+XLA's convolution of a CPU shares out one row of one image among the cores, reads its
+second operand best where that fits a cache, and is slow at groups and at three spatial
+axes. Each function here takes `run(a, b, geometry)`, which computes a map of dense
+images of two axes or of a part of the batch, and makes the map of the whole of it.
+"""
+
+import dataclasses
+import functools
+import math
+import operator
+from collections.abc import Callable, Mapping
+
+import jax.numpy as jnp
+from jax import Array
+
+from jaxconv.conv import phases
+from jaxconv.conv.arguments import dilate
+from jaxconv.conv.geometry import Geometry
+from jaxconv.conv.operands import Operand, merge_groups, split_groups, split_stored
+from jaxconv.conv.padding import zero_pad
+
+Run = Callable[[Array, Array, Geometry], Array]
+
+_PART_BYTES = 7 * 2**17  # of `g`: within a core's second-level cache
+
+
+def by_groups(run: Run, x: Array, w: Array, geometry: Geometry) -> Array:
+    """Convolve each group apart."""
+    single = dataclasses.replace(geometry, groups=1)
+    pairs = zip(_groups(x, "x", geometry), _groups(w, "w", geometry), strict=True)
+    parts = [run(x, w, single) for x, w in pairs]
+    if not geometry.channels_last:
+        return merge_groups(jnp.stack(parts, axis=1))
+    y = jnp.stack([jnp.moveaxis(part, 1, -1) for part in parts], axis=-2)
+    return jnp.moveaxis(y.reshape(*y.shape[:-2], -1), -1, 1)
+
+
+def param_grad_by_groups(run: Run, x: Array, g: Array, geometry: Geometry) -> Array:
+    """Compute the filter gradient of each group apart."""
+    single = dataclasses.replace(geometry, groups=1)
+    pairs = zip(_groups(x, "x", geometry), _groups(g, "g", geometry), strict=True)
+    return merge_groups(jnp.stack([run(x, g, single) for x, g in pairs], axis=1))
+
+
+def _groups(array: Array, operand: Operand, geometry: Geometry) -> list[Array]:
+    """Cut an operand into groups, `x` and `g` as they lie in memory."""
+    if operand == "w" or not geometry.channels_last:
+        split = split_groups(array, operand, geometry)
+        return [split[:, i] for i in range(geometry.groups)]
+    split = split_stored(array, operand, geometry)
+    return [jnp.moveaxis(split[..., i, :], -1, 1) for i in range(geometry.groups)]
+
+
+def row_of_images(geometry: Geometry) -> Geometry:
+    """Return the convolution of one wide image: all images side by side.
+
+    Each has its padding, and as much more that the next begins where an output does.
+    """
+    width, stride = geometry.padded[-1], geometry.strides[-1]
+    (reach,) = dilate(geometry.kernel[-1:], geometry.kernel_dilation[-1:])
+    return dataclasses.replace(
+        geometry,
+        n=1,
+        space=(*geometry.space[:-1], geometry.n * (width + -width % stride)),
+        padding=(*geometry.padding[:-1], (0, reach - 1)),
+        channels_last=True,
+    )
+
+
+def abreast(run: Run, x: Array, w: Array, geometry: Geometry) -> Array:
+    """Convolve one wide image, and leave out windows that reach into the next one.
+
+    Channels are put last, as XLA wants them, in the same pass as the images abreast.
+    """
+    wide, axes = row_of_images(geometry), len(geometry.space)
+    low, high = geometry.padding[-1]
+    more = wide.space[-1] // geometry.n - geometry.padded[-1]
+    pads = *((0, 0),) * axes, (low, high + more), (0, 0)
+    row = jnp.moveaxis(zero_pad(jnp.moveaxis(x, 1, -1), pads), 0, axes - 1)
+    row = row.reshape(1, *wide.space, -1)
+    y = run(jnp.moveaxis(row, -1, 1), w, wide)
+    *rest, width = wide.out
+    y = jnp.moveaxis(y, 1, -1).reshape(*rest, geometry.n, width // geometry.n, -1)
+    y = jnp.moveaxis(y[..., : geometry.out[-1], :], axes - 1, 0)
+    return jnp.moveaxis(y, -1, 1)
+
+
+def part_of_batch(geometry: Geometry, itemsize: int) -> int:
+    """Return how many images' `g` fit a cache together: a divisor of the batch."""
+    n, *image = geometry.out_shape
+    most = _PART_BYTES // max(1, math.prod(image) * itemsize)
+    return max((d for d in range(1, min(n, most) + 1) if n % d == 0), default=0)
+
+
+def in_parts(run: Run, x: Array, g: Array, geometry: Geometry) -> Array:
+    """Add up the filter gradients of parts of the batch."""
+    size = part_of_batch(geometry, x.dtype.itemsize)
+    part = dataclasses.replace(geometry, n=size)
+    starts = range(0, geometry.n, size)
+    parts = (run(x[i : i + size], g[i : i + size], part) for i in starts)
+    return functools.reduce(operator.add, parts)
+
+
+def by_planes(run: Run, x: Array, w: Array, geometry: Geometry) -> Array:
+    """Add up, for each tap along the first axis, the convolutions along the others."""
+    one, read = plane(geometry), _read_planes(x, geometry)
+    parts = (run(planes, w[:, :, p], one) for p, planes in enumerate(read))
+    y = functools.reduce(operator.add, parts)
+    if geometry.channels_last:
+        y = jnp.moveaxis(y, 1, -1).reshape(geometry.n, *geometry.out, -1)
+        return jnp.moveaxis(y, -1, 1)
+    return jnp.moveaxis(y.reshape(geometry.n, -1, *one.out_shape[1:]), 1, 2)
+
+
+def param_grad_by_planes(run: Run, x: Array, g: Array, geometry: Geometry) -> Array:
+    """Collect for each tap along the first axis the filter gradient of the others."""
+    one, read = plane(geometry), _read_planes(x, geometry)
+    gs = _as_batch(g, one.n, geometry)
+    return jnp.stack([run(planes, gs, one) for planes in read], axis=2)
+
+
+def _as_batch(array: Array, n: int, geometry: Geometry) -> Array:
+    """Make the first spatial axis a part of the batch, channels where they lie."""
+    if geometry.channels_last:
+        last = jnp.moveaxis(array, 1, -1)
+        return jnp.moveaxis(last.reshape(n, *last.shape[2:]), -1, 1)
+    moved = jnp.moveaxis(array, 2, 1)
+    return moved.reshape(n, *moved.shape[2:])
+
+
+def plane(geometry: Geometry) -> Geometry:
+    """Return the convolution along all axes but the first.
+
+    The outputs along the first are part of its batch.
+    """
+    return dataclasses.replace(
+        geometry,
+        n=geometry.n * geometry.out[0],
+        space=geometry.space[1:],
+        kernel=geometry.kernel[1:],
+        strides=geometry.strides[1:],
+        padding=geometry.padding[1:],
+        input_dilation=geometry.input_dilation[1:],
+        kernel_dilation=geometry.kernel_dilation[1:],
+    )
+
+
+def _read_planes(x: Array, geometry: Geometry) -> list[Array]:
+    """Return for each tap along the first axis what it reads."""
+    ones, stride = (1,) * (len(geometry.space) - 1), geometry.strides[0]
+    pads = (geometry.padding[0], *((0, 0) for _ in ones))
+    wide = zero_pad(x, pads, (geometry.input_dilation[0], *ones))
+    length = (geometry.out[0] - 1) * stride + 1
+    starts = (p * geometry.kernel_dilation[0] for p in range(geometry.kernel[0]))
+    n = plane(geometry).n
+    return [
+        _as_batch(wide[:, :, start : start + length : stride], n, geometry)
+        for start in starts
+    ]
+
+
+# For each map, by which parts it can be computed.
+ARRANGEMENTS: Mapping[str, Mapping[str, Callable[..., Array]]] = {
+    "output": {
+        "abreast": abreast,
+        "groups": by_groups,
+        "phases": phases.output,
+        "planes": by_planes,
+    },
+    "param_grad": {
+        "groups": param_grad_by_groups,
+        "parts": in_parts,
+        "phases": phases.param_grad,
+        "planes": param_grad_by_planes,
+    },
+}

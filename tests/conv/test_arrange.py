@@ -1,0 +1,144 @@
+"""Convolutions in parts and in other shapes: the same sums, bit for bit.
+
+Each arrangement is tried with `im2col` as the method of its parts, on whole numbers,
+wherever it can be, not only where "auto" takes it; then as "auto" does, against lax.
+"""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxconv
+from jaxconv.conv import arrange, im2col
+from jaxconv.conv.arrange import ARRANGEMENTS
+from jaxconv.conv.choose import choose
+from jaxconv.conv.geometry import Geometry
+from tests.conv.cases import named_geometries
+from tests.reference import integers
+
+MORE = {
+    "rows": ((4, 3, 5, 6), (3, 2, 3, 3), {"strides": (2, 3), "padding": ((0, 2),) * 2}),
+    "cropped": ((3, 2, 9, 8), (2, 2, 2, 3), {"padding": ((-2, 1), (-1, -2))}),
+    "dilated groups": (
+        (3, 4, 9, 7),
+        (2, 6, 2, 3),
+        {"groups": 2, "kernel_dilation": 2, "padding": 1},
+    ),
+    "deep": (
+        (2, 2, 5, 4, 6),
+        (2, 3, 3, 2, 2),
+        {"strides": (2, 1, 1), "kernel_dilation": (2, 1, 3), "padding": ((2, 1),) * 3},
+    ),
+    "deep, dilated": (
+        (2, 2, 3, 4, 3),
+        (2, 3, 2, 2, 3),
+        {"input_dilation": (3, 1, 2), "padding": ((-1, 2), (1, 0), (2, 2))},
+    ),
+}
+
+
+def fits(by: str, geometry: Geometry) -> bool:
+    return not geometry.is_empty and {
+        "abreast": bool(geometry.space)
+        and max(geometry.input_dilation, default=1) == 1,
+        "groups": geometry.groups > 1,
+        "parts": True,
+        "planes": len(geometry.space) > 1 and geometry.groups == 1,
+    }.get(by, False)
+
+
+GEOMETRIES = named_geometries() | {
+    name: Geometry.of(x, w, **facts) for name, (x, w, facts) in MORE.items()
+}
+CASES = [
+    pytest.param(map_name, by, geometry, last, id=f"{map_name}-{by}-{name}-{last}")
+    for map_name, functions in ARRANGEMENTS.items()
+    for by in functions
+    for name, geometry in GEOMETRIES.items()
+    if fits(by, geometry)
+    for last in (False, True)
+]
+
+
+def operands(geometry: Geometry, map_name: str) -> tuple[jax.Array, jax.Array]:
+    rng = np.random.default_rng(0)
+    second = geometry.w_shape if map_name == "output" else geometry.out_shape
+    shapes = geometry.x_shape, second
+    first, second = (jnp.asarray(integers(rng, shape), "float32") for shape in shapes)
+    return first, second
+
+
+@pytest.mark.parametrize(("map_name", "by", "geometry", "last"), CASES)
+def test_parts_make_the_whole(map_name, by, geometry, last, monkeypatch):
+    one = geometry.out_shape[1:]
+    monkeypatch.setattr(arrange, "_PART_BYTES", 4 * int(np.prod(one)))
+    geometry = dataclasses.replace(geometry, channels_last=last)
+    method, parts = getattr(im2col, f"_{map_name}"), []
+
+    def run(a, b, part):
+        assert a.shape == part.x_shape
+        parts.append(part)
+        return method(a, b, part)
+
+    a, b = operands(geometry, map_name)
+    found = ARRANGEMENTS[map_name][by](run, a, b, geometry)
+    np.testing.assert_array_equal(found, method(a, b, geometry))
+    assert geometry not in parts or (by, geometry.n) == ("parts", 1)
+
+
+def test_images_abreast_stay_apart():
+    """What a window reads beyond its image never reaches the output."""
+    geometry = Geometry.of((3, 1, 3, 4), (1, 1, 3, 3), padding=0)
+    x = jnp.zeros(geometry.x_shape).at[1].set(jnp.nan)
+    y = arrange.abreast(im2col._output, x, jnp.ones(geometry.w_shape), geometry)
+    np.testing.assert_array_equal(jnp.isnan(y).any((1, 2, 3)), [False, True, False])
+
+
+@pytest.mark.parametrize(
+    ("x_shape", "w_shape", "groups", "by"),
+    [
+        ((28, 32, 16, 16), (32, 32, 3, 3), 1, (("abreast",), ("abreast",), ())),
+        ((32, 32, 32, 32), (32, 24, 3, 3), 1, (("abreast",), ("abreast",), ("parts",))),
+        ((8, 32, 7, 7), (16, 32, 3, 3), 2, (("groups",),) * 3),
+        ((2, 8, 5, 7, 6), (8, 8, 3, 3, 3), 1, (("planes",),) * 3),
+        ((2, 8, 5, 7, 6), (4, 8, 3, 3, 3), 2, (("groups", "planes"),) * 3),
+    ],
+    ids=["abreast", "abreast and parts", "groups", "planes", "groups of planes"],
+)
+def test_auto_takes_parts_where_they_pay(x_shape, w_shape, groups, by):
+    geometry = Geometry.of(x_shape, w_shape, groups=groups)
+    names = "output", "input_grad", "param_grad"
+    found = tuple(choose("auto", name, geometry, "float32").by for name in names)
+    assert found == by
+    x, w = operands(geometry, "output")
+
+    def ours(x, w):
+        return jaxconv.conv(x, w, groups=groups)
+
+    def lax(x, w):
+        return jax.lax.conv_general_dilated(
+            x,
+            jnp.swapaxes(w, 0, 1),
+            (1,) * len(geometry.space),
+            "SAME",
+            feature_group_count=groups,
+        )
+
+    y, pull = jax.vjp(ours, x, w)
+    expected, pull_lax = jax.vjp(lax, x, w)
+    np.testing.assert_array_equal(y, expected)
+    g = jnp.asarray(integers(np.random.default_rng(1), y.shape), "float32")
+    for gradient, expected in zip(pull(g), pull_lax(g), strict=True):
+        np.testing.assert_array_equal(gradient, expected)
+
+
+def test_short_numbers_are_added_up_in_one_piece():
+    """Sums of parts are rounded to the type of the result, so bfloat16 has none."""
+    deep = Geometry.of((2, 8, 5, 7, 6), (8, 8, 3, 3, 3))
+    dense = Geometry.of((32, 32, 32, 32), (32, 24, 3, 3))
+    for geometry in (deep, dense):
+        for name in ("output", "input_grad", "param_grad"):
+            assert choose("auto", name, geometry, "bfloat16").by == ()
