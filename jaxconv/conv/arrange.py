@@ -23,7 +23,8 @@ from jaxconv.conv.padding import zero_pad
 
 Run = Callable[[Array, Array, Geometry], Array]
 
-_PART_BYTES = 7 * 2**17  # of `g`: within a core's second-level cache
+_WHOLE_BYTES = 3 * 2**19  # of `g`: within a core's second-level cache
+_PART_BYTES = 7 * 2**17  # where it is cut: the better half of that
 
 
 def by_groups(run: Run, x: Array, w: Array, geometry: Geometry) -> Array:
@@ -90,8 +91,11 @@ def abreast(run: Run, x: Array, w: Array, geometry: Geometry) -> Array:
 def part_of_batch(geometry: Geometry, itemsize: int) -> int:
     """Return how many images' `g` fit a cache together: a divisor of the batch."""
     n, *image = geometry.out_shape
-    most = _PART_BYTES // max(1, math.prod(image) * itemsize)
-    return max((d for d in range(1, min(n, most) + 1) if n % d == 0), default=0)
+    image_bytes = max(1, math.prod(image) * itemsize)
+    if n * image_bytes <= _WHOLE_BYTES:
+        return n
+    most = min(n, _PART_BYTES // image_bytes)
+    return max((d for d in range(1, most + 1) if n % d == 0), default=0)
 
 
 def in_parts(run: Run, x: Array, g: Array, geometry: Geometry) -> Array:

@@ -21,7 +21,6 @@ Method = Literal[
 ]
 
 _MOST_NUMBERS = 2**26  # in one image's patches or all transforms: 256 MB of float32
-_FEW_CHANNELS = 4  # of the input
 _MANY_CHANNELS = 16  # of the input, in each group
 _FEW_POSITIONS = 2048  # of the output, in the whole batch
 _MOST_PARTS = 64  # that a convolution is taken apart into: all take time to compile
@@ -237,8 +236,6 @@ def _for_dense_param_grad(geometry: Geometry, limits: _Limits) -> Choice:
             part = dataclasses.replace(geometry, n=size)
             reason = "small parts of the batch"
             return _parted("parts", reason, "param_grad", part, limits)
-    if geometry.channels_last and geometry.ci <= _FEW_CHANNELS:
-        return Choice("xla", "dense, few channels that lie last: few patches to cut")
     return Choice("im2col", "large products over batch and positions at once")
 
 
