@@ -208,7 +208,7 @@ def _for_param_grad(geometry: Geometry, limits: _Limits) -> Choice:
         return Choice("taps", "one tap, channels last: it is a product of matrices")
     if geometry.ci == geometry.co == 1:
         return Choice("xla", "depthwise, many taps: XLA's own is fast")
-    if 1 < geometry.groups <= _MOST_PARTS and geometry.taps > 1:
+    if 1 < geometry.groups <= _MOST_PARTS and 1 not in (geometry.taps, geometry.n):
         one = dataclasses.replace(geometry, groups=1)
         return _parted("groups", "dense groups are faster", "param_grad", one, limits)
     if _planes_pay(geometry, limits):
