@@ -9,7 +9,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jax.extend.random import threefry_2x32
 from jax.nn.initializers import Initializer
 
 from jaxconv.conv.api import Padding, conv
@@ -167,7 +166,7 @@ def Dropout(dropout: float) -> Layer:
 
     `dropout` is the probability of KEEPING, as in the chapter. Scaling while training
     keeps the mean, so inference (`key=None`) is the identity. The probability is
-    rounded to a multiple of 1 / 65,536, and the scale is that of the rounded one.
+    rounded to a multiple of 2**-32, and the scale is that of the rounded one.
 
     Raises:
       ValueError: `dropout` is not in (0, 1].
@@ -184,24 +183,33 @@ def Dropout(dropout: float) -> Layer:
     def apply(params, x, *, key=None):
         if key is None or keep_prob == 1:
             return x
-        kept = _draw_16_bits(key, x.shape) < np.uint32(threshold)
-        return jnp.where(kept, x * (2**16 / threshold), jnp.zeros_like(x))
+        kept = _draw_words(key, x.shape) < np.uint32(threshold)
+        return jnp.where(kept, x * (2**32 / threshold), jnp.zeros_like(x))
 
-    threshold = max(1, round(keep_prob * 2**16))
+    threshold = min(2**32 - 1, max(1, round(keep_prob * 2**32)))
     return Layer(_no_params, apply, "dropout")
 
 
-def _draw_16_bits(key: Array, shape: tuple[int, ...]) -> Array:
-    """Draw whole numbers below 2**16, two from each word of the generator.
+def _draw_words(key: Array, shape: tuple[int, ...]) -> Array:
+    """Draw whole numbers below 2**32: each place's number, hashed with the key.
 
-    `jax.random` hashes two words for each number drawn, which in the chapter's model
-    would take longer than the convolution.
+    `jax.random` encrypts them, which in the chapter's model would take longer than the
+    convolution; a dropout needs no more than that places and keys have nothing to do
+    with each other.
     """
-    size = math.prod(shape)
-    counts = jax.lax.iota(jnp.uint32, -(-size // 2))
-    words = threefry_2x32(jax.random.bits(key, (2,), jnp.uint32), counts)
-    halves = jnp.concatenate([words & np.uint32(0xFFFF), words >> np.uint32(16)])
-    return halves[:size].reshape(shape)
+    first, second = jax.random.bits(key, (2,), jnp.uint32)
+    places = jax.lax.iota(jnp.uint32, math.prod(shape)).reshape(shape)
+    return _hash(_hash(places ^ first) + second)
+
+
+def _hash(words: Array) -> Array:
+    """Let every bit flip each other with probability 1/2: MurmurHash3's finaliser.
+
+    Source: A. Appleby, MurmurHash3 (2011), `fmix32`.
+    """
+    words = (words ^ (words >> np.uint32(16))) * np.uint32(0x85EBCA6B)
+    words = (words ^ (words >> np.uint32(13))) * np.uint32(0xC2B2AE35)
+    return words ^ (words >> np.uint32(16))
 
 
 def elementwise(function: Callable[[Array], Array], name: str = "elementwise") -> Layer:

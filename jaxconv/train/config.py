@@ -37,7 +37,7 @@ class Config:
     model: Model = "chapter5"
     """The model: one convolution (32 filters of 5x5, tanh) and one dense layer."""
 
-    method: Method = "im2col"
+    method: Method = "auto"
     """The convolution's algorithm."""
 
     epochs: int = 1

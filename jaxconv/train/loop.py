@@ -25,7 +25,7 @@ from jaxconv.train.step import (
 )
 
 _REPORT_EVERY = 10  # batches; fetching the loss waits for the step to end
-_TEST_BATCH = 1000  # images validated at once
+_TEST_BATCH = 100  # images validated at once: more need memory anew each time
 
 
 class DivergedError(RuntimeError):

@@ -178,7 +178,7 @@ def test_biases_begin_at_zero(layer):
 
 # Dropout
 
-SCALE = float(np.float32(2**16 / round(0.8 * 2**16)))
+SCALE = float(np.float32(2**32 / round(0.8 * 2**32)))
 
 
 def test_dropout_keeps_four_in_five_and_their_mean():
@@ -187,9 +187,17 @@ def test_dropout_keeps_four_in_five_and_their_mean():
     assert set(np.unique(y).tolist()) == {0.0, SCALE}
     # Six standard deviations of 100,000 draws at 0.8: 6 * sqrt(0.16 / 1e5) < 0.0076.
     assert abs(jnp.mean(y > 0) - 0.8) < 0.0076
-    # Of 50,000 at 0.64: units far apart, which one random word decides, fall alike.
-    both = (y[:50] > 0) & (y[50:] > 0)
-    assert abs(jnp.mean(both) - 0.64) < 0.013
+
+
+def test_dropout_drops_units_and_steps_independently():
+    """Neighbours, a row and halves apart; and with the next keys: all pairs agree."""
+    x = jnp.ones((1000, 1000))
+    keys = [KEY, *(jax.random.fold_in(KEY, step) for step in range(3))]
+    kept, *others = (nn.Dropout(0.8).apply({}, x, key=key).ravel() > 0 for key in keys)
+    shifted = [jnp.roll(kept, by) for by in (1, 2, 4, 1000, 2**16, 500_000)]
+    for other in shifted + others:
+        # Six standard deviations of a million draws at 0.64: 6 * sqrt(0.23 / 1e6).
+        assert abs(jnp.mean(kept & other) - 0.64) < 0.0029
 
 
 def test_dropout_keeps_the_mean_at_any_probability():

@@ -90,7 +90,7 @@ def test_the_loop_takes_the_images_in_that_order(monkeypatch):
 
 def test_the_defaults_are_the_chapters():
     config = Config()
-    assert (config.model, config.method, config.epochs) == ("chapter5", "im2col", 1)
+    assert (config.model, config.method, config.epochs) == ("chapter5", "auto", 1)
     assert (config.batch_size, config.seed) == (60, 20190402)
     assert (config.optimizer, config.learning_rate) == ("sgd", 0.01)
     assert (config.momentum, config.validate_every) == (0.9, 100)
