@@ -196,7 +196,7 @@ def _for_output(geometry: Geometry, limits: _Limits) -> Choice:
         return Choice("im2col", "three or more axes: XLA's own is slow")
     if _abreast_pays(geometry, limits):
         wide = arrange.row_of_images(geometry)
-        reason = "side by side the images engage all cores"
+        reason = "side by side they engage all cores"
         return _parted("abreast", reason, "output", wide, limits)
     return Choice("xla", "dense: XLA's own cuts patches in its cache")
 
