@@ -18,9 +18,10 @@ from jax.typing import DTypeLike
 from jaxconv._lax_rules import LAX, check, dimension_numbers_of
 from jaxconv.conv import bilinear
 from jaxconv.conv.arguments import dilate
-from jaxconv.conv.choose import choose, refusal
+from jaxconv.conv.choose import choose
 from jaxconv.conv.dtypes import as_precision
 from jaxconv.conv.geometry import Geometry
+from jaxconv.conv.methods import refusal
 
 DimensionNumbers = tuple[str, str, str] | lax.ConvDimensionNumbers | None
 Pairs = str | Sequence[tuple[int, int]]

@@ -18,7 +18,7 @@ from jax import Array, lax
 
 from jaxconv import compat
 from jaxconv._lax_rules import LAX
-from jaxconv.conv.choose import Method, check_method
+from jaxconv.conv.methods import Method, check_method
 
 
 class Call(NamedTuple):

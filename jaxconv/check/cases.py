@@ -21,8 +21,9 @@ from jaxconv.check.problems import parse_problem, problem
 from jaxconv.check.report import Report
 from jaxconv.check.trial import FORM, GRADIENTS, Map, Trial, widen
 from jaxconv.conv import bilinear
-from jaxconv.conv.choose import ALGORITHMS, check_served, choose, refusal
+from jaxconv.conv.choose import choose
 from jaxconv.conv.geometry import Geometry
+from jaxconv.conv.methods import ALGORITHMS, check_served, refusal
 from jaxconv.conv.padding import pad_input
 from jaxconv.conv.rounding import Rounding, of_sum
 

@@ -8,9 +8,9 @@ from jax.typing import DTypeLike
 from jaxtyping import Num
 
 from jaxconv.conv import bilinear
-from jaxconv.conv.choose import Method, check_method
 from jaxconv.conv.dtypes import PrecisionLike, as_precision, common_type
 from jaxconv.conv.geometry import Geometry
+from jaxconv.conv.methods import Method, check_method
 from jaxconv.conv.padding import Modes, as_modes, extend, extended, give_back
 
 Padding = str | int | Sequence[int | tuple[int, int]]

@@ -24,9 +24,10 @@ from jax.lax import Precision
 from jax.sharding import NamedSharding, PartitionSpec
 
 from jaxconv.conv.arrange import ARRANGEMENTS
-from jaxconv.conv.choose import ALGORITHMS, check_served, choose
+from jaxconv.conv.choose import MOST_PARTS, choose
 from jaxconv.conv.geometry import Geometry
 from jaxconv.conv.meshes import placed_by_compiler, vary_alike
+from jaxconv.conv.methods import ALGORITHMS, check_served
 from jaxconv.conv.operands import (
     Operand,
     fold,
@@ -85,11 +86,12 @@ def _run(
     method: str,
     precision: Precision | None,
     platform: str,
+    parts: int = MOST_PARTS,
 ) -> Array:
     """Compute a map by its method; sums over nothing are 0."""
     if geometry.is_empty:
         return vary_alike(jnp.zeros(shape_of(result, geometry), a.dtype), a)[0]
-    choice = choose(method, name, geometry, a.dtype, platform)
+    choice = choose(method, name, geometry, a.dtype, platform, parts)
     if not choice.by:
         algorithm = ALGORITHMS[choice.method]
         return getattr(algorithm, f"_{name}")(a, b, geometry, precision)
@@ -103,6 +105,7 @@ def _run(
         method=method,
         precision=precision,
         platform=platform,
+        parts=choice.parts,
     )
     return ARRANGEMENTS[name][choice.by[0]](run, a, b, geometry)
 

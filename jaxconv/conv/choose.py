@@ -1,118 +1,27 @@
-"""The methods by name, and which one `method="auto"` takes."""
+"""Which method `method="auto"` takes for each map, and in what parts."""
 
 import dataclasses
 import math
 import os
-from typing import Literal, NamedTuple, Protocol, get_args
+from typing import NamedTuple
 
 import jax.numpy as jnp
-from jax import Array
-from jax.lax import Precision
 from jax.typing import DTypeLike
 
-from jaxconv.conv import arrange, fft, im2col, loops, taps, winograd, xla
+from jaxconv.conv import arrange, fft, taps
 from jaxconv.conv.geometry import Geometry
+from jaxconv.conv.methods import refusal
 from jaxconv.conv.operands import accumulator
 from jaxconv.conv.phases import all_alike, has_phases, phases
-from jaxconv.conv.rounding import Rounding
-
-Method = Literal[
-    "auto", "fft", "im2col", "loops", "taps", "winograd", "winograd4", "xla"
-]
 
 _MOST_NUMBERS = 2**26  # in one image's patches or all transforms: 256 MB of float32
 _MANY_CHANNELS = 16  # of the input, in each group
 _FEW_POSITIONS = 2048  # of the output, in the whole batch
-_MOST_PARTS = 64  # that a convolution is taken apart into: all take time to compile
+MOST_PARTS = 64  # that a convolution is taken apart into: all take time to compile
 _WIDE_ROW = 6_000_000  # operations that XLA shares out among cores
 _WORTH_COPYING = 50  # operations for each byte
 _LARGEST_ERROR = 1e-4  # relative, that a method may have which does not add up products
 _MOST_PHASES = 256  # of a dilated input: each is sliced, and all take time to compile
-
-
-class Algorithm(Protocol):
-    """The three hand-written maps that every method's file defines, and their bound.
-
-    `x` is (n, groups * ci, *space), `w` (ci, groups * co, *kernel), `g` shaped like the
-    output (n, groups * co, *out); see `Geometry`. All, none of them empty, have one
-    type of number.
-    """
-
-    def _output(
-        self, x: Array, w: Array, geometry: Geometry, precision: Precision | None
-    ) -> Array: ...
-
-    def _input_grad(
-        self, g: Array, w: Array, geometry: Geometry, precision: Precision | None
-    ) -> Array: ...
-
-    def _param_grad(
-        self, x: Array, g: Array, geometry: Geometry, precision: Precision | None
-    ) -> Array: ...
-
-    def _rounding(
-        self, map_name: str, geometry: Geometry, dtype: DTypeLike
-    ) -> Rounding: ...
-
-
-class Transform(Algorithm, Protocol):
-    """A method that serves some convolutions only."""
-
-    def _refusal(self, geometry: Geometry, dtype: DTypeLike) -> str | None: ...
-
-
-METHODS: dict[str, Algorithm] = {  # that add up products, as they are written down
-    "im2col": im2col,
-    "loops": loops,
-    "taps": taps,
-    "xla": xla,
-}
-TRANSFORMS: dict[str, Transform] = {
-    "fft": fft,
-    "winograd": winograd.F2,
-    "winograd4": winograd.F4,
-}
-ALGORITHMS: dict[str, Algorithm] = {**METHODS, **TRANSFORMS}
-
-
-def check_method(method: str, caller: str) -> str:
-    """Return `method` if there is one of that name.
-
-    Raises:
-      ValueError: there is none.
-    """
-    if not isinstance(method, str) or method not in get_args(Method):
-        names = ", ".join(f'"{name}"' for name in get_args(Method))
-        raise ValueError(f"{caller}: method must be one of {names}, got {method!r}.")
-    return method
-
-
-class MethodError(ValueError):
-    """The method that was asked for does not serve this convolution."""
-
-
-def refusal(method: str, geometry: Geometry, dtype: DTypeLike) -> str | None:
-    """Return why `method` does not serve a convolution; None if it does."""
-    if method not in TRANSFORMS or geometry.is_empty:
-        return None
-    return TRANSFORMS[method]._refusal(geometry, dtype)
-
-
-def check_served(
-    method: str, geometry: Geometry, dtype: DTypeLike, caller: str
-) -> None:
-    """Raise unless `method` serves a convolution.
-
-    Raises:
-      MethodError: it does not; the message says why, and which does.
-    """
-    why = refusal(method, geometry, dtype)
-    if why is not None:
-        raise MethodError(
-            f'{caller}: method "{method}" does not serve x {geometry.x_shape} with w '
-            f"{geometry.w_shape} (in // groups, out, *kernel): {why}. Use "
-            'method="auto" or "im2col".'
-        )
 
 
 class Choice(NamedTuple):
@@ -121,11 +30,16 @@ class Choice(NamedTuple):
     method: str
     reason: str
     by: tuple[str, ...] = ()  # the parts that it is computed in, see `arrange.py`
+    parts: int = 1  # that each of them may be taken apart into
 
 
 class _Limits(NamedTuple):
     dtype: jnp.dtype
     most: int  # numbers, of one image's patches or all transforms
+    parts: int  # that a convolution may be taken apart into
+
+    def divided(self, count: int) -> "_Limits":
+        return self._replace(parts=self.parts // count)
 
 
 def choose(
@@ -134,10 +48,12 @@ def choose(
     geometry: Geometry,
     dtype: DTypeLike,
     platform: str = "cpu",
+    parts: int = MOST_PARTS,
 ) -> Choice:
     """Return what computes a map, "auto" resolved: for each kind of layer the fastest.
 
-    The rules come from `scripts/bench.py ops --methods`, for float32 on CPUs.
+    It may be taken apart into `parts`. The rules come from `scripts/bench.py ops
+    --methods`, for float32 on CPUs.
     """
     if method != "auto":
         return Choice(method, "it was asked for")
@@ -146,7 +62,7 @@ def choose(
     kind, most = jnp.dtype(dtype), _MOST_NUMBERS
     if geometry.memory_limit is not None:
         most = geometry.memory_limit // kind.itemsize
-    return _fastest(map_name, geometry, _Limits(kind, most))
+    return _fastest(map_name, geometry, _Limits(kind, most, parts))
 
 
 def _fastest(map_name: str, geometry: Geometry, limits: _Limits) -> Choice:
@@ -161,7 +77,8 @@ def _fastest(map_name: str, geometry: Geometry, limits: _Limits) -> Choice:
         split = phases(made)
         if split:
             first = next(iter(split))
-            return _parted("phases", "no zeros in between", name, first, limits)
+            each = limits.divided(len(split))
+            return _parted("phases", "no zeros in between", name, first, each)
     return best(made, limits)
 
 
@@ -169,7 +86,8 @@ def _parted(
     by: str, reason: str, map_name: str, part: Geometry, limits: _Limits
 ) -> Choice:
     inner = _fastest(map_name, part, limits)
-    return Choice(inner.method, f"{reason}; {inner.reason}", (by, *inner.by))
+    reasons = f"{reason}; {inner.reason}"
+    return Choice(inner.method, reasons, (by, *inner.by), limits.parts)
 
 
 def _for_output(geometry: Geometry, limits: _Limits) -> Choice:
@@ -182,12 +100,14 @@ def _for_output(geometry: Geometry, limits: _Limits) -> Choice:
         return Choice("taps", "one tap: it is a product of matrices")
     if geometry.groups > 1 and geometry.ci >= _MANY_CHANNELS and _by_eigen(geometry):
         return Choice("xla", "few groups: Eigen is fast")
-    if 1 < geometry.groups <= _MOST_PARTS:
+    if 1 < geometry.groups <= limits.parts:
         one = dataclasses.replace(geometry, groups=1)
-        return _parted("groups", "dense groups are faster", "output", one, limits)
+        each = limits.divided(geometry.groups)
+        return _parted("groups", "dense groups are faster", "output", one, each)
     if _planes_pay(geometry, limits):
         plane = arrange.plane(geometry)
-        return _parted("planes", "two axes are faster", "output", plane, limits)
+        each = limits.divided(geometry.kernel[0])
+        return _parted("planes", "two axes are faster", "output", plane, each)
     if _patches(geometry) > limits.most:
         return Choice("xla", "one image's patches would take too much memory")
     if geometry.groups > 1:
@@ -208,12 +128,14 @@ def _for_param_grad(geometry: Geometry, limits: _Limits) -> Choice:
         return Choice("taps", "one tap, channels last: it is a product of matrices")
     if geometry.ci == geometry.co == 1:
         return Choice("xla", "depthwise, many taps: XLA's own is fast")
-    if 1 < geometry.groups <= _MOST_PARTS and 1 not in (geometry.taps, geometry.n):
+    if 1 < geometry.groups <= limits.parts and 1 not in (geometry.taps, geometry.n):
         one = dataclasses.replace(geometry, groups=1)
-        return _parted("groups", "dense groups are faster", "param_grad", one, limits)
+        each = limits.divided(geometry.groups)
+        return _parted("groups", "dense groups are faster", "param_grad", one, each)
     if _planes_pay(geometry, limits):
         plane = arrange.plane(geometry)
-        return _parted("planes", "two axes are faster", "param_grad", plane, limits)
+        each = limits.divided(geometry.kernel[0])
+        return _parted("planes", "two axes are faster", "param_grad", plane, each)
     if _patches(geometry) > limits.most:
         return Choice("xla", "one image's patches would take too much memory")
     if geometry.groups == 1 and geometry.taps > 1 and len(geometry.space) <= 2:
@@ -232,10 +154,11 @@ def _for_dense_param_grad(geometry: Geometry, limits: _Limits) -> Choice:
     if limits.dtype == jnp.float32 and size > 1:
         if size == geometry.n:
             return Choice("xla", "dense: what XLA reads again and again fits its cache")
-        if geometry.n // size <= _MOST_PARTS:
+        if geometry.n // size <= limits.parts:
             part = dataclasses.replace(geometry, n=size)
             reason = "small parts of the batch"
-            return _parted("parts", reason, "param_grad", part, limits)
+            each = limits.divided(geometry.n // size)
+            return _parted("parts", reason, "param_grad", part, each)
     return Choice("im2col", "large products over batch and positions at once")
 
 
@@ -287,7 +210,7 @@ def _planes_pay(geometry: Geometry, limits: _Limits) -> bool:
     return (
         len(geometry.space) > 2
         and geometry.groups == 1
-        and geometry.kernel[0] <= _MOST_PARTS
+        and geometry.kernel[0] <= limits.parts
         and accumulator(limits.dtype) == limits.dtype
     )
 

@@ -11,9 +11,10 @@ import jax.numpy as jnp
 from jaxconv._table import aligned
 from jaxconv.conv import bilinear
 from jaxconv.conv.api import Padding, Sizes, prepared
-from jaxconv.conv.choose import ALGORITHMS, Choice, Method, choose
+from jaxconv.conv.choose import Choice, choose
 from jaxconv.conv.dtypes import PrecisionLike
 from jaxconv.conv.geometry import Geometry
+from jaxconv.conv.methods import ALGORITHMS, Method
 from jaxconv.conv.operands import Operand, shape_of
 from jaxconv.conv.phases import phases
 from jaxconv.conv.rounding import Rounding
@@ -155,7 +156,7 @@ def _plan(name: str, facts: dict[str, Any], dtype: Any, platform: str) -> MapPla
 
 
 def _flops(name: str, geometry: Geometry, choice: Choice) -> int:
-    if "phases" not in choice.by:
+    if choice.by[:1] != ("phases",):
         return geometry.flops
     made = geometry.of_input_grad if name == "input_grad" else geometry
     return sum(len(starts) * own.flops for own, starts in phases(made).items())

@@ -25,9 +25,9 @@ from jaxtyping import Num
 
 from jaxconv.conv import bilinear
 from jaxconv.conv.api import Padding, Sizes, check_output_grad, prepared
-from jaxconv.conv.choose import Method
 from jaxconv.conv.dtypes import PrecisionLike, common_type
 from jaxconv.conv.meshes import placed_by_compiler
+from jaxconv.conv.methods import Method
 from jaxconv.conv.operands import accumulator, split_groups
 from jaxconv.conv.padding import extend, pad_input
 from jaxconv.conv.patches import cut_patches

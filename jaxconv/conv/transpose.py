@@ -16,10 +16,10 @@ from jaxtyping import Num
 
 from jaxconv.conv import arguments, bilinear
 from jaxconv.conv.arguments import Shape, dilate
-from jaxconv.conv.choose import Method, check_method
 from jaxconv.conv.conventions import Convention, Place, as_paddings, place
 from jaxconv.conv.dtypes import PrecisionLike, as_precision, common_type
 from jaxconv.conv.geometry import Geometry
+from jaxconv.conv.methods import Method, check_method
 
 _CALLER = "conv_transpose"
 

@@ -12,7 +12,7 @@ from jax import Array
 from jax.nn.initializers import Initializer
 
 from jaxconv.conv.api import Padding, conv
-from jaxconv.conv.choose import Method
+from jaxconv.conv.methods import Method
 from jaxconv.nn.layer import Layer, Params, followed_by
 
 WeightInit = Literal["standard", "glorot"] | Initializer

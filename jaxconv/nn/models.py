@@ -1,6 +1,6 @@
 """Ready-made models."""
 
-from jaxconv.conv.choose import Method
+from jaxconv.conv.methods import Method
 from jaxconv.nn.layer import Layer, serial
 from jaxconv.nn.layers import Conv2D, Dense, Linear, Tanh
 

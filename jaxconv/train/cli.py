@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import tyro
 
-from jaxconv.conv.choose import MethodError
+from jaxconv.conv.methods import MethodError
 from jaxconv.data import DatasetError
 from jaxconv.train.config import Config
 from jaxconv.train.loop import DivergedError, Result, train

@@ -5,7 +5,7 @@ import math
 from pathlib import Path
 from typing import Literal, get_args
 
-from jaxconv.conv.choose import Method
+from jaxconv.conv.methods import Method
 
 Model = Literal["chapter5"]
 Optimizer = Literal["sgd", "adam"]

@@ -140,3 +140,13 @@ def test_short_numbers_are_added_up_in_one_piece():
     for geometry in (deep, dense):
         for name in ("output", "input_grad", "param_grad"):
             assert choose("auto", name, geometry, "bfloat16").by == ()
+
+
+def test_a_convolution_is_not_taken_into_too_many_parts():
+    """All of them take time to compile."""
+    for kernel, by in (((3, 3, 3), ("groups", "planes")), ((9, 3, 3), ("groups",))):
+        deep = Geometry.of((2, 96, 9, 7, 6), (12, 96, *kernel), groups=8)
+        found = choose("auto", "output", deep, "float32")
+        assert found.by == by
+    many = dataclasses.replace(deep, groups=65)
+    assert choose("auto", "output", many, "float32").by == ()

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import jaxconv
-from jaxconv.conv.choose import METHODS
+from jaxconv.conv.methods import METHODS
 from tests.conv.transforms import (
     FACTS,
     TRANSFORMS,

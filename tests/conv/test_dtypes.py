@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jaxconv import conv, conv_input_grad, conv_param_grad
-from jaxconv.conv.choose import METHODS
+from jaxconv.conv.methods import METHODS
 from tests import reference
 from tests.conv.test_methods import CASES
 

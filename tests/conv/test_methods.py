@@ -20,8 +20,8 @@ import pytest
 from jaxconv.check.cases import DTYPES, Case, check_case
 from jaxconv.check.problems import GRID, parse_problem, random_geometry
 from jaxconv.conv import im2col
-from jaxconv.conv.choose import METHODS
 from jaxconv.conv.geometry import Geometry
+from jaxconv.conv.methods import METHODS
 from tests import reference
 from tests.conv.cases import named_geometries
 from tests.reference import integers

@@ -10,7 +10,7 @@ from jax import lax
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from jaxconv import conv, per_example_grad_norms
-from jaxconv.conv.choose import METHODS
+from jaxconv.conv.methods import METHODS
 from tests.reference import integers
 
 FACTS = {"strides": (2, 1), "padding": ((1, 2), (0, 3)), "groups": 2}

@@ -13,8 +13,8 @@ import jaxconv
 from jaxconv.check.cases import DTYPES, Case, check_case
 from jaxconv.check.problems import parse_problem
 from jaxconv.conv import choose, fft, winograd
-from jaxconv.conv.choose import TRANSFORMS
 from jaxconv.conv.geometry import Geometry
+from jaxconv.conv.methods import TRANSFORMS
 from tests import reference
 from tests.reference import integers
 

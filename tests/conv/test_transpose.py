@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from jaxconv import conv_transpose
-from jaxconv.conv.choose import METHODS
+from jaxconv.conv.methods import METHODS
 
 X, W = (2, 3, 5, 4), (3, 4, 2, 5)  # a filter of even height and odd width
 X1, W1 = (3, 4, 7), (4, 3, 5)

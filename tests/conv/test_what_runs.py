@@ -10,8 +10,9 @@ from jax import lax
 
 import jaxconv
 from jaxconv.conv import bilinear
-from jaxconv.conv.choose import METHODS, choose
+from jaxconv.conv.choose import choose
 from jaxconv.conv.geometry import Geometry
+from jaxconv.conv.methods import METHODS
 from tests.conv.transforms import (
     TRANSFORMS,
     W,
