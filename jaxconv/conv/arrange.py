@@ -13,18 +13,25 @@ import operator
 from collections.abc import Callable, Mapping
 
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 
 from jaxconv.conv import phases
 from jaxconv.conv.arguments import dilate
 from jaxconv.conv.geometry import Geometry
-from jaxconv.conv.operands import Operand, merge_groups, split_groups, split_stored
+from jaxconv.conv.operands import (
+    Operand,
+    accumulator_zeros,
+    merge_groups,
+    split_groups,
+    split_stored,
+)
 from jaxconv.conv.padding import zero_pad
 
 Run = Callable[[Array, Array, Geometry], Array]
 
 _WHOLE_BYTES = 3 * 2**19  # of `g`: within a core's second-level cache
 _PART_BYTES = 7 * 2**17  # where it is cut: the better half of that
+_UNROLLED_PARTS = 12  # more would take long to compile
 
 
 def by_groups(run: Run, x: Array, w: Array, geometry: Geometry) -> Array:
@@ -99,12 +106,28 @@ def part_of_batch(geometry: Geometry, itemsize: int) -> int:
 
 
 def in_parts(run: Run, x: Array, g: Array, geometry: Geometry) -> Array:
-    """Add up the filter gradients of parts of the batch."""
+    """Add up the filter gradients of parts of the batch, many of them in a loop."""
     size = part_of_batch(geometry, x.dtype.itemsize)
     part = dataclasses.replace(geometry, n=size)
-    starts = range(0, geometry.n, size)
-    parts = (run(x[i : i + size], g[i : i + size], part) for i in starts)
-    return functools.reduce(operator.add, parts)
+    # A loop would put the axes of what it cuts in the order of their names.
+    here, back = (1, -1) if geometry.channels_last else (0, 0)
+    lying = (jnp.moveaxis(array, here, back) for array in (x, g))
+    xs, gs = (array.reshape(-1, size, *array.shape[1:]) for array in lying)
+
+    def run_part(pair: tuple[Array, Array]) -> Array:
+        x, g = (jnp.moveaxis(array, back, here) for array in pair)
+        return run(x, g, part)
+
+    if len(xs) <= _UNROLLED_PARTS:
+        parts = map(run_part, zip(xs, gs, strict=True))
+        return functools.reduce(operator.add, parts)
+    zero = accumulator_zeros(geometry.w_shape, x)
+
+    def add(total: Array, pair: tuple[Array, Array]) -> tuple[Array, None]:
+        return total + run_part(pair), None
+
+    total, _ = lax.scan(add, zero, (xs, gs))
+    return total
 
 
 def by_planes(run: Run, x: Array, w: Array, geometry: Geometry) -> Array:

@@ -154,11 +154,8 @@ def _for_dense_param_grad(geometry: Geometry, limits: _Limits) -> Choice:
     if limits.dtype == jnp.float32 and size > 1:
         if size == geometry.n:
             return Choice("xla", "dense: what XLA reads again and again fits its cache")
-        if geometry.n // size <= limits.parts:
-            part = dataclasses.replace(geometry, n=size)
-            reason = "small parts of the batch"
-            each = limits.divided(geometry.n // size)
-            return _parted("parts", reason, "param_grad", part, each)
+        part = dataclasses.replace(geometry, n=size)
+        return _parted("parts", "small parts of the batch", "param_grad", part, limits)
     return Choice("im2col", "large products over batch and positions at once")
 
 

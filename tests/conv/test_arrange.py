@@ -5,6 +5,7 @@ also where "auto" would not take it; then as "auto" takes it, against lax.
 """
 
 import dataclasses
+import math
 
 import jax
 import jax.numpy as jnp
@@ -72,7 +73,7 @@ def operands(geometry: Geometry, map_name: str) -> tuple[jax.Array, jax.Array]:
 def test_parts_make_the_whole(map_name, by, geometry, last, monkeypatch):
     one = geometry.out_shape[1:]
     monkeypatch.setattr(arrange, "_WHOLE_BYTES", 0)
-    monkeypatch.setattr(arrange, "_PART_BYTES", 4 * int(np.prod(one)))
+    monkeypatch.setattr(arrange, "_PART_BYTES", 4 * math.prod(one))
     geometry = dataclasses.replace(geometry, channels_last=last)
     method, parts = getattr(im2col, f"_{map_name}"), []
 
@@ -85,6 +86,19 @@ def test_parts_make_the_whole(map_name, by, geometry, last, monkeypatch):
     found = ARRANGEMENTS[map_name][by](run, a, b, geometry)
     np.testing.assert_array_equal(found, method(a, b, geometry))
     assert geometry not in parts or (by, geometry.n) == ("parts", 1)
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_many_parts_are_added_up_in_a_loop(last, monkeypatch):
+    monkeypatch.setattr(arrange, "_WHOLE_BYTES", 0)
+    monkeypatch.setattr(arrange, "_UNROLLED_PARTS", 1)
+    geometry = dataclasses.replace(GEOMETRIES["rows"], channels_last=last)
+    monkeypatch.setattr(arrange, "_PART_BYTES", 8 * math.prod(geometry.out_shape[1:]))
+    x, g = operands(geometry, "param_grad")
+    found = arrange.in_parts(im2col._param_grad, x, g, geometry)
+    np.testing.assert_array_equal(found, im2col._param_grad(x, g, geometry))
+    loop = jax.make_jaxpr(arrange.in_parts, static_argnums=(0, 3))
+    assert "scan" in str(loop(im2col._param_grad, x, g, geometry))
 
 
 def test_images_abreast_stay_apart():
