@@ -10,6 +10,7 @@ transforms (test_transforms.py) that is all, as their whole numbers are not exac
 tests/reference.py is the oracle; scripts/verify.py goes on for as long as one likes.
 """
 
+import dataclasses
 import functools
 
 import jax
@@ -132,6 +133,19 @@ def test_they_agree_in_every_type(method, dtype):
 def test_they_agree_where_channels_are_last_in_every_type(line, dtype):
     report = check_case(Case("auto", dtype, 1, parse_problem(line)), entries=2)
     assert report.ok, str(report)
+
+
+@methods
+@pytest.mark.parametrize("name", ["strided", "grouped", "depthwise", "3-D"])
+def test_where_the_channels_lie_changes_no_result(method, name):
+    geometry = CASES[name]
+    last = dataclasses.replace(geometry, channels_last=True)
+    facts = operands(geometry)
+    pairs = zip(
+        by_hand(method, geometry, *facts), by_hand(method, last, *facts), strict=True
+    )
+    for expected, found in pairs:
+        np.testing.assert_array_equal(found, expected)
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float32"])
