@@ -100,14 +100,9 @@ def _for_output(geometry: Geometry, limits: _Limits) -> Choice:
         return Choice("taps", "one tap: it is a product of matrices")
     if geometry.groups > 1 and geometry.ci >= _MANY_CHANNELS and _by_eigen(geometry):
         return Choice("xla", "few groups: Eigen is fast")
-    if 1 < geometry.groups <= limits.parts:
-        one = dataclasses.replace(geometry, groups=1)
-        each = limits.divided(geometry.groups)
-        return _parted("groups", "dense groups are faster", "output", one, each)
-    if _planes_pay(geometry, limits):
-        plane = arrange.plane(geometry)
-        each = limits.divided(geometry.kernel[0])
-        return _parted("planes", "two axes are faster", "output", plane, each)
+    apart = _apart("output", geometry, limits)
+    if apart is not None:
+        return apart
     if _patches(geometry) > limits.most:
         return Choice("xla", "one image's patches would take too much memory")
     if geometry.groups > 1:
@@ -128,19 +123,28 @@ def _for_param_grad(geometry: Geometry, limits: _Limits) -> Choice:
         return Choice("taps", "one tap, channels last: it is a product of matrices")
     if geometry.ci == geometry.co == 1:
         return Choice("xla", "depthwise, many taps: XLA's own is fast")
-    if 1 < geometry.groups <= limits.parts and 1 not in (geometry.taps, geometry.n):
-        one = dataclasses.replace(geometry, groups=1)
-        each = limits.divided(geometry.groups)
-        return _parted("groups", "dense groups are faster", "param_grad", one, each)
-    if _planes_pay(geometry, limits):
-        plane = arrange.plane(geometry)
-        each = limits.divided(geometry.kernel[0])
-        return _parted("planes", "two axes are faster", "param_grad", plane, each)
+    if geometry.groups == 1 or 1 not in (geometry.taps, geometry.n):
+        apart = _apart("param_grad", geometry, limits)
+        if apart is not None:
+            return apart
     if _patches(geometry) > limits.most:
         return Choice("xla", "one image's patches would take too much memory")
     if geometry.groups == 1 and geometry.taps > 1 and len(geometry.space) <= 2:
         return _for_dense_param_grad(geometry, limits)
     return Choice("im2col", "large products over batch and positions at once")
+
+
+def _apart(map_name: str, geometry: Geometry, limits: _Limits) -> Choice | None:
+    """Return what computes the map by groups or by planes; None if neither pays."""
+    if 1 < geometry.groups <= limits.parts:
+        one = dataclasses.replace(geometry, groups=1)
+        each = limits.divided(geometry.groups)
+        return _parted("groups", "dense groups are faster", map_name, one, each)
+    if _planes_pay(geometry, limits):
+        plane = arrange.plane(geometry)
+        each = limits.divided(geometry.kernel[0])
+        return _parted("planes", "two axes are faster", map_name, plane, each)
+    return None
 
 
 def _for_dense_param_grad(geometry: Geometry, limits: _Limits) -> Choice:
@@ -190,7 +194,6 @@ def _abreast_pays(geometry: Geometry, limits: _Limits) -> bool:
     return (
         limits.dtype == jnp.float32
         and len(geometry.space) == 2
-        and not geometry.is_empty
         and not _by_eigen(geometry)
         and max(geometry.input_dilation) == 1
         and 24 <= geometry.co < 128

@@ -99,14 +99,11 @@ def _times_channels_last(
     """
     acc = accumulator(pixels.dtype)
     places = pixels.shape[:-2]
-    if geometry.ci == 1:
-        size = (geometry.groups,) if geometry.co == 1 else weights.shape[1:]
-        weights = weights.astype(acc).reshape(*(1 for _ in places), *size)
-        pixels = pixels[..., 0] if geometry.co == 1 else pixels
-        product = pixels.astype(acc) * weights
+    ones = (1,) * len(places)
+    if geometry.ci == geometry.co == 1:
+        product = pixels[..., 0].astype(acc) * weights.astype(acc).reshape(*ones, -1)
     elif has_few_terms(geometry):
         pixels, each = pixels.astype(acc), range(geometry.ci)
-        ones = (1,) * len(places)
         weights = weights.astype(acc).reshape(-1, *ones, *weights.shape[1:])
         products = (pixels[..., c : c + 1] * weights[c] for c in each)
         product = functools.reduce(operator.add, products)
