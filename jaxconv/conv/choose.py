@@ -118,7 +118,7 @@ def _for_output(geometry: Geometry, limits: _Limits) -> Choice:
 
 def _for_param_grad(geometry: Geometry, limits: _Limits) -> Choice:
     if geometry.ci == 1 and geometry.groups > 1 and geometry.taps <= taps._UNROLLED:
-        return Choice("taps", "depthwise: whole images are added up, tap by tap")
+        return Choice("taps", "depthwise: rows are added up, tap by tap")
     if geometry.channels_last and geometry.taps == geometry.groups == 1:
         return Choice("taps", "one tap, channels last: it is a product of matrices")
     if geometry.ci == geometry.co == 1:

@@ -13,7 +13,6 @@ each tap is a small product of matrices. Where the channels are last in memory t
 there: loops then run over channels and not over pixels.
 """
 
-import dataclasses
 import functools
 import itertools
 import operator
@@ -22,6 +21,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jax.lax import Precision
 
+from jaxconv.conv import tiles
 from jaxconv.conv.geometry import Geometry
 from jaxconv.conv.operands import (
     accumulator,
@@ -37,8 +37,6 @@ _rounding = of_sum
 
 _UNROLLED = 64  # taps; more take long to compile and run as a loop
 _TERMS = 72  # plain products for each output, in groups of a few channels
-_WORTH_MOVING = 16  # taps; for fewer, channels that come first are left there
-_AT_ONCE = 4  # images whose products are added up in one pass
 
 
 def has_few_terms(geometry: Geometry) -> bool:
@@ -136,12 +134,8 @@ def _param_grad(
     x: Array, g: Array, geometry: Geometry, precision: Precision | None = None
 ) -> Array:
     """Collect at each tap the shifted input times the gradient it was carried to."""
-    if geometry.ci == 1 and geometry.taps <= _UNROLLED and geometry.n >= _AT_ONCE:
-        worth_moving = geometry.channels_last or geometry.taps >= _WORTH_MOVING
-        if worth_moving and len(geometry.out) > 1:
-            moved = dataclasses.replace(geometry, channels_last=True)
-            return _param_grad_by_rows(x, g, moved).astype(x.dtype)
-        return _param_grad_by_images(x, g, geometry).astype(x.dtype)
+    if geometry.ci == 1 and geometry.out and geometry.taps <= _UNROLLED:
+        return tiles.param_grad(x, g, geometry).astype(x.dtype)
     xs, gs = _padded(x, geometry), split_stored(g, "g", geometry)
     last, acc = geometry.channels_last, accumulator(x.dtype)
 
@@ -162,79 +156,6 @@ def _param_grad(
     shape = (geometry.ci, geometry.groups, geometry.co, *geometry.kernel)
     grad = _over_taps(collect, accumulator_zeros(shape, x), geometry)
     return merge_groups(grad).astype(x.dtype)
-
-
-def _param_grad_by_images(x: Array, g: Array, geometry: Geometry) -> Array:
-    """Add up the products of a few images at a time, and over the pixels at the end.
-
-    For one input channel in each group. XLA is slow at summing over the pixels of every
-    image, and fast at adding whole images.
-    """
-    geometry = dataclasses.replace(geometry, channels_last=False)
-    acc = accumulator(x.dtype)
-    tiles = _tiles(_padded(x, geometry), split_stored(g, "g", geometry))
-    taps = list(itertools.product(*map(range, geometry.kernel)))
-
-    def add(totals, images):
-        pixels, grads = (array.astype(acc) for array in images)
-        return [
-            sum(
-                (_shifted(pixels[i : i + 1], tap, geometry)[0] * grads[i])
-                for i in range(len(grads))
-            )
-            + total
-            for tap, total in zip(taps, totals, strict=True)
-        ], None
-
-    zero = accumulator_zeros(tiles[1].shape[2:], x)
-    totals, _ = lax.scan(add, [zero] * len(taps), tiles)
-    rows = tuple(range(2, zero.ndim - 1))  # first over these: along a row it is slow
-    grad = jnp.stack([total.sum(rows) for total in totals], axis=2)
-    return grad.reshape(*geometry.w_shape, -1).sum(axis=-1)
-
-
-def _param_grad_by_rows(x: Array, g: Array, geometry: Geometry) -> Array:
-    """Add up the products of one row of a few images at a time, channels last.
-
-    As by whole images, but the sums of all taps are small enough for a core's cache.
-    """
-    acc = accumulator(x.dtype)
-    xs, gs = _padded(x, geometry), split_stored(g, "g", geometry)
-    if geometry.co == 1:  # the innermost axis must not have length 1
-        xs, gs = xs[..., 0], gs[..., 0]
-    once = geometry.once_padded
-    reach = (geometry.kernel[0] - 1) * geometry.kernel_dilation[0] + 1
-    row_of = dataclasses.replace(once, space=(reach, *once.space[1:]))
-    taps = list(itertools.product(*map(range, geometry.kernel)))
-
-    def add(totals, images):
-        pixels, grads = (array.astype(acc) for array in images)
-
-        def add_row(row, totals):
-            start = row * geometry.strides[0]
-            x_rows = lax.dynamic_slice_in_dim(pixels, start, reach, 1)
-            g_row = lax.dynamic_slice_in_dim(grads, row, 1, 1)
-            return [
-                total + _shifted(x_rows, tap, row_of) * g_row
-                for tap, total in zip(taps, totals, strict=True)
-            ]
-
-        return lax.fori_loop(0, geometry.out[0], add_row, totals), None
-
-    tiles = _tiles(xs, gs)
-    zero = accumulator_zeros((tiles[1].shape[1], 1, *gs.shape[2:]), x)
-    totals, _ = lax.scan(add, [zero] * len(taps), tiles)
-    pixels = tuple(range(1 + len(geometry.out)))
-    grad = jnp.stack([total.sum(pixels) for total in totals], axis=-1)
-    return grad.reshape(geometry.w_shape)
-
-
-def _tiles(xs: Array, gs: Array) -> tuple[Array, Array]:
-    """Cut the batch into equal parts of a few images."""
-    n = len(gs)
-    at_once = max(size for size in range(1, _AT_ONCE + 1) if n % size == 0)
-    xs, gs = (array.reshape(-1, at_once, *array.shape[1:]) for array in (xs, gs))
-    return xs, gs
 
 
 def _padded(x: Array, geometry: Geometry) -> Array:
