@@ -63,18 +63,12 @@ def test_tiles_fit_and_compile_soon():
         assert products <= max(tiles._MOST_PRODUCTS, 16 * geometry.taps)
 
 
-def test_common_layers_have_rows_enough():
-    for n, size, kernel in (
-        (1, 32, 3),
-        (32, 32, 5),
-        (32, 28, 7),
-        (8, 56, 3),
-        (16, 7, 3),
-    ):
-        pads = kernel // 2
-        geometry = Geometry.of(
-            (n, 64, size, size), (1, 64, kernel, kernel), groups=64, padding=pads
-        )
-        tile = tiles._tile(geometry)
-        assert tile.rows * tile.images >= tiles._FEWEST_ROWS
-        assert 2 * tile.rows <= size
+@pytest.mark.parametrize(
+    ("n", "size", "kernel"),
+    [(1, 32, 3), (4, 16, 3), (8, 56, 3), (16, 7, 3), (32, 32, 5), (32, 28, 7)],
+)
+def test_common_layers_have_rows_enough_and_a_loop_over_them(n, size, kernel):
+    shapes = (n, 64, size, size), (1, 64, kernel, kernel)
+    tile = tiles._tile(Geometry.of(*shapes, groups=64, padding=kernel // 2))
+    assert tile.rows * tile.images >= tiles._FEWEST_ROWS
+    assert 2 * tile.rows <= size
