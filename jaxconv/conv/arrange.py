@@ -11,6 +11,7 @@ import functools
 import math
 import operator
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import jax.numpy as jnp
 from jax import Array, lax
@@ -26,11 +27,12 @@ from jaxconv.conv.operands import (
     split_stored,
 )
 from jaxconv.conv.padding import zero_pad
+from jaxconv.conv.tiles import divisors
 
 Run = Callable[[Array, Array, Geometry], Array]
 
 _WHOLE_BYTES = 3 * 2**19  # of `g`: within a core's second-level cache
-_PART_BYTES = 7 * 2**17  # where it is cut: the better half of that
+_PART_BYTES = 2**20  # where it is cut: the better half of that
 _UNROLLED_PARTS = 12  # more would take long to compile
 
 
@@ -95,38 +97,72 @@ def abreast(run: Run, x: Array, w: Array, geometry: Geometry) -> Array:
     return jnp.moveaxis(y, -1, 1)
 
 
-def part_of_batch(geometry: Geometry, itemsize: int) -> int:
-    """Return how many images' `g` fit a cache together: a divisor of the batch."""
+def part(geometry: Geometry, itemsize: int) -> Geometry:
+    """Return what of a filter gradient has a `g` that fits a cache.
+
+    Some images, or some rows of one, as many as divide all.
+    """
     n, *image = geometry.out_shape
     image_bytes = max(1, math.prod(image) * itemsize)
     if n * image_bytes <= _WHOLE_BYTES:
-        return n
-    most = min(n, _PART_BYTES // image_bytes)
-    return max((d for d in range(1, most + 1) if n % d == 0), default=0)
+        return geometry
+    if image_bytes <= _PART_BYTES:
+        images = max(d for d in divisors(n) if d * image_bytes <= _PART_BYTES)
+        return dataclasses.replace(geometry, n=images)
+    length, row_bytes = geometry.out[0], image_bytes // geometry.out[0]
+    fit = (d for d in divisors(length) if d * row_bytes <= _PART_BYTES)
+    return _rows(geometry, max(fit, default=1))
+
+
+def _rows(geometry: Geometry, count: int) -> Geometry:
+    """Return the convolution of one image that makes `count` rows of the output."""
+    (reach,) = dilate(geometry.kernel[:1], geometry.kernel_dilation[:1])
+    return dataclasses.replace(
+        geometry,
+        n=1,
+        space=((count - 1) * geometry.strides[0] + reach, *geometry.space[1:]),
+        padding=((0, 0), *geometry.padding[1:]),
+        input_dilation=(1, *geometry.input_dilation[1:]),
+    )
 
 
 def in_parts(run: Run, x: Array, g: Array, geometry: Geometry) -> Array:
     """Add up the filter gradients of parts of the batch, many of them in a loop."""
-    size = part_of_batch(geometry, x.dtype.itemsize)
-    part = dataclasses.replace(geometry, n=size)
+    one = part(geometry, x.dtype.itemsize)
+    trips = geometry.n // one.n, geometry.out[0] // one.out[0]
     # A loop would put the axes of what it cuts in the order of their names.
     here, back = (1, -1) if geometry.channels_last else (0, 0)
-    lying = (jnp.moveaxis(array, here, back) for array in (x, g))
-    xs, gs = (array.reshape(-1, size, *array.shape[1:]) for array in lying)
+    xs, gs = (jnp.moveaxis(array, here, back) for array in (x, g))
+    at = 1 if geometry.channels_last else 2
 
-    def run_part(pair: tuple[Array, Array]) -> Array:
-        x, g = (jnp.moveaxis(array, back, here) for array in pair)
-        return run(x, g, part)
+    def cut(array: Array, image: Any, row: Any, rows: int) -> Array:
+        array = lax.dynamic_slice_in_dim(array, image * one.n, one.n)
+        return lax.dynamic_slice_in_dim(array, row, rows, at)
 
-    if len(xs) <= _UNROLLED_PARTS:
-        parts = map(run_part, zip(xs, gs, strict=True))
-        return functools.reduce(operator.add, parts)
-    zero = accumulator_zeros(geometry.w_shape, x)
+    def run_part(x: Array, g: Array) -> Array:
+        x, g = (jnp.moveaxis(array, back, here) for array in (x, g))
+        return run(x, g, one)
 
-    def add(total: Array, pair: tuple[Array, Array]) -> tuple[Array, None]:
-        return total + run_part(pair), None
+    def add_images(i, total):
+        if trips[1] == 1:
+            parts = (cut(array, i, 0, array.shape[at]) for array in (xs, gs))
+            return total + run_part(*parts)
+        around = [(0, 0, 0)] * x.ndim
+        around[at] = (*geometry.padding[0], geometry.input_dilation[0] - 1)
+        wide = lax.pad(cut(xs, i, 0, xs.shape[at]), x.dtype.type(0), around)
 
-    total, _ = lax.scan(add, zero, (xs, gs))
+        def add_rows(r, total):
+            row = r * one.out[0]
+            x_rows = cut(wide, 0, row * geometry.strides[0], one.space[0])
+            return total + run_part(x_rows, cut(gs, i, row, one.out[0]))
+
+        return lax.fori_loop(0, trips[1], add_rows, total)
+
+    total = accumulator_zeros(geometry.w_shape, x)
+    if trips[0] > _UNROLLED_PARTS:
+        return lax.fori_loop(0, trips[0], add_images, total)
+    for i in range(trips[0]):
+        total = add_images(i, total)
     return total
 
 

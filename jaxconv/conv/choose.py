@@ -17,6 +17,8 @@ from jaxconv.conv.phases import all_alike, has_phases, phases
 _MOST_NUMBERS = 2**26  # in one image's patches or all transforms: 256 MB of float32
 _MANY_CHANNELS = 16  # of the input, in each group
 _FEW_POSITIONS = 2048  # of the output, in the whole batch
+_SMALL_IMAGE = 64  # positions of the output
+_ENGAGES_CORES = 2**17  # numbers of `g` in a part of a filter gradient
 MOST_PARTS = 64  # that a convolution is taken apart into: all take time to compile
 _WIDE_ROW = 6_000_000  # operations that XLA shares out among cores
 _WORTH_COPYING = 50  # operations for each byte
@@ -127,10 +129,12 @@ def _for_param_grad(geometry: Geometry, limits: _Limits) -> Choice:
         apart = _apart("param_grad", geometry, limits)
         if apart is not None:
             return apart
+    if geometry.groups == 1 and geometry.taps > 1 and len(geometry.space) <= 2:
+        dense = _for_dense_param_grad(geometry, limits)
+        if dense is not None:
+            return dense
     if _patches(geometry) > limits.most:
         return Choice("xla", "one image's patches would take too much memory")
-    if geometry.groups == 1 and geometry.taps > 1 and len(geometry.space) <= 2:
-        return _for_dense_param_grad(geometry, limits)
     return Choice("im2col", "large products over batch and positions at once")
 
 
@@ -147,20 +151,23 @@ def _apart(map_name: str, geometry: Geometry, limits: _Limits) -> Choice | None:
     return None
 
 
-def _for_dense_param_grad(geometry: Geometry, limits: _Limits) -> Choice:
+def _for_dense_param_grad(geometry: Geometry, limits: _Limits) -> Choice | None:
     if len(geometry.space) == 1:
         return Choice("xla", "dense, one axis: XLA's own cuts patches in its cache")
     if _by_eigen(geometry):
         return Choice("xla", "dense: Eigen is fast")
-    if geometry.n * math.prod(geometry.out) <= _FEW_POSITIONS:
+    positions = math.prod(geometry.out)
+    if positions <= _SMALL_IMAGE and geometry.n * positions <= _FEW_POSITIONS:
         return Choice("xla", "dense, few positions: XLA's own adds up less often")
-    size = arrange.part_of_batch(geometry, limits.dtype.itemsize)
-    if limits.dtype == jnp.float32 and size > 1:
-        if size == geometry.n:
-            return Choice("xla", "dense: what XLA reads again and again fits its cache")
-        part = dataclasses.replace(geometry, n=size)
+    if limits.dtype != jnp.float32:
+        return None
+    part = arrange.part(geometry, limits.dtype.itemsize)
+    if part == geometry:
+        return Choice("xla", "dense: what XLA reads again and again fits its cache")
+    fast = geometry.co >= 24 or max(geometry.out) <= 64
+    if fast and math.prod(part.out_shape) >= _ENGAGES_CORES:
         return _parted("parts", "small parts of the batch", "param_grad", part, limits)
-    return Choice("im2col", "large products over batch and positions at once")
+    return None
 
 
 def _fft_pays(map_name: str, geometry: Geometry, limits: _Limits) -> bool:

@@ -146,7 +146,7 @@ def _tile(geometry: Geometry) -> _Tile:
     rows, images = _added_up(length // height, geometry.n, geometry.taps)
     numbers = height * math.prod(rest) * channels * geometry.taps
     most = min(_MOST_ABREAST, _TOTALS_BYTES // (4 * numbers))
-    sizes = _divisors(geometry.n // images)
+    sizes = divisors(geometry.n // images)
     abreast = max((size for size in sizes if size <= most), default=1)
     return _Tile(rows, height, images, abreast, first)
 
@@ -154,7 +154,7 @@ def _tile(geometry: Geometry) -> _Tile:
 def _height(length: int, numbers: int) -> int:
     """Return how many positions of the only axis make a row, of `numbers` each."""
     least, most = (128, 256) if numbers == 1 else (512, 4096)
-    heights = (d for d in _divisors(length) if d * numbers <= most)
+    heights = (d for d in divisors(length) if d * numbers <= most)
     height = max(heights, default=1)
     return height if height * numbers >= least else length
 
@@ -165,8 +165,8 @@ def _added_up(rows: int, images: int, taps: int) -> tuple[int, int]:
     The fewest that are enough, or the most there are. A loop over the rows is left, or
     XLA moves channels each time that it reads them.
     """
-    halves = [d for d in _divisors(rows) if d <= max(1, rows // 2)]
-    pairs = list(itertools.product(halves, _divisors(images)))
+    halves = [d for d in divisors(rows) if d <= max(1, rows // 2)]
+    pairs = list(itertools.product(halves, divisors(images)))
     most = _MOST_PRODUCTS // taps
     enough = [pair for pair in pairs if _FEWEST_ROWS <= math.prod(pair) <= most]
     if enough:
@@ -175,5 +175,6 @@ def _added_up(rows: int, images: int, taps: int) -> tuple[int, int]:
     return max(fewer, key=lambda pair: (math.prod(pair), pair[0]))
 
 
-def _divisors(number: int) -> list[int]:
+def divisors(number: int) -> list[int]:
+    """Return into what equal parts a number can be cut, ascending."""
     return [d for d in range(1, number + 1) if number % d == 0]

@@ -101,6 +101,22 @@ def test_many_parts_are_added_up_in_a_loop(last, monkeypatch):
     assert "scan" in str(loop(im2col._param_grad, x, g, geometry))
 
 
+@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize("name", ["strided", "rows", "cropped", "deep, dilated"])
+def test_rows_of_large_images_are_added_up(name, last, monkeypatch):
+    geometry = dataclasses.replace(GEOMETRIES[name], channels_last=last)
+    monkeypatch.setattr(arrange, "_WHOLE_BYTES", 0)
+    image_bytes = 4 * math.prod(geometry.out_shape[1:])
+    monkeypatch.setattr(arrange, "_PART_BYTES", image_bytes - 1)
+    one = arrange.part(geometry, 4)
+    assert one.n == 1
+    assert geometry.out[0] % one.out[0] == 0
+    assert one.out == (one.out[0], *geometry.out[1:]) != geometry.out
+    x, g = operands(geometry, "param_grad")
+    found = arrange.in_parts(im2col._param_grad, x, g, geometry)
+    np.testing.assert_array_equal(found, im2col._param_grad(x, g, geometry))
+
+
 def test_images_abreast_stay_apart():
     """What a window reads beyond its image never reaches the output."""
     geometry = Geometry.of((3, 1, 3, 4), (1, 1, 3, 3), padding=0)
@@ -114,11 +130,19 @@ def test_images_abreast_stay_apart():
     [
         ((32, 32, 16, 16), (32, 32, 3, 3), 1, (("abreast",), ("abreast",), ())),
         ((32, 32, 32, 32), (32, 24, 3, 3), 1, (("abreast",), ("abreast",), ("parts",))),
+        ((2, 3, 96, 96), (3, 64, 3, 3), 1, ((), (), ("parts",))),
         ((8, 32, 7, 7), (16, 32, 3, 3), 2, (("groups",),) * 3),
         ((2, 8, 5, 7, 6), (8, 8, 3, 3, 3), 1, (("planes",),) * 3),
         ((2, 8, 5, 7, 6), (4, 8, 3, 3, 3), 2, (("groups", "planes"),) * 3),
     ],
-    ids=["abreast", "abreast and parts", "groups", "planes", "groups of planes"],
+    ids=[
+        "abreast",
+        "abreast and parts",
+        "rows",
+        "groups",
+        "planes",
+        "groups of planes",
+    ],
 )
 def test_auto_takes_parts_where_they_pay(x_shape, w_shape, groups, by):
     geometry = Geometry.of(x_shape, w_shape, groups=groups)
