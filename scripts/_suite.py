@@ -20,6 +20,8 @@ Maps = dict[str, Callable[..., Any]]  # each takes x, w and g
 # The convolution as `jaxconv.check.problems` writes it, and whether --quick has it.
 LAYERS: dict[str, tuple[str, bool]] = {
     "first layer 5x5": ("mb60ic1ih28oc32kh5ph2", True),
+    "MobileNet's first 3x3": ("mb8ic3ih224oc32kh3sh2ph1", False),
+    "ResNet's first 7x7": ("mb8ic3ih224oc64kh7sh2ph3", False),
     "LeNet's second 5x5": ("mb60ic32ih14oc64kh5ph2", False),
     "dense 3x3, 64": ("mb32ic64ih32oc64kh3ph1", True),
     "dense 3x3, 128": ("mb32ic128ih16oc128kh3ph1", False),

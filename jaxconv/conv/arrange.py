@@ -63,6 +63,21 @@ def _groups(array: Array, operand: Operand, geometry: Geometry) -> list[Array]:
     return [jnp.moveaxis(split[..., i, :], -1, 1) for i in range(geometry.groups)]
 
 
+def even(geometry: Geometry) -> Geometry:
+    """Return the convolution of one input channel more."""
+    return dataclasses.replace(geometry, ci=geometry.ci + 1)
+
+
+def with_zeros(run: Run, x: Array, w: Array, geometry: Geometry) -> Array:
+    """Convolve with a further input channel, of zeros."""
+    one = (0, 1, 0)
+    x = lax.pad(
+        x, x.dtype.type(0), [(0, 0, 0), one, *((0, 0, 0) for _ in geometry.out)]
+    )
+    w = lax.pad(w, w.dtype.type(0), [one, *((0, 0, 0) for _ in w.shape[1:])])
+    return run(x, w, even(geometry))
+
+
 def row_of_images(geometry: Geometry) -> Geometry:
     """Return the convolution of one wide image: all images side by side.
 
@@ -228,6 +243,7 @@ def _read_planes(x: Array, geometry: Geometry) -> list[Array]:
 ARRANGEMENTS: Mapping[str, Mapping[str, Callable[..., Array]]] = {
     "output": {
         "abreast": abreast,
+        "even": with_zeros,
         "groups": by_groups,
         "phases": phases.output,
         "planes": by_planes,

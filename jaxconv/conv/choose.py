@@ -111,6 +111,10 @@ def _for_output(geometry: Geometry, limits: _Limits) -> Choice:
         return Choice("im2col", "grouped: XLA's own is slow, products are not")
     if len(geometry.space) > 2:
         return Choice("im2col", "three or more axes: XLA's own is slow")
+    if _even_pays(geometry, limits):
+        wide = arrange.even(geometry)
+        reason = "an odd number of channels is slow"
+        return _parted("even", reason, "output", wide, limits)
     if _abreast_pays(geometry, limits):
         wide = arrange.row_of_images(geometry)
         reason = "side by side they engage all cores"
@@ -190,6 +194,17 @@ def _fft_pays(map_name: str, geometry: Geometry, limits: _Limits) -> bool:
     )
 
 
+def _even_pays(geometry: Geometry, limits: _Limits) -> bool:
+    """Return whether XLA is slow because the number of channels is odd."""
+    return (
+        limits.dtype == jnp.float32
+        and len(geometry.space) == 2
+        and not _by_eigen(geometry)
+        and geometry.ci % 2 == 1 < geometry.ci
+        and 16 < geometry.co <= 32
+    )
+
+
 def _abreast_pays(geometry: Geometry, limits: _Limits) -> bool:
     """Return whether one row of an image is too little work for several cores.
 
@@ -204,6 +219,7 @@ def _abreast_pays(geometry: Geometry, limits: _Limits) -> bool:
         and not _by_eigen(geometry)
         and max(geometry.input_dilation) == 1
         and 24 <= geometry.co < 128
+        and geometry.ci >= 8
         and row < _WIDE_ROW <= row * geometry.n
         and geometry.flops >= _WORTH_COPYING * moved
     )

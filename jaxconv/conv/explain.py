@@ -26,6 +26,7 @@ _MAPS: dict[str, tuple[Operand, Operand, Operand]] = {
 }
 _BY = {
     "abreast": "images abreast",
+    "even": "with a channel of zeros",
     "groups": "by groups",
     "parts": "by parts of the batch",
     "phases": "by phases",

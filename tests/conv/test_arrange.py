@@ -46,6 +46,7 @@ GEOMETRIES = named_geometries() | {
 }
 TRIED = {
     "abreast": ("strided", "rows", "cropped", "dilated filter", "deep", "1-D"),
+    "even": ("strided", "rows", "deep"),
     "groups": ("grouped", "depthwise", "dilated groups"),
     "parts": ("strided", "deep", "even filter, one side"),
     "planes": ("3-D", "deep", "deep, dilated", "negative padding"),
@@ -131,6 +132,7 @@ def test_images_abreast_stay_apart():
         ((32, 32, 16, 16), (32, 32, 3, 3), 1, (("abreast",), ("abreast",), ())),
         ((32, 32, 32, 32), (32, 24, 3, 3), 1, (("abreast",), ("abreast",), ("parts",))),
         ((2, 3, 96, 96), (3, 64, 3, 3), 1, ((), (), ("parts",))),
+        ((2, 3, 9, 8), (3, 24, 3, 3), 1, (("even",), (), ())),
         ((8, 32, 7, 7), (16, 32, 3, 3), 2, (("groups",),) * 3),
         ((2, 8, 5, 7, 6), (8, 8, 3, 3, 3), 1, (("planes",),) * 3),
         ((2, 8, 5, 7, 6), (4, 8, 3, 3, 3), 2, (("groups", "planes"),) * 3),
@@ -139,6 +141,7 @@ def test_images_abreast_stay_apart():
         "abreast",
         "abreast and parts",
         "rows",
+        "even",
         "groups",
         "planes",
         "groups of planes",
