@@ -32,7 +32,7 @@ from jaxconv.conv.tiles import divisors
 Run = Callable[[Array, Array, Geometry], Array]
 
 _WHOLE_BYTES = 3 * 2**19  # of `g`: within a core's second-level cache
-_PART_BYTES = 2**20  # where it is cut: the better half of that
+_PART_BYTES = 7 * 2**17  # where it is cut: the better half of that
 _UNROLLED_PARTS = 12  # more would take long to compile
 
 
