@@ -95,7 +95,7 @@ def by_every_hand(geometry, x, w, g):
     return {name: by_hand.__wrapped__(name, geometry, x, w, g) for name in METHODS}
 
 
-@pytest.mark.parametrize("seed", range(34))
+@pytest.mark.parametrize("seed", range(28))
 def test_random_geometries_equal_numpy_bit_for_bit(seed):
     """25 geometries for each seed, 1,000 together, every method on each of them."""
     rng = np.random.default_rng(seed)
