@@ -49,11 +49,8 @@ class _Tile(NamedTuple):
 def param_grad(x: Array, g: Array, geometry: Geometry) -> Array:
     """Compute the filter gradient; `geometry.ci` must be 1."""
     tile = _tile(geometry)
-    at, count, high = (
-        1 + tile.first,
-        tile.images * tile.abreast,
-        tile.rows * tile.height,
-    )
+    at = 1 + tile.first
+    count, high = tile.images * tile.abreast, tile.rows * tile.height
     trips = geometry.n // count, geometry.out[0] // high
     stride, spread = geometry.strides[0], geometry.kernel_dilation[0]
     read = (high - 1) * stride + (geometry.kernel[0] - 1) * spread + 1
