@@ -27,7 +27,7 @@ from jaxconv.conv.operands import (
     split_stored,
 )
 from jaxconv.conv.padding import zero_pad
-from jaxconv.conv.tiles import divisors
+from jaxconv.conv.tiles import largest_divisor
 
 Run = Callable[[Array, Array, Geometry], Array]
 
@@ -70,11 +70,8 @@ def even(geometry: Geometry) -> Geometry:
 
 def with_zeros(run: Run, x: Array, w: Array, geometry: Geometry) -> Array:
     """Convolve with a further input channel, of zeros."""
-    one = (0, 1, 0)
-    x = lax.pad(
-        x, x.dtype.type(0), [(0, 0, 0), one, *((0, 0, 0) for _ in geometry.out)]
-    )
-    w = lax.pad(w, w.dtype.type(0), [one, *((0, 0, 0) for _ in w.shape[1:])])
+    behind = ((0, 0),) * len(geometry.out)
+    x, w = zero_pad(x, ((0, 1), *behind)), zero_pad(w, ((0, 1), (0, 0), *behind))
     return run(x, w, even(geometry))
 
 
@@ -122,11 +119,11 @@ def part(geometry: Geometry, itemsize: int) -> Geometry:
     if n * image_bytes <= _WHOLE_BYTES:
         return geometry
     if image_bytes <= _PART_BYTES:
-        images = max(d for d in divisors(n) if d * image_bytes <= _PART_BYTES)
+        images = largest_divisor(n, _PART_BYTES // image_bytes)
         return dataclasses.replace(geometry, n=images)
-    length, row_bytes = geometry.out[0], image_bytes // geometry.out[0]
-    fit = (d for d in divisors(length) if d * row_bytes <= _PART_BYTES)
-    return _rows(geometry, max(fit, default=1))
+    row_bytes = image_bytes // geometry.out[0]
+    rows = largest_divisor(geometry.out[0], _PART_BYTES // row_bytes)
+    return _rows(geometry, rows)
 
 
 def _rows(geometry: Geometry, count: int) -> Geometry:
@@ -162,9 +159,10 @@ def in_parts(run: Run, x: Array, g: Array, geometry: Geometry) -> Array:
         if trips[1] == 1:
             parts = (cut(array, i, 0, array.shape[at]) for array in (xs, gs))
             return total + run_part(*parts)
-        around = [(0, 0, 0)] * x.ndim
-        around[at] = (*geometry.padding[0], geometry.input_dilation[0] - 1)
-        wide = lax.pad(cut(xs, i, 0, xs.shape[at]), x.dtype.type(0), around)
+        behind = x.ndim - at - 1
+        pads = (geometry.padding[0], *((0, 0),) * behind)
+        dilation = (geometry.input_dilation[0], *(1,) * behind)
+        wide = zero_pad(cut(xs, i, 0, xs.shape[at]), pads, dilation)
 
         def add_rows(r, total):
             row = r * one.out[0]

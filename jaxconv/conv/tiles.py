@@ -22,6 +22,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jax import Array, lax
 
+from jaxconv.conv.arguments import dilate
 from jaxconv.conv.geometry import Geometry
 from jaxconv.conv.operands import accumulator, accumulator_zeros
 from jaxconv.conv.padding import zero_pad
@@ -52,8 +53,9 @@ def param_grad(x: Array, g: Array, geometry: Geometry) -> Array:
     at = 1 + tile.first
     count, high = tile.images * tile.abreast, tile.rows * tile.height
     trips = geometry.n // count, geometry.out[0] // high
-    stride, spread = geometry.strides[0], geometry.kernel_dilation[0]
-    read = (high - 1) * stride + (geometry.kernel[0] - 1) * spread + 1
+    stride = geometry.strides[0]
+    (reach,) = dilate(geometry.kernel[:1], geometry.kernel_dilation[:1])
+    read = (high - 1) * stride + reach
     taps = list(itertools.product(*map(range, geometry.kernel)))
     # A loop would put the axes of what it cuts in the order of their names: they are
     # moved before it where that is how they lie in memory, and else tile by tile.
@@ -66,7 +68,9 @@ def param_grad(x: Array, g: Array, geometry: Geometry) -> Array:
         if tile.first:
             return part
         last = part if before else jnp.moveaxis(part, 1, -1)
-        return last if geometry.co == 1 else _split(last, geometry)
+        if geometry.co == 1:
+            return last
+        return last.reshape(*last.shape[:-1], geometry.groups, -1)
 
     def add_images(i, totals):
         xs, gs = cut_images(x, i), cut_images(g, i)
@@ -89,10 +93,6 @@ def param_grad(x: Array, g: Array, geometry: Geometry) -> Array:
     places = (0, *range(at, at + len(geometry.out)))
     grad = jnp.stack([total.sum(places) for total in totals], axis=-1)
     return grad.reshape(geometry.w_shape)
-
-
-def _split(last: Array, geometry: Geometry) -> Array:
-    return last.reshape(*last.shape[:-1], geometry.groups, -1)
 
 
 def _totals_shape(tile: _Tile, geometry: Geometry) -> tuple[int, ...]:
@@ -143,16 +143,14 @@ def _tile(geometry: Geometry) -> _Tile:
     rows, images = _added_up(length // height, geometry.n, geometry.taps)
     numbers = height * math.prod(rest) * channels * geometry.taps
     most = min(_MOST_ABREAST, _TOTALS_BYTES // (4 * numbers))
-    sizes = divisors(geometry.n // images)
-    abreast = max((size for size in sizes if size <= most), default=1)
+    abreast = largest_divisor(geometry.n // images, most)
     return _Tile(rows, height, images, abreast, first)
 
 
 def _height(length: int, numbers: int) -> int:
     """Return how many positions of the only axis make a row, of `numbers` each."""
     least, most = (128, 256) if numbers == 1 else (512, 4096)
-    heights = (d for d in divisors(length) if d * numbers <= most)
-    height = max(heights, default=1)
+    height = largest_divisor(length, most // numbers)
     return height if height * numbers >= least else length
 
 
@@ -162,8 +160,8 @@ def _added_up(rows: int, images: int, taps: int) -> tuple[int, int]:
     The fewest that are enough, or the most there are. A loop over the rows is left, or
     XLA moves channels each time that it reads them.
     """
-    halves = [d for d in divisors(rows) if d <= max(1, rows // 2)]
-    pairs = list(itertools.product(halves, divisors(images)))
+    halves = [d for d in _divisors(rows) if d <= max(1, rows // 2)]
+    pairs = list(itertools.product(halves, _divisors(images)))
     most = _MOST_PRODUCTS // taps
     enough = [pair for pair in pairs if _FEWEST_ROWS <= math.prod(pair) <= most]
     if enough:
@@ -172,6 +170,10 @@ def _added_up(rows: int, images: int, taps: int) -> tuple[int, int]:
     return max(fewer, key=lambda pair: (math.prod(pair), pair[0]))
 
 
-def divisors(number: int) -> list[int]:
-    """Return into what equal parts a number can be cut, ascending."""
+def largest_divisor(number: int, most: int) -> int:
+    """Return the largest divisor up to `most`, at least 1."""
+    return max(d for d in _divisors(number) if d <= max(1, most))
+
+
+def _divisors(number: int) -> list[int]:
     return [d for d in range(1, number + 1) if number % d == 0]
