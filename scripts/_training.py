@@ -81,7 +81,7 @@ def _of_jaxconv() -> Step:
 
     config = Config(learning_rate=RATE, momentum=MOMENTUM)
     model, optimizer = models.chapter5(method=config.method), make_optimizer(config)
-    step: Any = make_step(model, optimizer)
+    step: Any = make_step(model, optimizer, config.microbatches)
     state = init_state(model, optimizer, INPUTS[CHAPTER], 0)
 
     def run(x: np.ndarray, y: np.ndarray) -> float:

@@ -18,6 +18,8 @@ from jaxconv.nn.layer import Layer, Params, followed_by
 WeightInit = Literal["standard", "glorot"] | Initializer
 Activation = Layer | Callable[[Array], Array]
 
+_FEW_COLUMNS = 32
+
 
 def Conv2D(
     out_channels: int,
@@ -143,20 +145,36 @@ def Dense(
                 f"Dense: x must be (batch, {weights.shape[0]} features), got "
                 f"{x.shape}. Was the layer initialised for this input shape?"
             )
-        return x @ weights + _param("Dense", params, "bias")[None]
+        return _product(x, weights) + _param("Dense", params, "bias")[None]
 
     dense = Layer(init, apply, "dense")
     return followed_by(dense, _activation("Dense", activation), Dropout(dropout))
 
 
+def _product(x: Array, weights: Array) -> Array:
+    """Return `x @ weights`.
+
+    XLA's CPU is slow at products with few columns, as their gradient is then. It has
+    few rows instead where the weights are transposed; XLA must not undo that.
+    """
+    if weights.shape[1] >= _FEW_COLUMNS:
+        return x @ weights
+    return jnp.matmul(x, jax.lax.optimization_barrier(weights.T).T)
+
+
 def Flatten() -> Layer:
-    """Turn (channels, height, width) into one vector of features."""
+    """Turn (channels, height, width) into one vector of features, pixel by pixel.
+
+    The channels of a pixel are neighbours, as in Flax and Keras: on CPUs convolutions
+    leave them so in memory, and nothing is moved.
+    """
 
     def init(key, input_shape):
         return (math.prod(input_shape),), {}
 
     def apply(params, x, *, key=None):
-        return x.reshape(x.shape[0], math.prod(x.shape[1:]))
+        pixels = jnp.moveaxis(x, 1, -1) if x.ndim > 2 else x
+        return pixels.reshape(x.shape[0], math.prod(x.shape[1:]))
 
     return Layer(init, apply, "flatten")
 

@@ -18,6 +18,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
 _LEAST = {
     "epochs": 1,
     "batch_size": 1,
+    "microbatches": 1,
     "num_classes": 1,
     "validate_every": 1,
     "max_batches": 0,
@@ -45,6 +46,9 @@ class Config:
 
     batch_size: int = 60
     """Images in each step."""
+
+    microbatches: int = 2
+    """Parts of a batch whose gradients are computed side by side and averaged."""
 
     optimizer: Optimizer = "sgd"
     """The optimiser, from optax; sgd has momentum."""

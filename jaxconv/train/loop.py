@@ -54,7 +54,8 @@ def train(config: Config, report: Report) -> Result:
     model = getattr(models, config.model)(config.num_classes, method=config.method)
     optimizer = make_optimizer(config)
     state = init_state(model, optimizer, images.shape[1:], config.seed)
-    step, count_correct = make_step(model, optimizer), make_count_correct(model)
+    step = make_step(model, optimizer, config.microbatches)
+    count_correct = make_count_correct(model)
 
     def validate(done: int) -> float:
         """Return the share of test images that are classified rightly."""

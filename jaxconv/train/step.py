@@ -1,5 +1,6 @@
 """One training step: a pure function of the state and a batch, jitted once."""
 
+import itertools
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
@@ -56,18 +57,37 @@ def _key(seed: int, purpose: Literal["params", "dropout", "order"]) -> Array:
     return keys[("params", "dropout", "order").index(purpose)]
 
 
-def make_step(model: Layer, optimizer: optax.GradientTransformation) -> Step:
+def make_step(
+    model: Layer, optimizer: optax.GradientTransformation, microbatches: int = 1
+) -> Step:
     """Return the jitted `(state, images, labels) -> (state, loss)`.
+
+    The loss is the mean over the batch, whose `microbatches` are computed apart: they
+    run side by side, and what they hold fits the caches. Each image must be a matter of
+    its own to the model.
 
     The old state's buffers are donated: they hold the new state afterwards, so use the
     returned one only.
+
+    Raises:
+      ValueError: `microbatches` is below 1; from the step: there are no images.
     """
+    if microbatches < 1:
+        raise ValueError(
+            f"make_step: microbatches must be at least 1, got {microbatches}."
+        )
 
     def step(state, images, labels):
         key = jax.random.fold_in(state.key, state.step)
 
         def loss_of(params):
-            return softmax_cross_entropy(model.apply(params, images, key=key), labels)
+            loss = jnp.float32(0)
+            for i, part in enumerate(_cut(len(images), microbatches)):
+                part_key = jax.random.fold_in(key, i)
+                logits = model.apply(params, images[part], key=part_key)
+                share = (part.stop - part.start) / len(images)
+                loss += share * softmax_cross_entropy(logits, labels[part])
+            return loss
 
         loss, grads = jax.value_and_grad(loss_of)(state.params)
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
@@ -75,6 +95,15 @@ def make_step(model: Layer, optimizer: optax.GradientTransformation) -> Step:
         return TrainState(params, opt_state, state.key, state.step + 1), loss
 
     return jax.jit(step, donate_argnums=0)
+
+
+def _cut(images: int, parts: int) -> list[slice]:
+    """Cut a batch into parts, as equal as they come; none is empty."""
+    if images < 1:
+        raise ValueError("make_step: a batch must hold at least one image.")
+    parts = min(parts, images)
+    bounds = (images * i // parts for i in range(parts + 1))
+    return [slice(*pair) for pair in itertools.pairwise(bounds)]
 
 
 def make_count_correct(model: Layer) -> Callable[..., tuple[Array, Array]]:

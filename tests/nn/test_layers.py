@@ -95,18 +95,21 @@ def test_conv_uses_the_method_it_is_given():
     assert "method=loops" in jaxpr
 
 
-def test_dense_multiplies_and_adds(rng):
-    layer = nn.Dense(3)
-    weights, bias = integers(rng, (4, 3)), integers(rng, (3,))
+@pytest.mark.parametrize("neurons", [3, 40])
+def test_dense_multiplies_and_adds(neurons, rng):
+    layer = nn.Dense(neurons)
+    weights, bias = integers(rng, (4, neurons)), integers(rng, (neurons,))
     x = integers(rng, (5, 4))
     params = {"weights": jnp.array(weights), "bias": jnp.array(bias)}
     np.testing.assert_array_equal(layer.apply(params, jnp.array(x)), x @ weights + bias)
 
 
-def test_flatten_keeps_channels_outermost():
+def test_flatten_goes_pixel_by_pixel_as_flax_does():
     x = jnp.arange(24.0).reshape(2, 3, 2, 2)
     flat = nn.Flatten().apply({}, x)
-    assert flat[1].tolist() == list(range(12, 24))
+    assert flat[1].tolist() == [12, 16, 20, 13, 17, 21, 14, 18, 22, 15, 19, 23]
+    np.testing.assert_array_equal(flat, jnp.moveaxis(x, 1, -1).reshape(2, -1))
+    np.testing.assert_array_equal(nn.Flatten().apply({}, flat), flat)
 
 
 @pytest.mark.parametrize(
@@ -137,7 +140,7 @@ def test_chapter5_is_the_chapters_model(rng):
     x = jnp.array(integers(rng, (2, 1, 28, 28)))
     maps = jaxconv.conv(x, params["conv1"]["filters"])
     assert maps.shape == (2, 32, 28, 28)
-    features = jnp.tanh(maps).reshape(2, -1)
+    features = jnp.moveaxis(jnp.tanh(maps), 1, -1).reshape(2, -1)
     expected = features @ params["dense1"]["weights"]
     np.testing.assert_array_equal(model.apply(params, x), expected)
 

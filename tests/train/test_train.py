@@ -92,6 +92,7 @@ def test_the_defaults_are_the_chapters():
     config = Config()
     assert (config.model, config.method, config.epochs) == ("chapter5", "auto", 1)
     assert (config.batch_size, config.seed) == (60, 20190402)
+    assert config.microbatches == 2
     assert (config.optimizer, config.learning_rate) == ("sgd", 0.01)
     assert (config.momentum, config.validate_every) == (0.9, 100)
 
@@ -229,6 +230,40 @@ def test_every_step_drops_other_units():
     state, first = step(state, x, labels)
     _, second = step(state, x, labels)
     assert first != second
+
+
+@pytest.mark.parametrize("microbatches", [2, 3, 9])
+def test_microbatches_average_to_the_batch(microbatches, rng):
+    model = nn.serial(nn.Conv2D(2, 3, flatten=True), nn.Dense(3))
+    optimizer = make_optimizer(Config(learning_rate=0.5))
+    x, labels = jnp.array(rng.normal(size=(5, 1, 4, 4)), "float32"), jnp.arange(5) % 3
+    runs = []
+    for count in (1, microbatches):
+        state = init_state(model, optimizer, (1, 4, 4), seed=0)
+        state, loss = make_step(model, optimizer, count)(state, x, labels)
+        runs.append(jax.tree.leaves((state.params, loss)))
+    for whole, parts in zip(*runs, strict=True):
+        np.testing.assert_allclose(parts, whole, rtol=1e-5, atol=1e-6)
+
+
+def test_every_microbatch_drops_other_units():
+    model, optimizer = nn.Dropout(0.5), make_optimizer(Config())
+    x, labels = jnp.arange(50.0)[None], jnp.array([0])
+    state = init_state(model, optimizer, (50,), seed=0)
+    _, one = make_step(model, optimizer)(state, x, labels)
+    state = init_state(model, optimizer, (50,), seed=0)
+    twice = jnp.concatenate([x, x]), jnp.concatenate([labels, labels])
+    _, two = make_step(model, optimizer, 2)(state, *twice)
+    assert one != two
+
+
+def test_a_step_asks_for_a_microbatch_and_an_image(our_errors):
+    model, optimizer = nn.Dense(3), make_optimizer(Config())
+    with pytest.raises(ValueError, match=r"microbatches must be at least 1, got 0"):
+        make_step(model, optimizer, 0)
+    state = init_state(model, optimizer, (4,), seed=0)
+    with pytest.raises(ValueError, match=r"must hold at least one image"):
+        make_step(model, optimizer)(state, jnp.ones((0, 4)), jnp.array([], "int32"))
 
 
 def test_divergence_is_said():
