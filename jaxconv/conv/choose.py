@@ -208,8 +208,10 @@ def _even_pays(geometry: Geometry, limits: _Limits) -> bool:
 def _abreast_pays(geometry: Geometry, limits: _Limits) -> bool:
     """Return whether one row of an image is too little work for several cores.
 
-    From 128 channels on the channels are shared out, and under 24 all is.
+    From 128 channels on the channels are shared out, and under 24 all is. With strides
+    128 are still too few: the row is short.
     """
+    most = 128 if max(geometry.strides) > 1 else 127
     pairs = geometry.ci * geometry.co
     row = 2 * pairs * geometry.taps * geometry.out[-1]
     moved = 4 * (math.prod(geometry.x_shape) + math.prod(geometry.out_shape))
@@ -218,7 +220,7 @@ def _abreast_pays(geometry: Geometry, limits: _Limits) -> bool:
         and len(geometry.space) == 2
         and not _by_eigen(geometry)
         and max(geometry.input_dilation) == 1
-        and 24 <= geometry.co < 128
+        and 24 <= geometry.co <= most
         and geometry.ci >= 8
         and row < _WIDE_ROW <= row * geometry.n
         and geometry.flops >= _WORTH_COPYING * moved

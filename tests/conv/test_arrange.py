@@ -174,6 +174,13 @@ def test_auto_takes_parts_where_they_pay(x_shape, w_shape, groups, by):
         np.testing.assert_array_equal(gradient, expected)
 
 
+@pytest.mark.parametrize(("strides", "by"), [(1, ()), (2, ("abreast",))])
+def test_strides_shorten_rows(strides, by):
+    """128 channels are work enough for all cores but where a row is short."""
+    layer = Geometry.of((32, 64, 32, 32), (64, 128, 3, 3), strides=strides, padding=1)
+    assert choose("auto", "output", layer, "float32").by == by
+
+
 def test_short_numbers_are_added_up_in_one_piece():
     """Sums of parts are rounded to the type of the result, so bfloat16 has none."""
     deep = Geometry.of((2, 8, 5, 7, 6), (8, 8, 3, 3, 3))
