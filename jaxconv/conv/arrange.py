@@ -118,7 +118,7 @@ def part(geometry: Geometry, itemsize: int) -> Geometry:
     image_bytes = max(1, math.prod(image) * itemsize)
     if n * image_bytes <= _WHOLE_BYTES:
         return geometry
-    if image_bytes <= _PART_BYTES:
+    if image_bytes <= _PART_BYTES or geometry.out[0] == 1:
         images = largest_divisor(n, _PART_BYTES // image_bytes)
         return dataclasses.replace(geometry, n=images)
     row_bytes = image_bytes // geometry.out[0]

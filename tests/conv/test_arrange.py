@@ -5,6 +5,7 @@ also where "auto" would not take it; then as "auto" takes it, against lax.
 """
 
 import dataclasses
+import functools
 import math
 
 import jax
@@ -13,10 +14,11 @@ import numpy as np
 import pytest
 
 import jaxconv
-from jaxconv.conv import arrange, im2col
+from jaxconv.check.problems import random_geometry
+from jaxconv.conv import arrange, bilinear, choose, im2col
 from jaxconv.conv.arrange import ARRANGEMENTS
-from jaxconv.conv.choose import choose
 from jaxconv.conv.geometry import Geometry
+from tests import reference
 from tests.conv.cases import named_geometries
 from tests.reference import integers
 
@@ -43,6 +45,10 @@ MORE = {
 
 GEOMETRIES = named_geometries() | {
     name: Geometry.of(x, w, **facts) for name, (x, w, facts) in MORE.items()
+}
+UNOPTIMISED = {
+    "xla_backend_optimization_level": 0,
+    "xla_cpu_use_fusion_emitters": False,
 }
 TRIED = {
     "abreast": ("strided", "rows", "cropped", "dilated filter", "deep", "1-D"),
@@ -118,6 +124,19 @@ def test_rows_of_large_images_are_added_up(name, last, monkeypatch):
     np.testing.assert_array_equal(found, im2col._param_grad(x, g, geometry))
 
 
+@pytest.mark.parametrize("last", [False, True])
+def test_a_large_image_of_one_row_stays_whole(last, monkeypatch):
+    geometry = Geometry.of((3, 2, 1, 7), (2, 3, 3, 2), padding=1)
+    geometry = dataclasses.replace(geometry, channels_last=last)
+    assert geometry.out[0] == 1
+    monkeypatch.setattr(arrange, "_WHOLE_BYTES", 0)
+    monkeypatch.setattr(arrange, "_PART_BYTES", 0)
+    assert arrange.part(geometry, 4) == dataclasses.replace(geometry, n=1)
+    x, g = operands(geometry, "param_grad")
+    found = arrange.in_parts(im2col._param_grad, x, g, geometry)
+    np.testing.assert_array_equal(found, im2col._param_grad(x, g, geometry))
+
+
 def test_images_abreast_stay_apart():
     """What a window reads beyond its image never reaches the output."""
     geometry = Geometry.of((3, 1, 3, 4), (1, 1, 3, 3), padding=0)
@@ -150,7 +169,7 @@ def test_images_abreast_stay_apart():
 def test_auto_takes_parts_where_they_pay(x_shape, w_shape, groups, by):
     geometry = Geometry.of(x_shape, w_shape, groups=groups)
     names = "output", "input_grad", "param_grad"
-    found = tuple(choose("auto", name, geometry, "float32").by for name in names)
+    found = tuple(choose.choose("auto", name, geometry, "float32").by for name in names)
     assert found == by
     x, w = operands(geometry, "output")
 
@@ -174,11 +193,62 @@ def test_auto_takes_parts_where_they_pay(x_shape, w_shape, groups, by):
         np.testing.assert_array_equal(gradient, expected)
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_arrangements_within_arrangements(seed, monkeypatch):
+    """Random geometries, at sizes where "auto" would not take any."""
+
+    def abreast_pays(geometry, limits):
+        two, apart = len(geometry.space) == 2, max(geometry.input_dilation) == 1
+        return two and apart and geometry.n > 1
+
+    def even_pays(geometry, limits):
+        return len(geometry.space) == 2 and geometry.ci % 2 == 1
+
+    rng = np.random.default_rng(seed)
+    monkeypatch.setattr(choose, "_abreast_pays", abreast_pays)
+    monkeypatch.setattr(choose, "_even_pays", even_pays)
+    monkeypatch.setattr(choose, "_SMALL_IMAGE", 0)
+    monkeypatch.setattr(choose, "_ENGAGES_CORES", 0)
+    monkeypatch.setattr(arrange, "_WHOLE_BYTES", 0)
+    monkeypatch.setattr(arrange, "_PART_BYTES", int(rng.choice((64, 256, 1024))))
+    monkeypatch.setattr(arrange, "_UNROLLED_PARTS", int(rng.choice((1, 12))))
+    for _ in range(8):
+        geometry = random_geometry(rng)
+        if geometry.is_empty:
+            continue
+        shapes = geometry.x_shape, geometry.w_shape, geometry.out_shape
+        x, w, g = (jnp.asarray(integers(rng, shape), "float32") for shape in shapes)
+        found = auto(x, w, g, geometry)
+        expected = (
+            reference.output(x, w, geometry),
+            reference.input_grad(g, w, geometry),
+            reference.param_grad(x, g, geometry),
+        )
+        for ours, theirs in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(ours, theirs, err_msg=str(geometry))
+    jax.clear_caches()  # other tests must not find what these rules made
+
+
+def auto(x, w, g, geometry):
+    """Compute the three maps anew, compiled fast."""
+
+    @functools.partial(jax.jit, compiler_options=UNOPTIMISED)
+    def maps(x, w, g):
+        facts = {"geometry": geometry, "method": "auto"}
+        return (
+            bilinear.output(x, w, **facts),
+            bilinear.input_grad(g, w, **facts),
+            bilinear.param_grad(x, g, **facts),
+        )
+
+    return maps(x, w, g)
+
+
 @pytest.mark.parametrize(("strides", "by"), [(1, ()), (2, ("abreast",))])
 def test_strides_shorten_rows(strides, by):
     """128 channels are work enough for all cores but where a row is short."""
     layer = Geometry.of((32, 64, 32, 32), (64, 128, 3, 3), strides=strides, padding=1)
-    assert choose("auto", "output", layer, "float32").by == by
+    assert choose.choose("auto", "output", layer, "float32").by == by
 
 
 def test_short_numbers_are_added_up_in_one_piece():
@@ -187,14 +257,14 @@ def test_short_numbers_are_added_up_in_one_piece():
     dense = Geometry.of((32, 32, 32, 32), (32, 24, 3, 3))
     for geometry in (deep, dense):
         for name in ("output", "input_grad", "param_grad"):
-            assert choose("auto", name, geometry, "bfloat16").by == ()
+            assert choose.choose("auto", name, geometry, "bfloat16").by == ()
 
 
 def test_a_convolution_is_not_taken_into_too_many_parts():
     """All of them take time to compile."""
     for kernel, by in (((3, 3, 3), ("groups", "planes")), ((9, 3, 3), ("groups",))):
         deep = Geometry.of((2, 96, 9, 7, 6), (12, 96, *kernel), groups=8)
-        found = choose("auto", "output", deep, "float32")
+        found = choose.choose("auto", "output", deep, "float32")
         assert found.by == by
     many = dataclasses.replace(deep, groups=65)
-    assert choose("auto", "output", many, "float32").by == ()
+    assert choose.choose("auto", "output", many, "float32").by == ()

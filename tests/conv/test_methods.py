@@ -97,7 +97,7 @@ def by_every_hand(geometry, x, w, g):
 
 @pytest.mark.parametrize("seed", range(28))
 def test_random_geometries_equal_numpy_bit_for_bit(seed):
-    """25 geometries for each seed, 1,000 together, every method on each of them."""
+    """25 geometries for each seed, 700 together, every method on each of them."""
     rng = np.random.default_rng(seed)
     for _ in range(25):
         geometry = random_geometry(rng)
