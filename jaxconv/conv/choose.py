@@ -18,7 +18,7 @@ _MOST_NUMBERS = 2**26  # in one image's patches or all transforms: 256 MB of flo
 _MANY_CHANNELS = 16  # of the input, in each group
 _FEW_POSITIONS = 2048  # of the output, in the whole batch
 _SMALL_IMAGE = 64  # positions of the output
-_ENGAGES_CORES = 2**17  # numbers of `g` in a part of a filter gradient
+_ENGAGES_CORES = 125_000  # numbers of `g` in a part of a filter gradient
 MOST_PARTS = 64  # that a convolution is taken apart into: all take time to compile
 _WIDE_ROW = 6_000_000  # operations that XLA shares out among cores
 _WORTH_COPYING = 50  # operations for each byte
@@ -156,21 +156,23 @@ def _apart(map_name: str, geometry: Geometry, limits: _Limits) -> Choice | None:
 
 
 def _for_dense_param_grad(geometry: Geometry, limits: _Limits) -> Choice | None:
-    if len(geometry.space) == 1:
-        return Choice("xla", "dense, one axis: XLA's own cuts patches in its cache")
     if _by_eigen(geometry):
         return Choice("xla", "dense: Eigen is fast")
-    positions = math.prod(geometry.out)
+    positions, one_axis = math.prod(geometry.out), len(geometry.space) == 1
     if positions <= _SMALL_IMAGE and geometry.n * positions <= _FEW_POSITIONS:
         return Choice("xla", "dense, few positions: XLA's own adds up less often")
-    if limits.dtype != jnp.float32:
-        return None
-    part = arrange.part(geometry, limits.dtype.itemsize)
-    if part == geometry:
-        return Choice("xla", "dense: what XLA reads again and again fits its cache")
-    fast = geometry.co >= 24 or max(geometry.out) <= 64
-    if fast and math.prod(part.out_shape) >= _ENGAGES_CORES:
-        return _parted("parts", "small parts of the batch", "param_grad", part, limits)
+    if limits.dtype == jnp.float32:
+        part = arrange.part(geometry, limits.dtype.itemsize)
+        if part == geometry:
+            reason = "dense: what XLA reads again and again fits its cache"
+            return Choice("xla", reason)
+        fast = geometry.co >= 24 or max(geometry.out) <= 64
+        fast = fast and not (one_axis and part.out == geometry.out)
+        if fast and math.prod(part.out_shape) >= _ENGAGES_CORES:
+            reason = "small parts of the batch"
+            return _parted("parts", reason, "param_grad", part, limits)
+    if one_axis:
+        return Choice("xla", "dense, one axis: XLA's own cuts patches in its cache")
     return None
 
 

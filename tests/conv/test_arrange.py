@@ -109,7 +109,7 @@ def test_many_parts_are_added_up_in_a_loop(last, monkeypatch):
 
 
 @pytest.mark.parametrize("last", [False, True])
-@pytest.mark.parametrize("name", ["strided", "rows", "cropped", "deep, dilated"])
+@pytest.mark.parametrize("name", ["strided", "rows", "cropped", "deep, dilated", "1-D"])
 def test_rows_of_large_images_are_added_up(name, last, monkeypatch):
     geometry = dataclasses.replace(GEOMETRIES[name], channels_last=last)
     monkeypatch.setattr(arrange, "_WHOLE_BYTES", 0)
@@ -191,6 +191,15 @@ def test_auto_takes_parts_where_they_pay(x_shape, w_shape, groups, by):
     g = jnp.asarray(integers(np.random.default_rng(1), y.shape), "float32")
     for gradient, expected in zip(pull(g), pull_lax(g), strict=True):
         np.testing.assert_array_equal(gradient, expected)
+
+
+@pytest.mark.parametrize(("length", "by"), [(16000, ("parts",)), (1024, ())])
+def test_long_samples_are_cut(length, by):
+    """Of one axis, short ones are faster whole, and never by im2col."""
+    layer = Geometry.of((8, 32, length), (32, 32, 9))
+    found = choose.choose("auto", "param_grad", layer, "float32")
+    assert (found.method, found.by) == ("xla", by)
+    assert choose.choose("auto", "param_grad", layer, "bfloat16").method == "xla"
 
 
 @pytest.mark.parametrize("seed", range(8))
