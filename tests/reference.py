@@ -11,6 +11,12 @@ import numpy as np
 
 from jaxconv.conv.geometry import Geometry
 
+# For many small programs: what they compute is at stake, not their speed.
+UNOPTIMISED = {
+    "xla_backend_optimization_level": 0,
+    "xla_cpu_use_fusion_emitters": False,
+}
+
 
 def _meetings(geometry: Geometry):
     """Yield output position, tap and the pixel of the unpadded input they meet at."""
@@ -83,6 +89,14 @@ def param_grad(x, g, geometry: Geometry) -> np.ndarray:
         for ci, co in _grouped(geometry):
             grad[:, co, *p] += x[:, ci, *pixel].T @ g[:, co, *o]
     return grad
+
+
+def three_maps(x, w, g, geometry: Geometry) -> tuple[np.ndarray, ...]:
+    return (
+        output(x, w, geometry),
+        input_grad(g, w, geometry),
+        param_grad(x, g, geometry),
+    )
 
 
 def integers(rng: np.random.Generator, shape, low: int = -4, high: int = 4):

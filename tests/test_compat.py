@@ -14,6 +14,7 @@ from jax import lax
 import jaxconv
 from jaxconv import compat
 from tests.lax_calls import calls, lax_safely
+from tests.reference import UNOPTIMISED
 
 EXAMPLES = 200
 
@@ -56,15 +57,7 @@ def counting(y):
     return (jnp.arange(y.size) % 5).reshape(y.shape).astype(y.dtype)
 
 
-@functools.partial(
-    jax.jit,
-    static_argnums=(0, 1),
-    # Thousands of small programs: what they compute is at stake, not their speed.
-    compiler_options={
-        "xla_backend_optimization_level": 0,
-        "xla_cpu_use_fusion_emitters": False,
-    },
-)
+@functools.partial(jax.jit, static_argnums=(0, 1), compiler_options=UNOPTIMISED)
 def run(function, mapped, lhs, rhs):
     return everything(function, mapped, lhs, rhs, counting)
 

@@ -167,8 +167,12 @@ def _for_dense_param_grad(geometry: Geometry, limits: _Limits) -> Choice | None:
             reason = "dense: what XLA reads again and again fits its cache"
             return Choice("xla", reason)
         fast = geometry.co >= 24 or max(geometry.out) <= 64
-        fast = fast and not (one_axis and part.out == geometry.out)
-        if fast and math.prod(part.out_shape) >= _ENGAGES_CORES:
+        whole = part.out == geometry.out  # images, or samples of one axis
+        if (
+            fast
+            and not (one_axis and whole)
+            and math.prod(part.out_shape) >= _ENGAGES_CORES
+        ):
             reason = "small parts of the batch"
             return _parted("parts", reason, "param_grad", part, limits)
     if one_axis:

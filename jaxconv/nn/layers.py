@@ -159,7 +159,7 @@ def _product(x: Array, weights: Array) -> Array:
     """
     if weights.shape[1] >= _FEW_COLUMNS:
         return x @ weights
-    return jnp.matmul(x, jax.lax.optimization_barrier(weights.T).T)
+    return x @ jax.lax.optimization_barrier(weights.T).T
 
 
 def Flatten() -> Layer:

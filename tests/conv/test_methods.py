@@ -25,7 +25,7 @@ from jaxconv.conv.geometry import Geometry
 from jaxconv.conv.methods import METHODS
 from tests import reference
 from tests.conv.cases import named_geometries
-from tests.reference import integers
+from tests.reference import UNOPTIMISED, integers, three_maps
 
 CASES = {
     name: geometry
@@ -59,14 +59,6 @@ def by_hand(method, geometry, x, w, g):
     )
 
 
-def by_numpy(geometry, x, w, g):
-    return (
-        reference.output(x, w, geometry),
-        reference.input_grad(g, w, geometry),
-        reference.param_grad(x, g, geometry),
-    )
-
-
 def assert_same_bits(ours, theirs, where=""):
     names = "output", "input_grad", "param_grad"
     for name, a, b in zip(names, ours, theirs, strict=True):
@@ -78,19 +70,11 @@ def assert_same_bits(ours, theirs, where=""):
 @pytest.mark.parametrize("geometry", CASES.values(), ids=CASES.keys())
 def test_maps_equal_numpy_bit_for_bit(method, geometry):
     x, w, g = operands(geometry)
-    expected = by_numpy(geometry, x, w, g)
+    expected = three_maps(x, w, g, geometry)
     assert_same_bits(by_hand(method, geometry, x, w, g), expected)
 
 
-@functools.partial(
-    jax.jit,
-    static_argnames="geometry",
-    # 12,000 small maps: what they compute is at stake, not their speed.
-    compiler_options={
-        "xla_backend_optimization_level": 0,
-        "xla_cpu_use_fusion_emitters": False,
-    },
-)
+@functools.partial(jax.jit, static_argnames="geometry", compiler_options=UNOPTIMISED)
 def by_every_hand(geometry, x, w, g):
     return {name: by_hand.__wrapped__(name, geometry, x, w, g) for name in METHODS}
 
@@ -102,7 +86,7 @@ def test_random_geometries_equal_numpy_bit_for_bit(seed):
     for _ in range(25):
         geometry = random_geometry(rng)
         x, w, g = operands(geometry)
-        expected = by_numpy(geometry, x, w, g)
+        expected = three_maps(x, w, g, geometry)
         for method, results in by_every_hand(geometry, x, w, g).items():
             assert_same_bits(results, expected, f"{method}, {geometry}")
     jax.clear_caches()  # each program holds memory maps, of which a process has few
@@ -221,13 +205,13 @@ def test_im2col_gathers_very_long_filters():
     jaxpr = jax.make_jaxpr(lambda x, w: METHODS["im2col"]._output(x, w, geometry))(x, w)
     assert str(jaxpr).count(" slice[") == 2 + 3
     ours = by_hand("im2col", geometry, x, w, g)
-    assert_same_bits(ours, by_numpy(geometry, x, w, g))
+    assert_same_bits(ours, three_maps(x, w, g, geometry))
 
 
 def test_im2col_gives_the_same_bits_whatever_its_tiles(monkeypatch):
     geometry = Geometry.of((6, 4, 7, 5), (2, 6, 3, 2), groups=2, strides=(1, 2))
     x, w, g = operands(geometry)
-    expected = by_numpy(geometry, x, w, g)
+    expected = three_maps(x, w, g, geometry)
     for tile_bytes in (1, 6000, 2**30):
         monkeypatch.setattr(im2col, "_TILE_BYTES", tile_bytes)
         monkeypatch.setattr(im2col, "_SUM_TILE_BYTES", tile_bytes)

@@ -95,6 +95,14 @@ def test_conv_uses_the_method_it_is_given():
     assert "method=loops" in jaxpr
 
 
+@pytest.mark.parametrize(("neurons", "turned"), [(3, True), (40, False)])
+def test_weights_of_few_neurons_are_turned_for_their_gradient(neurons, turned):
+    layer = nn.Dense(neurons)
+    _, params = layer.init(KEY, (4,))
+    gradient = jax.grad(lambda params: layer.apply(params, jnp.ones((2, 4))).sum())
+    assert ("optimization_barrier" in str(jax.make_jaxpr(gradient)(params))) == turned
+
+
 @pytest.mark.parametrize("neurons", [3, 40])
 def test_dense_multiplies_and_adds(neurons, rng):
     layer = nn.Dense(neurons)
