@@ -36,6 +36,11 @@ _PART_BYTES = 7 * 2**17  # where it is cut: the better half of that
 _UNROLLED_PARTS = 12  # more would take long to compile
 
 
+def in_float32(run: Run, a: Array, b: Array, geometry: Geometry) -> Array:
+    """Compute a map of short floats in float32, and round its result once."""
+    return run(a.astype(jnp.float32), b.astype(jnp.float32), geometry).astype(a.dtype)
+
+
 def by_groups(run: Run, x: Array, w: Array, geometry: Geometry) -> Array:
     """Convolve each group apart."""
     single = dataclasses.replace(geometry, groups=1)
@@ -242,11 +247,13 @@ ARRANGEMENTS: Mapping[str, Mapping[str, Callable[..., Array]]] = {
     "output": {
         "abreast": abreast,
         "even": with_zeros,
+        "float32": in_float32,
         "groups": by_groups,
         "phases": phases.output,
         "planes": by_planes,
     },
     "param_grad": {
+        "float32": in_float32,
         "groups": param_grad_by_groups,
         "parts": in_parts,
         "phases": phases.param_grad,

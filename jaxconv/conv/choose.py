@@ -8,11 +8,10 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
-from jaxconv.conv import arrange, fft, taps
+from jaxconv.conv import arrange, taps
 from jaxconv.conv.geometry import Geometry
-from jaxconv.conv.methods import refusal
 from jaxconv.conv.operands import accumulator
-from jaxconv.conv.phases import all_alike, has_phases, phases
+from jaxconv.conv.phases import blocks, has_phases
 
 _MOST_NUMBERS = 2**26  # in one image's patches or all transforms: 256 MB of float32
 _MANY_CHANNELS = 16  # of the input, in each group
@@ -22,8 +21,8 @@ _ENGAGES_CORES = 125_000  # numbers of `g` in a part of a filter gradient
 MOST_PARTS = 64  # that a convolution is taken apart into: all take time to compile
 _WIDE_ROW = 6_000_000  # operations that XLA shares out among cores
 _WORTH_COPYING = 50  # operations for each byte
-_LARGEST_ERROR = 1e-4  # relative, that a method may have which does not add up products
-_MOST_PHASES = 256  # of a dilated input: each is sliced, and all take time to compile
+_MOSTLY_ZEROS = 16  # places for each pixel of a dilated input
+_FAR_APART = 16  # pixels from one window to the next
 
 
 class Choice(NamedTuple):
@@ -61,26 +60,28 @@ def choose(
         return Choice(method, "it was asked for")
     if platform != "cpu":
         return Choice("xla", f"the library of the {platform} is fast")
-    kind, most = jnp.dtype(dtype), _MOST_NUMBERS
+    kind, most = jnp.dtype(accumulator(dtype)), _MOST_NUMBERS
     if geometry.memory_limit is not None:
         most = geometry.memory_limit // kind.itemsize
-    return _fastest(map_name, geometry, _Limits(kind, most, parts))
+    limits = _Limits(kind, most, parts)
+    if kind == dtype:
+        return _fastest(map_name, geometry, limits)
+    reason = f"{jnp.dtype(dtype)} is slow"
+    return _parted("float32", reason, map_name, geometry, limits)
 
 
 def _fastest(map_name: str, geometry: Geometry, limits: _Limits) -> Choice:
-    if _fft_pays(map_name, geometry, limits):
-        return Choice("fft", "so many taps that transforms take less work")
     # An input gradient is the output of another convolution: that is computed.
     made = geometry.of_input_grad if map_name == "input_grad" else geometry
-    name, best, pays = "output", _for_output, _phases_are_even(made)
+    name, best, pays = "output", _for_output, _phases_pay(made)
     if map_name == "param_grad":
         name, best, pays = map_name, _for_param_grad, True
-    if has_phases(made) and pays and _compiles_soon(made):
-        split = phases(made)
+    if has_phases(made) and pays:
+        split = blocks(made)
         if split:
-            first = next(iter(split))
+            largest = max(split, key=lambda block: block.geometry.flops).geometry
             each = limits.divided(len(split))
-            return _parted("phases", "no zeros in between", name, first, each)
+            return _parted("phases", "no zeros in between", name, largest, each)
     return best(made, limits)
 
 
@@ -93,6 +94,8 @@ def _parted(
 
 
 def _for_output(geometry: Geometry, limits: _Limits) -> Choice:
+    if _has_one_channel(geometry) and _far_apart(geometry):
+        return Choice("xla", "one channel, few outputs: XLA's own is fast")
     if geometry.ci == geometry.co == 1:
         return Choice("taps", "depthwise: element-wise products need no patches")
     few = taps.has_few_terms(geometry) and geometry.taps <= taps._UNROLLED
@@ -123,12 +126,12 @@ def _for_output(geometry: Geometry, limits: _Limits) -> Choice:
 
 
 def _for_param_grad(geometry: Geometry, limits: _Limits) -> Choice:
-    if geometry.ci == 1 and geometry.groups > 1 and geometry.taps <= taps._UNROLLED:
+    if geometry.ci == 1 and geometry.groups > 1 and not _far_apart(geometry):
         return Choice("taps", "depthwise: rows are added up, tap by tap")
     if geometry.channels_last and geometry.taps == geometry.groups == 1:
         return Choice("taps", "one tap, channels last: it is a product of matrices")
     if geometry.ci == geometry.co == 1:
-        return Choice("xla", "depthwise, many taps: XLA's own is fast")
+        return Choice("xla", "one channel, or few outputs: XLA's own is fast")
     if geometry.groups == 1 or 1 not in (geometry.taps, geometry.n):
         apart = _apart("param_grad", geometry, limits)
         if apart is not None:
@@ -180,24 +183,14 @@ def _for_dense_param_grad(geometry: Geometry, limits: _Limits) -> Choice | None:
     return None
 
 
-def _fft_pays(map_name: str, geometry: Geometry, limits: _Limits) -> bool:
-    """Return whether transforms are faster, fit, and are exact enough."""
-    if geometry.is_empty or limits.dtype != jnp.float32:
-        return False
-    if geometry.taps <= taps._UNROLLED:
-        return False
-    if {*geometry.strides, *geometry.input_dilation, *geometry.kernel_dilation} != {1}:
-        return False
-    pixels = math.prod(geometry.padded)
-    products = geometry.taps * math.prod(geometry.out) / pixels  # for each pixel
-    n, ci, co = geometry.n, geometry.ci, geometry.co
-    numbers = pixels * geometry.groups * (n * ci + ci * co + n * co)
-    return (
-        products >= (40 if geometry.ci == geometry.co == 1 else 100)
-        and numbers <= limits.most
-        and refusal("fft", geometry, limits.dtype) is None
-        and fft._rounding(map_name, geometry, limits.dtype).relative < _LARGEST_ERROR
-    )
+def _has_one_channel(geometry: Geometry) -> bool:
+    return geometry.groups == geometry.ci == geometry.co == 1
+
+
+def _far_apart(geometry: Geometry) -> bool:
+    """Return whether there are many taps and few windows."""
+    many = geometry.taps > taps._UNROLLED
+    return many and max(geometry.strides) >= _FAR_APART
 
 
 def _even_pays(geometry: Geometry, limits: _Limits) -> bool:
@@ -234,15 +227,11 @@ def _abreast_pays(geometry: Geometry, limits: _Limits) -> bool:
 
 
 def _planes_pay(geometry: Geometry, limits: _Limits) -> bool:
-    """Return whether a convolution of three axes or more is to be taken apart.
-
-    Partial sums are rounded to the type of the result: shorter types lose by it.
-    """
+    """Return whether a convolution of three axes or more is to be taken apart."""
     return (
         len(geometry.space) > 2
         and geometry.groups == 1
         and geometry.kernel[0] <= limits.parts
-        and accumulator(limits.dtype) == limits.dtype
     )
 
 
@@ -260,15 +249,14 @@ def _patches(geometry: Geometry) -> int:
     return channels * geometry.taps * math.prod(geometry.out)
 
 
-def _compiles_soon(geometry: Geometry) -> bool:
-    return math.prod(geometry.input_dilation) <= _MOST_PHASES or all_alike(geometry)
+def _phases_pay(geometry: Geometry) -> bool:
+    """Return whether to split a dilated input: it is mostly zeros, or splits evenly.
 
-
-def _phases_are_even(geometry: Geometry) -> bool:
-    """Return whether splitting pays: phases have as many taps, or only one each.
-
-    Where a few taps are shared out unevenly, the parts are too small to be fast.
+    Where a few taps are shared out unevenly, the parts are too small to be fast, and
+    depthwise ones always are.
     """
+    if math.prod(geometry.input_dilation) >= _MOSTLY_ZEROS:
+        return True
     axes = zip(geometry.kernel, geometry.input_dilation, strict=True)
     depthwise = geometry.ci == geometry.co == 1
     return not depthwise and all(k <= r or k >= 2 * r for k, r in axes)

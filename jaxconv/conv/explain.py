@@ -16,7 +16,7 @@ from jaxconv.conv.dtypes import PrecisionLike
 from jaxconv.conv.geometry import Geometry
 from jaxconv.conv.methods import ALGORITHMS, Method
 from jaxconv.conv.operands import Operand, shape_of
-from jaxconv.conv.phases import phases
+from jaxconv.conv.phases import blocks
 from jaxconv.conv.rounding import Rounding
 
 _MAPS: dict[str, tuple[Operand, Operand, Operand]] = {
@@ -26,6 +26,7 @@ _MAPS: dict[str, tuple[Operand, Operand, Operand]] = {
 }
 _BY = {
     "abreast": "images abreast",
+    "float32": "in float32",
     "even": "with a channel of zeros",
     "groups": "by groups",
     "parts": "by parts of the batch",
@@ -160,7 +161,7 @@ def _flops(name: str, geometry: Geometry, choice: Choice) -> int:
     if choice.by[:1] != ("phases",):
         return geometry.flops
     made = geometry.of_input_grad if name == "input_grad" else geometry
-    return sum(len(starts) * own.flops for own, starts in phases(made).items())
+    return sum(block.geometry.flops for block in blocks(made))
 
 
 def _cells(plan: MapPlan) -> tuple[str, ...]:

@@ -121,11 +121,15 @@ def _sizes(geometry: Geometry) -> Shape:
 
 
 def _next_smooth(n: int) -> int:
-    rest = n
-    for prime in (2, 3, 5):
-        while rest % prime == 0:
-            rest //= prime
-    return n if rest == 1 else _next_smooth(n + 1)
+    """Return the smallest product of twos, threes and fives that is at least `n`."""
+    best, five = 1 << (n - 1).bit_length(), 1
+    while five < best:
+        odd = five
+        while odd < best:
+            twos = (-(-n // odd) - 1).bit_length()
+            best, odd = min(best, odd << twos), 3 * odd
+        five *= 5
+    return best
 
 
 def _every(array: Array, counts: Shape, steps: Shape) -> Array:

@@ -13,22 +13,34 @@ b = (low - a) mod r, and then
 
 which is (1) for a convolution of the plain input with every r-th tap, and padding
 `(low - a - b) / r` before: the sum of the work is that of the taps which meet pixels.
-Phases with one geometry are one convolution with more output channels. The input
-gradient of a strided convolution is the output of such a dilated one.
+As `a` rises by 1, `b` falls by 1. So along each axis the phases form a few ranges of
+neighbours with the same padding, taps and outputs, however many phases there are, and
+one range along each axis makes a block: one convolution with more output channels.
+The input gradient of a strided convolution is the output of such a dilated one.
 """
 
 import dataclasses
 import itertools
 import math
 from collections.abc import Callable
+from typing import NamedTuple
 
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 
 from jaxconv.conv.geometry import Geometry, Shape
 from jaxconv.conv.padding import zero_pad
 
 Run = Callable[[Array, Array, Geometry], Array]
+
+
+class Block(NamedTuple):
+    """Phases that one convolution computes; `starts` and `counts` are for each axis."""
+
+    geometry: Geometry  # with the phases side by side as output channels
+    counts: Shape  # of phases
+    outputs: Shape  # the first phase, and so the first output of all
+    taps: Shape  # the lowest first tap, which is the last phase's
 
 
 def has_phases(geometry: Geometry) -> bool:
@@ -37,159 +49,137 @@ def has_phases(geometry: Geometry) -> bool:
     return together and max(geometry.input_dilation, default=1) > 1
 
 
-def phases(geometry: Geometry) -> dict[Geometry, list[tuple[Shape, Shape]]]:
-    """Return the first output and first tap of each phase, by its own convolution.
-
-    Phases that no tap reaches are left out.
-    """
-    axes = [
-        [_axis(*facts, a) for a in range(min(facts[0], facts[3]))]
-        for facts in zip(
-            geometry.input_dilation,
-            geometry.space,
-            geometry.kernel,
-            geometry.out,
-            geometry.padding,
-            strict=True,
-        )
-    ]
-    found: dict[Geometry, list[tuple[Shape, Shape]]] = {}
-    for choice in itertools.product(*axes):
-        kernel, padding, first_output, first_tap = zip(*choice, strict=True)
-        if 0 not in kernel:
-            ones = (1,) * len(kernel)
-            own = dataclasses.replace(
-                geometry, kernel=kernel, padding=padding, input_dilation=ones
-            )
-            found.setdefault(own, []).append((first_output, first_tap))
-    return found
-
-
-def _axis(r: int, size: int, k: int, out: int, pads: tuple[int, int], a: int) -> tuple:
-    """Return taps, padding, first output and first tap of phase `a` along one axis."""
-    b = (pads[0] - a) % r
-    taps, outputs = len(range(b, k, r)), len(range(a, out, r))
-    low = (pads[0] - a - b) // r
-    high = outputs + taps - 1 - size - low
-    return taps, (low, high), a, b
-
-
-def output(run: Run, x: Array, w: Array, geometry: Geometry) -> Array:
-    """Convolve each phase and put its outputs in their places."""
-    if all_alike(geometry):
-        own, starts = next(iter(phases(geometry).items()))
-        result = run(x, _every_tap(w, geometry), own.widen("co", len(starts)))
-        return _interleave_all(result, geometry)
-    return _each(run, x, w, geometry, geometry.out_shape, read=1, written=0)
-
-
-def param_grad(run: Run, x: Array, g: Array, geometry: Geometry) -> Array:
-    """Put the gradient of each phase's taps in their places."""
-    return _each(run, x, g, geometry, geometry.w_shape, read=0, written=1)
-
-
-def _each(
-    run: Run,
-    x: Array,
-    other: Array,
-    geometry: Geometry,
-    shape: Shape,
-    read: int,
-    written: int,
-) -> Array:
-    """Run every phase on its places of `other` and write to its places of the result.
-
-    `read` and `written` say which places: 0 for outputs, 1 for taps.
-    """
-    steps = geometry.input_dilation
-    found: dict[Shape, Array] = {}
-    for own, starts in phases(geometry).items():
-        cut = _joined([_every(other, start[read], steps) for start in starts], geometry)
-        result = run(x, cut, own.widen("co", len(starts)))
-        parts = _parted(result, len(starts), geometry)
-        found |= {s[written]: part for s, part in zip(starts, parts, strict=True)}
-    return _interleave(found, shape, steps, x)
-
-
-def all_alike(geometry: Geometry) -> bool:
-    """Return whether one convolution computes the outputs of all phases."""
+def blocks(geometry: Geometry) -> list[Block]:
+    """Return the blocks of phases; phases that no tap reaches are left out."""
     axes = zip(
-        geometry.kernel,
         geometry.input_dilation,
+        geometry.space,
+        geometry.kernel,
         geometry.out,
         geometry.padding,
         strict=True,
     )
-    return all(
-        k % r == 0 and out % r == 0 and (low + 1) % r == 0
-        for k, r, out, (low, _) in axes
+    found = []
+    for ranges in itertools.product(*(_ranges(*facts) for facts in axes)):
+        counts, outputs, taps, kernel, padding = zip(*ranges, strict=True)
+        own = dataclasses.replace(
+            geometry,
+            kernel=kernel,
+            padding=padding,
+            input_dilation=(1,) * len(kernel),
+        )
+        found.append(Block(own.widen("co", math.prod(counts)), counts, outputs, taps))
+    return found
+
+
+def _ranges(r: int, size: int, k: int, out: int, pads: tuple[int, int]) -> list[tuple]:
+    """Return count, first output, lowest tap, taps and padding of each range."""
+    low, ranges = pads[0], []
+    # Padding changes where b jumps from 0 to r - 1, taps where b passes k mod r.
+    changes = {0, (low + 1) % r, (low + 1 - k) % r, out % r, min(r, out)}
+    limits = sorted(a for a in changes if a <= out)
+    for a, end in itertools.pairwise(limits):
+        b = (low - a) % r
+        taps, outputs = len(range(b, k, r)), len(range(a, out, r))
+        if taps and outputs:
+            before = (low - a - b) // r
+            pad = (before, outputs + taps - 1 - size - before)
+            ranges.append((end - a, a, b - (end - a) + 1, taps, pad))
+    return ranges
+
+
+def output(run: Run, x: Array, w: Array, geometry: Geometry) -> Array:
+    """Convolve each block and put its outputs in their places."""
+    ways = tuple(map(min, geometry.input_dilation, geometry.out))
+    split = _split(w, geometry, tuple(map(min, geometry.input_dilation, geometry.kernel)))
+    results = []
+    for block in blocks(geometry):
+        taps = _cut(split, block.taps, block.counts, block.geometry.kernel)
+        taps = jnp.flip(taps, _phase_axes(geometry))  # as a rises, b falls
+        result = run(x, _as_channels(taps, block), block.geometry)
+        results.append((block.outputs, _as_phases(result, block, geometry)))
+    return _interleaved(results, ways, geometry.out_shape, geometry, x)
+
+
+def param_grad(run: Run, x: Array, g: Array, geometry: Geometry) -> Array:
+    """Put the gradient of each block's taps in their places."""
+    ways = tuple(map(min, geometry.input_dilation, geometry.kernel))
+    split = _split(g, geometry, tuple(map(min, geometry.input_dilation, geometry.out)))
+    results = []
+    for block in blocks(geometry):
+        grads = _cut(split, block.outputs, block.counts, block.geometry.out)
+        result = run(x, _as_channels(grads, block), block.geometry)
+        taps = jnp.flip(_as_phases(result, block, geometry), _phase_axes(geometry))
+        results.append((block.taps, taps))
+    return _interleaved(results, ways, geometry.w_shape, geometry, x)
+
+
+# Between channels-first arrays and phases, arrays are (first, groups, *phases, co,
+# *places): first is n or ci, the places are the outputs or taps of a phase.
+
+
+def _phase_axes(geometry: Geometry) -> tuple[int, ...]:
+    return tuple(range(2, 2 + len(geometry.kernel)))
+
+
+def _split(array: Array, geometry: Geometry, ways: Shape) -> Array:
+    """Split every spatial axis of `w` or `g` into places and phases."""
+    first, _, *sizes = array.shape
+    missing = tuple((0, -size % r) for size, r in zip(sizes, ways, strict=True))
+    pairs = [(-(-size // r), r) for size, r in zip(sizes, ways, strict=True)]
+    array = zero_pad(array, missing).reshape(
+        first, geometry.groups, geometry.co, *itertools.chain(*pairs)
+    )
+    axes = len(sizes)
+    return array.transpose(
+        0, 1, *range(4, 4 + 2 * axes, 2), 2, *range(3, 3 + 2 * axes, 2)
     )
 
 
-def _every_tap(w: Array, geometry: Geometry) -> Array:
-    """Lay the taps of all phases side by side as output channels, group by group.
+def _cut(array: Array, starts: Shape, counts: Shape, places: Shape) -> Array:
+    """Take `counts` phases from `starts` on, and the first `places` of each."""
+    phases = (slice(a, a + n) for a, n in zip(starts, counts, strict=True))
+    return array[:, :, *phases, :, *map(slice, places)]
 
-    What `_joined` makes of as many slices, but by one change of axes. Where all phases
-    are alike, low + 1 is a multiple of r, and phase a begins at tap r - 1 - a.
+
+def _as_channels(array: Array, block: Block) -> Array:
+    """Lay the phases side by side as output channels, group by group."""
+    places = array.shape[3 + len(block.counts) :]
+    return array.reshape(array.shape[0], -1, *places)
+
+
+def _as_phases(array: Array, block: Block, geometry: Geometry) -> Array:
+    """Undo `_as_channels`."""
+    first, _, *places = array.shape
+    return array.reshape(first, geometry.groups, *block.counts, geometry.co, *places)
+
+
+def _interleaved(
+    results: list[tuple[Shape, Array]],
+    ways: Shape,
+    shape: Shape,
+    geometry: Geometry,
+    like: Array,
+) -> Array:
+    """Put each result at its phases, and the phases beside each other: undo `_split`.
+
+    What no tap reaches is 0.
     """
-    ci, _, *kernel = w.shape
-    split: list[int] = []
-    for k, r in zip(kernel, geometry.input_dilation, strict=True):
-        split += [k // r, r]
-    taps = w.reshape(ci, geometry.groups, geometry.co, *split)
-    axes = len(kernel)
-    first, rest = range(4, 3 + 2 * axes, 2), range(3, 3 + 2 * axes, 2)
-    taps = jnp.flip(taps, first).transpose(0, 1, *first, 2, *rest)
-    return taps.reshape(ci, -1, *taps.shape[-axes:])
-
-
-def _interleave_all(array: Array, geometry: Geometry) -> Array:
-    """Put the outputs of all phases, side by side as channels, in their places."""
-    n, _, *sizes = array.shape
-    steps, axes = geometry.input_dilation, len(sizes)
-    split = array.reshape(n, geometry.groups, *steps, geometry.co, *sizes)
+    first, _, *sizes = shape
+    axes = len(ways)
+    places = [-(-size // r) for size, r in zip(sizes, ways, strict=True)]
+    whole_shape = (first, geometry.groups, *ways, geometry.co, *places)
+    whole = jnp.zeros_like(like, shape=whole_shape)
+    for starts, part in results:
+        if part.shape == whole_shape:
+            whole = part
+            break
+        at = (0, 0, *starts, *(0,) * (1 + axes))
+        whole = lax.dynamic_update_slice(whole, part, at)
     order = [0, 1, 2 + axes]
     for axis in range(axes):
         order += [3 + axes + axis, 2 + axis]
-    return split.transpose(order).reshape(geometry.out_shape)
-
-
-def _every(array: Array, starts: Shape, steps: Shape) -> Array:
-    return array[..., *map(slice, starts, array.shape[2:], steps)]
-
-
-def _joined(arrays: list[Array], geometry: Geometry) -> Array:
-    """Lay the output channels of several arrays side by side, group by group."""
-    first, _, *space = arrays[0].shape
-    split = [a.reshape(first, geometry.groups, 1, geometry.co, *space) for a in arrays]
-    return jnp.concatenate(split, axis=2).reshape(first, -1, *space)
-
-
-def _parted(array: Array, parts: int, geometry: Geometry) -> list[Array]:
-    """Undo `_joined`."""
-    first, _, *space = array.shape
-    split = array.reshape(first, geometry.groups, parts, geometry.co, *space)
-    return [split[:, :, i].reshape(first, -1, *space) for i in range(parts)]
-
-
-def _interleave(
-    parts: dict[Shape, Array], shape: Shape, steps: Shape, like: Array
-) -> Array:
-    """Put each part where it starts and every few places on; zeros elsewhere.
-
-    By a stack and a reshape: writing to the places would be a scatter, which is slow.
-    """
-    sizes = [-(-size // r) for size, r in zip(shape[2:], steps, strict=True)]
-    nothing = jnp.zeros_like(like, shape=(*shape[:2], *sizes))
-    stacked = []
-    for start in itertools.product(*map(range, steps)):
-        part = parts.get(start, nothing)
-        missing = [n - have for n, have in zip(sizes, part.shape[2:], strict=True)]
-        stacked.append(zero_pad(part, tuple((0, more) for more in missing)))
-    axes = len(steps)
-    order = [axes, axes + 1]  # n, channels, then places and phases of each axis
-    for axis in range(axes):
-        order += [axes + 2 + axis, axis]
-    whole = jnp.stack(stacked).reshape(*steps, *nothing.shape).transpose(order)
-    whole = whole.reshape(*shape[:2], *map(math.prod, zip(sizes, steps, strict=True)))
-    return whole[..., *map(slice, shape[2:])]
+    whole = whole.transpose(order).reshape(
+        first, shape[1], *map(math.prod, zip(places, ways, strict=True))
+    )
+    return whole[..., *map(slice, sizes)]

@@ -13,6 +13,7 @@ each tap is a small product of matrices. Where the channels are last in memory t
 there: loops then run over channels and not over pixels.
 """
 
+import dataclasses
 import functools
 import itertools
 import operator
@@ -36,6 +37,7 @@ from jaxconv.conv.rounding import of_sum
 _rounding = of_sum
 
 _UNROLLED = 64  # taps; more take long to compile and run as a loop
+_RUN = 32  # taps that a turn of that loop takes
 _TERMS = 72  # plain products for each output, in groups of a few channels
 
 
@@ -134,8 +136,10 @@ def _param_grad(
     x: Array, g: Array, geometry: Geometry, precision: Precision | None = None
 ) -> Array:
     """Collect at each tap the shifted input times the gradient it was carried to."""
-    if geometry.ci == 1 and geometry.out and geometry.taps <= _UNROLLED:
-        return tiles.param_grad(x, g, geometry).astype(x.dtype)
+    if geometry.ci == 1 and geometry.out:
+        few = geometry.taps <= _UNROLLED
+        grad = tiles.param_grad if few else _by_images
+        return grad(x, g, geometry).astype(x.dtype)
     xs, gs = _padded(x, geometry), split_stored(g, "g", geometry)
     last, acc = geometry.channels_last, accumulator(x.dtype)
 
@@ -156,6 +160,26 @@ def _param_grad(
     shape = (geometry.ci, geometry.groups, geometry.co, *geometry.kernel)
     grad = _over_taps(collect, accumulator_zeros(shape, x), geometry)
     return merge_groups(grad).astype(x.dtype)
+
+
+def _by_images(x: Array, g: Array, geometry: Geometry) -> Array:
+    """Slide each image's gradient over the image, every channel apart; add up images.
+
+    As `Geometry.of_param_grad` derives, with the images as groups. Each group must have
+    one input channel.
+    """
+    own = dataclasses.replace(
+        geometry.of_param_grad,
+        n=1,
+        groups=geometry.n * geometry.groups,
+        ci=1,
+        channels_last=True,
+    )
+    acc = accumulator(x.dtype)
+    apart = _output(
+        x.reshape(own.x_shape).astype(acc), g.reshape(own.w_shape).astype(acc), own
+    )
+    return apart.reshape(geometry.n, *geometry.w_shape).sum(0)
 
 
 def _padded(x: Array, geometry: Geometry) -> Array:
@@ -182,13 +206,29 @@ def _shifted(x: Array, tap: tuple, geometry: Geometry) -> Array:
 
 
 def _over_taps(body, init: Array, geometry: Geometry) -> Array:
-    """Run `carry = body(tap, carry)` for each tap: unrolled, or as a loop if many."""
+    """Run `carry = body(tap, carry)` for each tap: unrolled, or if many as a loop.
+
+    A turn of the loop takes a run of taps along the last axis, in one pass over memory.
+    """
     if geometry.taps <= _UNROLLED:
         for tap in itertools.product(*map(range, geometry.kernel)):
             init = body(tap, init)
         return init
+    *rest, last = geometry.kernel
+    run = min(last, _RUN)
+
+    def take(start, count, carry):  # one run of taps
+        for p in range(count):
+            carry = body((*start[:-1], start[-1] + p), carry)
+        return carry
 
     def step(i, carry):
-        return body(jnp.unravel_index(i, geometry.kernel), carry)
+        *tap, at = jnp.unravel_index(i, (*rest, last // run))
+        return take((*tap, at * run), run, carry)
 
-    return lax.fori_loop(0, geometry.taps, step, init)
+    def left_over(i, carry):
+        tap = jnp.unravel_index(i, rest) if rest else ()
+        return take((*tap, last - last % run), last % run, carry)
+
+    init = lax.fori_loop(0, geometry.taps // last * (last // run), step, init)
+    return lax.fori_loop(0, geometry.taps // last if last % run else 0, left_over, init)
