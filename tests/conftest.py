@@ -1,5 +1,15 @@
-"""Strict settings for every test, and the fixtures that several files share."""
+"""Strict settings for every test, two tiers of them, and fixtures that files share.
 
+`pytest` runs the fast tier: every kind of fact, on few seeds and mostly one method,
+compiled without optimisation. `pytest --exhaustive` runs everything, compiled as users
+compile; `-m "exhaustive or extras"` beside it leaves out what the fast tier ran. Tests
+marked `extras` need a library that `.[test]` does not bring, and are skipped without.
+"""
+
+import ctypes
+import gc
+import os
+import sys
 from collections.abc import Iterator
 
 import jax
@@ -11,6 +21,62 @@ jax.config.update("jax_num_cpu_devices", 8)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_default_matmul_precision", "highest")
+
+# What small programs compute is at stake, not their speed: they compile in half the
+# time, and the interpreter-like code takes half the memory.
+UNOPTIMISED = "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
+# A worker forgets what it has compiled beyond this: each program holds some megabytes.
+MOST_BYTES = 1000 * 2**20
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--exhaustive",
+        action="store_true",
+        help="run all tests, compiled with optimisation, not the fast tier alone",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not config.getoption("exhaustive"):
+        _compile_fast()
+
+
+def _compile_fast() -> None:
+    """Let XLA read its flags now; code under test, and its processes, find none."""
+    before = os.environ.get("XLA_FLAGS")
+    os.environ["XLA_FLAGS"] = f"{before or ''} {UNOPTIMISED}"
+    jax.devices()
+    if before is None:
+        del os.environ["XLA_FLAGS"]
+    else:
+        os.environ["XLA_FLAGS"] = before
+
+
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    if config.getoption("exhaustive"):
+        return
+    left_out = [item for item in items if item.get_closest_marker("exhaustive")]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in set(left_out)]
+
+
+def pytest_runtest_teardown() -> None:
+    """Forget compiled programs before they fill the memory."""
+    if _resident_bytes() > MOST_BYTES:
+        jax.clear_caches()
+        gc.collect()
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
+
+
+def _resident_bytes() -> int:
+    if sys.platform != "linux":
+        return 0
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 @pytest.fixture
