@@ -97,7 +97,7 @@ def line_cases():
         yield pytest.param("auto", line)
 
 
-@pytest.mark.parametrize(("method", "line"), line_cases())
+@pytest.mark.parametrize(("method", "line"), list(line_cases()))
 def test_by_hand_autodiff_differences_and_lax_agree(method, line):
     """Bit for bit on whole numbers, to the third derivative; see `jaxconv.check`."""
     report = check_case(Case(method, "float32", 1, parse_problem(line)), entries=4)
@@ -109,6 +109,7 @@ ALWAYS = {
     ("loops", "complex128"),
     ("taps", "float16"),
     ("xla", "complex64"),
+    ("xla", "float64"),
     *((method, "bfloat16") for method in ("auto", *METHODS)),
 }
 
@@ -121,7 +122,7 @@ def typed_cases():
             yield pytest.param(method, dtype, marks=marks)
 
 
-@pytest.mark.parametrize(("method", "dtype"), typed_cases())
+@pytest.mark.parametrize(("method", "dtype"), list(typed_cases()))
 def test_they_agree_in_every_type(method, dtype):
     line = "g2mb3ic4oc6ih7iw5kh3kw2sh2ph1pw1"
     report = check_case(Case(method, dtype, 1, parse_problem(line)), entries=4)

@@ -45,6 +45,10 @@ def ran():
     return run(quick)
 
 
+same_worker = pytest.mark.xdist_group("thirty batches")  # where `ran` is found
+
+
+@same_worker
 def test_thirty_batches_learn_something(ran):
     result, _ = ran
     assert result.batches == 30
@@ -52,6 +56,7 @@ def test_thirty_batches_learn_something(ran):
     assert not result.interrupted
 
 
+@same_worker
 def test_plain_report_has_a_line_for_each_validation(ran):
     result, lines = ran
     assert lines[0] == "Training for 30 batches."
@@ -60,6 +65,7 @@ def test_plain_report_has_a_line_for_each_validation(ran):
     assert f"{result.accuracy:.2%}" in lines[-1]
 
 
+@same_worker
 def test_same_seed_same_bits(ran):
     again, _ = run(quick)
     jax.tree.map(np.testing.assert_array_equal, again.state.params, ran[0].state.params)
@@ -81,11 +87,12 @@ def test_every_epoch_takes_each_image_once_in_another_order():
     assert list(range(100)) != first != second
 
 
-def test_the_loop_takes_the_images_in_that_order(monkeypatch):
+def test_the_loop_takes_the_images_in_that_order(tmp_path, rng, monkeypatch):
     asked = []
     monkeypatch.setattr(loop, "order_of", lambda *of: asked.append(of) or order_of(*of))
-    run(Config(seed=5, max_batches=2, max_test_images=10))
-    assert asked == [(60000, 5, 0)]
+    write(tmp_path, contents(rng))
+    run(Config(data_dir=tmp_path, seed=5, batch_size=4, epochs=2))
+    assert asked == [(7, 5, 0), (7, 5, 1)]
 
 
 def test_the_defaults_are_the_chapters():
