@@ -11,6 +11,7 @@ import gc
 import os
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import jax
 import jaxtyping
@@ -25,6 +26,8 @@ jax.config.update("jax_default_matmul_precision", "highest")
 # What small programs compute is at stake, not their speed: they compile in half the
 # time, and the interpreter-like code takes half the memory.
 UNOPTIMISED = "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
+# Of these files a worker of pytest-xdist takes all tests: they share dear fixtures.
+WHOLE = ("tests/test_chapter.py", "tests/test_clients.py", "tests/train/test_train.py")
 # A worker forgets what it has compiled beyond this: each program holds some megabytes.
 MOST_BYTES = 1000 * 2**20
 
@@ -62,6 +65,19 @@ def pytest_collection_modifyitems(
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in set(left_out)]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Deal out tests one by one, but for the files in `WHOLE`, which come first."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return file if file in WHOLE else nodeid
+
+    return Scheduling(config, log)
 
 
 def pytest_runtest_teardown() -> None:

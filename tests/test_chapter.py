@@ -13,8 +13,6 @@ from tests import reference
 from tests.reference import assert_same_bits, integers, operands, three_maps
 from tests.tiers import fast
 
-pytestmark = pytest.mark.xdist_group("chapter")
-
 INPUT = jnp.array([1.0, 2, 3, 4, 5])
 PARAM = jnp.array([1.0, 1, 1])
 BATCH = jnp.array([[0.0, 1, 2, 3, 4, 5, 6], [1, 2, 3, 4, 5, 6, 7]])

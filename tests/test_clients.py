@@ -23,7 +23,7 @@ from jax.stages import Traced
 import jaxconv
 from tests.reference import integers
 
-pytestmark = [pytest.mark.extras, pytest.mark.xdist_group("clients")]
+pytestmark = pytest.mark.extras
 
 IMAGES = (2, 8, 8, 4)
 CLASSES = 3

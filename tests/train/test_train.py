@@ -45,10 +45,6 @@ def ran():
     return run(quick)
 
 
-same_worker = pytest.mark.xdist_group("thirty batches")  # where `ran` is found
-
-
-@same_worker
 def test_thirty_batches_learn_something(ran):
     result, _ = ran
     assert result.batches == 30
@@ -56,7 +52,6 @@ def test_thirty_batches_learn_something(ran):
     assert not result.interrupted
 
 
-@same_worker
 def test_plain_report_has_a_line_for_each_validation(ran):
     result, lines = ran
     assert lines[0] == "Training for 30 batches."
@@ -65,7 +60,6 @@ def test_plain_report_has_a_line_for_each_validation(ran):
     assert f"{result.accuracy:.2%}" in lines[-1]
 
 
-@same_worker
 def test_same_seed_same_bits(ran):
     again, _ = run(quick)
     jax.tree.map(np.testing.assert_array_equal, again.state.params, ran[0].state.params)
