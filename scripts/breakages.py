@@ -124,10 +124,13 @@ def main() -> int:
         for number in range(settings.jobs):
             copies.put(copy_tree(Path(folder) / str(number)))
         if settings.control:
-            tests = sorted({test for one in chosen for test in one.tests})
-            code, line = run_tests(copies.get(), tests)
-            print(line)
-            return min(code, 1)
+            where = copies.get()
+            for tests in sorted({tuple(one.tests) for one in chosen}):
+                code, line = run_tests(where, list(tests))
+                print(*tests, line, flush=True)
+                if code:
+                    return 1
+            return 0
         with concurrent.futures.ThreadPoolExecutor(settings.jobs) as pool:
             runs = [pool.submit(survives, one, copies) for one in chosen]
             left = []

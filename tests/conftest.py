@@ -6,6 +6,7 @@ compile; `-m "exhaustive or extras"` beside it leaves out what the fast tier ran
 marked `extras` need a library that `.[test]` does not bring, and are skipped without.
 """
 
+import contextlib
 import ctypes
 import gc
 import os
@@ -23,8 +24,8 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_default_matmul_precision", "highest")
 
-# What small programs compute is at stake, not their speed: they compile in half the
-# time, and the interpreter-like code takes half the memory.
+# What small programs compute is at stake, not their speed: so they compile in half the
+# time and take half the memory.
 UNOPTIMISED = "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
 # Of these files a worker of pytest-xdist takes all tests: they share dear fixtures.
 WHOLE = ("tests/test_chapter.py", "tests/test_clients.py", "tests/train/test_train.py")
@@ -62,9 +63,8 @@ def pytest_collection_modifyitems(
     if config.getoption("exhaustive"):
         return
     left_out = [item for item in items if item.get_closest_marker("exhaustive")]
-    if left_out:
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in set(left_out)]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if not item.get_closest_marker("exhaustive")]
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -85,7 +85,8 @@ def pytest_runtest_teardown() -> None:
     if _resident_bytes() > MOST_BYTES:
         jax.clear_caches()
         gc.collect()
-        ctypes.CDLL("libc.so.6").malloc_trim(0)
+        with contextlib.suppress(OSError):  # of another C library
+            ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 def _resident_bytes() -> int:

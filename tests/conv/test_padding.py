@@ -1,7 +1,5 @@
 """Padding by repeated pixels: NumPy says which, and the gradient gives back to them."""
 
-import itertools
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -33,12 +31,9 @@ def test_input_grad_is_the_exact_transpose(mode):
     """Every entry of the Jacobian, from pushing unit inputs forward."""
     x, w = arrays(X, W)
     call = {"padding": PADS, "padding_mode": mode}
-    jacobian = jnp.stack(
-        [
-            conv(x.at[:].set(0).at[at].set(1), w, **call)
-            for at in itertools.product(*map(range, X))
-        ]
-    )
+    push = jax.jit(lambda x: conv(x, w, **call))
+    units = np.eye(x.size, dtype="float32").reshape(-1, *X)
+    jacobian = jnp.stack([push(unit) for unit in units])
     g = jnp.array(integers(np.random.default_rng(1), jacobian.shape[1:]))
     expected = jnp.einsum("inchw,nchw->i", jacobian, g).reshape(X)
     by_grad = jax.vjp(lambda x: conv(x, w, **call), x)[1](g)[0]
