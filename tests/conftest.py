@@ -1,6 +1,18 @@
-"""Strict settings for every test, and the fixtures that several files share."""
+"""Strict settings for every test, two tiers of them, and fixtures that files share.
 
+`pytest` runs the fast tier: every kind of fact, on few seeds and mostly one method,
+compiled without optimisation. `pytest --exhaustive` runs everything, compiled as users
+compile; `-m "exhaustive or extras"` beside it leaves out what the fast tier ran. Tests
+marked `extras` need a library that `.[test]` does not bring, and are skipped without.
+"""
+
+import contextlib
+import ctypes
+import gc
+import os
+import sys
 from collections.abc import Iterator
+from typing import Any
 
 import jax
 import jaxtyping
@@ -11,6 +23,77 @@ jax.config.update("jax_num_cpu_devices", 8)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_default_matmul_precision", "highest")
+
+# What small programs compute is at stake, not their speed: so they compile in half the
+# time and take half the memory.
+UNOPTIMISED = "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
+# Of these files a worker of pytest-xdist takes all tests: they share dear fixtures.
+WHOLE = ("tests/test_chapter.py", "tests/test_clients.py", "tests/train/test_train.py")
+# A worker forgets what it has compiled beyond this: each program holds some megabytes.
+MOST_BYTES = 1000 * 2**20
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--exhaustive",
+        action="store_true",
+        help="run all tests, compiled with optimisation, not the fast tier alone",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not config.getoption("exhaustive"):
+        _compile_fast()
+
+
+def _compile_fast() -> None:
+    """Let XLA read its flags now; code under test, and its processes, find none."""
+    before = os.environ.get("XLA_FLAGS")
+    os.environ["XLA_FLAGS"] = f"{before or ''} {UNOPTIMISED}"
+    jax.devices()
+    if before is None:
+        del os.environ["XLA_FLAGS"]
+    else:
+        os.environ["XLA_FLAGS"] = before
+
+
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    if config.getoption("exhaustive"):
+        return
+    left_out = [item for item in items if item.get_closest_marker("exhaustive")]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if not item.get_closest_marker("exhaustive")]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Deal out tests one by one, but for the files in `WHOLE`, which come first."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return file if file in WHOLE else nodeid
+
+    return Scheduling(config, log)
+
+
+def pytest_runtest_teardown() -> None:
+    """Forget compiled programs before they fill the memory."""
+    if _resident_bytes() > MOST_BYTES:
+        jax.clear_caches()
+        gc.collect()
+        with contextlib.suppress(OSError):  # of another C library
+            ctypes.CDLL("libc.so.6").malloc_trim(0)
+
+
+def _resident_bytes() -> int:
+    if sys.platform != "linux":
+        return 0
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 @pytest.fixture

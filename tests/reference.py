@@ -1,15 +1,21 @@
-"""A convolution in int64 NumPy that pads nothing: every index is worked out.
+"""The oracle: a convolution in int64 NumPy that pads nothing, on whole numbers.
 
 It takes the sizes from `Geometry`, whose shapes are tested against lax, and nothing
 else from jaxconv: outputs, pixels and taps are matched one by one, and a pixel outside
-the image counts as zero.
+the image counts as zero. Sums of small whole numbers are exact in any order, so that
+results are compared bit for bit.
 """
 
 import itertools
+from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxconv.conv.geometry import Geometry
+
+MAPS = "output", "input_grad", "param_grad"
 
 # For many small programs: what they compute is at stake, not their speed.
 UNOPTIMISED = {
@@ -99,6 +105,39 @@ def three_maps(x, w, g, geometry: Geometry) -> tuple[np.ndarray, ...]:
     )
 
 
+# Operands, and how results are compared
+
+
 def integers(rng: np.random.Generator, shape, low: int = -4, high: int = 4):
     """Small whole numbers as float32: their products and sums are exact."""
     return rng.integers(low, high + 1, shape).astype(np.float32)
+
+
+def arrays(*shapes, seed: int = 0, most: int = 3) -> tuple[jax.Array, ...]:
+    """Return arrays of whole numbers from -most to most, the same for one seed."""
+    rng = np.random.default_rng(seed)
+    return tuple(jnp.array(integers(rng, shape, -most, most)) for shape in shapes)
+
+
+def operands(geometry: Geometry, seed: int = 0, most: int = 4) -> tuple[jax.Array, ...]:
+    """Return x, w and g of a convolution."""
+    shapes = geometry.x_shape, geometry.w_shape, geometry.out_shape
+    return arrays(*shapes, seed=seed, most=most)
+
+
+def pair(map_name: str, geometry: Geometry) -> tuple[jax.Array, jax.Array]:
+    """Return the two operands of one of the three maps."""
+    x, w, g = operands(geometry)
+    return {"output": (x, w), "input_grad": (g, w), "param_grad": (x, g)}[map_name]
+
+
+def assert_same_bits(ours: Any, theirs: Any, where: str = "") -> None:
+    """Compare trees of arrays: the same shapes, the same numbers in the same places."""
+    assert jax.tree.structure(ours) == jax.tree.structure(theirs), where
+
+    def same(path, a, b):
+        at = f"{where}{jax.tree_util.keystr(path)}"
+        assert np.shape(a) == np.shape(b), f"{at}: {np.shape(a)}, not {np.shape(b)}"
+        np.testing.assert_array_equal(a, b, err_msg=at)
+
+    jax.tree_util.tree_map_with_path(same, ours, theirs)

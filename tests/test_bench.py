@@ -11,7 +11,7 @@ import pytest
 
 from jaxconv.check.problems import parse_problem
 from jaxconv.conv.methods import TRANSFORMS
-from tests import reference
+from tests.reference import MAPS, three_maps
 
 LINES = {
     "strided, groups": "g2mb2ic4oc6ih7iw5kh3kw2sh2ph1",
@@ -47,11 +47,8 @@ def test_every_contestant_computes_the_same(suite):
             key: as_channels_first(array, layer.layout, key == "w")
             for key, array in given.items()
         }
-        expected = {
-            "output": reference.output(plain["x"], plain["w"], layer.geometry),
-            "input_grad": reference.input_grad(plain["g"], plain["w"], layer.geometry),
-            "param_grad": reference.param_grad(plain["x"], plain["g"], layer.geometry),
-        }
+        three = three_maps(plain["x"], plain["w"], plain["g"], layer.geometry)
+        expected = dict(zip(MAPS, three, strict=True))
         for name, maps in suite.contestants(layer, methods=True).items():
             arrays = [jax.numpy.asarray(given[key]) for key in "xwg"]
             three = maps["all three"](*arrays)
@@ -67,8 +64,9 @@ def test_every_contestant_computes_the_same(suite):
                     )
 
 
+@pytest.mark.extras
 def test_torch_computes_the_same_sizes(suite):
-    torch = pytest.importorskip("torch")
+    torch = pytest.importorskip("torch", reason="needs PyTorch")
     for layer in suite.layers(quick=False):
         maps, tensor = suite.of_torch(layer)
         given = layer.operands(np.random.default_rng(0))
@@ -137,8 +135,9 @@ def test_the_script_reports_every_cell(suite, monkeypatch, capsys, tmp_path):
     assert "| transposed, NHWC |" in files[1].read_text()
 
 
+@pytest.mark.extras
 def test_every_contestant_learns(suite):
-    pytest.importorskip("flax")
+    pytest.importorskip("flax", reason="needs the [clients] extra")
     import _training
 
     torch = importlib.util.find_spec("torch") is not None
@@ -149,8 +148,9 @@ def test_every_contestant_learns(suite):
         assert losses[-1] < losses[0] / 2, (name, losses)
 
 
+@pytest.mark.extras
 def test_training_is_reported_as_epochs(suite, monkeypatch, capsys, tmp_path):
-    pytest.importorskip("flax")
+    pytest.importorskip("flax", reason="needs the [clients] extra")
     import _training
 
     steps = {"jaxconv": lambda x, y: 1.0, "flax": lambda x, y: 1.0}
@@ -169,9 +169,13 @@ def test_training_is_reported_as_epochs(suite, monkeypatch, capsys, tmp_path):
     [
         ((), "usage: bench.py {ops,train}"),
         (("ops", "--only=none"), "no layer has 'none'"),
-        (("train", "--only=none"), "no model has 'none'"),
+        pytest.param(
+            ("train", "--only=none"), "no model has 'none'", marks=pytest.mark.extras
+        ),
     ],
 )
 def test_a_bad_argument_is_code_2(arguments, words, suite, monkeypatch, capsys):
+    if "train" in arguments:
+        pytest.importorskip("flax", reason="needs the [clients] extra")
     assert run_script(monkeypatch, *arguments) == 2
     assert words in capsys.readouterr().err

@@ -1,4 +1,6 @@
-"""Every number of the chapter, then the multi-channel trio at the chapter's size."""
+"""Every number of the chapter, then the multi-channel trio, also at its size."""
+
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +10,8 @@ import pytest
 from jaxconv import chapter
 from jaxconv.conv.geometry import Geometry
 from tests import reference
-from tests.reference import integers
+from tests.reference import assert_same_bits, integers, operands, three_maps
+from tests.tiers import fast
 
 INPUT = jnp.array([1.0, 2, 3, 4, 5])
 PARAM = jnp.array([1.0, 1, 1])
@@ -133,76 +136,108 @@ def test_output_grad_defaults_to_ones(rng):
     np.testing.assert_array_equal(chapter.input_grad_2d(x, w), expected)
 
 
-# Channels, at the chapter's own size
+# Channels, small and at the chapter's own size: there a loop takes 12 million steps,
+# so each is run once and every test looks at what it gave.
+
+SIZES = {
+    "small": ((3, 2, 7, 6), (2, 4, 5, 3)),
+    "the chapter's": ((10, 3, 32, 32), (3, 16, 5, 5)),
+}
 
 
-@pytest.fixture(scope="module")
-def big():
-    """Images, filters and output gradient of the chapter's test, and the geometry."""
-    rng = np.random.default_rng(0)
-    x, w = integers(rng, (10, 3, 32, 32)), integers(rng, (3, 16, 5, 5))
-    geometry = Geometry.of(x.shape, w.shape)
-    return x, w, integers(rng, geometry.out_shape), geometry
+class Trio:
+    """Operands of one size and, computed when first asked for, the three maps."""
+
+    def __init__(self, x_shape, w_shape):
+        self.geometry = Geometry.of(x_shape, w_shape)
+        self.x, self.w, self.g = operands(self.geometry)
+        self.ones = jnp.ones(self.geometry.out_shape)
+
+    @functools.cached_property
+    def output(self):
+        return run_output(self.x, self.w)
+
+    @functools.cached_property
+    def input_grad(self):
+        return run_input_grad(self.x, self.g, self.w)
+
+    @functools.cached_property
+    def param_grad(self):
+        return run_param_grad(self.x, self.g, self.w)
+
+    @functools.cached_property
+    def input_grad_of_ones(self):
+        return run_input_grad(self.x, self.ones, self.w)
+
+    @functools.cached_property
+    def param_grad_of_ones(self):
+        return run_param_grad(self.x, self.ones, self.w)
 
 
-def test_output_equals_numpy_bit_for_bit(big):
-    x, w, _, geometry = big
-    ours = jax.jit(chapter._output)(jnp.array(x), jnp.array(w))
-    np.testing.assert_array_equal(ours, reference.output(x, w, geometry))
+run_output = jax.jit(chapter._output)
+run_input_grad = jax.jit(chapter._input_grad)
+run_param_grad = jax.jit(chapter._param_grad)
 
 
-def test_input_grad_equals_numpy_bit_for_bit(big):
-    x, w, g, geometry = big
-    ours = jax.jit(chapter._input_grad)(jnp.array(x), jnp.array(g), jnp.array(w))
-    np.testing.assert_array_equal(ours, reference.input_grad(g, w, geometry))
+@pytest.fixture(scope="module", params=fast(SIZES, "small"))
+def trio(request):
+    return Trio(*SIZES[request.param])
 
 
-def test_param_grad_equals_numpy_bit_for_bit(big):
-    x, w, g, geometry = big
-    ours = jax.jit(chapter._param_grad)(jnp.array(x), jnp.array(g), jnp.array(w))
-    np.testing.assert_array_equal(ours, reference.param_grad(x, g, geometry))
+def test_output_equals_numpy_bit_for_bit(trio):
+    expected = reference.output(trio.x, trio.w, trio.geometry)
+    np.testing.assert_array_equal(trio.output, expected)
 
 
-def test_channel_gradients_equal_autodiff_of_the_loops(big):
+def test_input_grad_equals_numpy_bit_for_bit(trio):
+    expected = reference.input_grad(trio.g, trio.w, trio.geometry)
+    np.testing.assert_array_equal(trio.input_grad, expected)
+
+
+def test_param_grad_equals_numpy_bit_for_bit(trio):
+    expected = reference.param_grad(trio.x, trio.g, trio.geometry)
+    np.testing.assert_array_equal(trio.param_grad, expected)
+
+
+def test_channel_gradients_equal_autodiff_of_the_loops(trio):
     """JAX differentiates the seven loops for each image; the filter's parts add up."""
-    x, w, g, _ = (jnp.array(a) if isinstance(a, np.ndarray) else a for a in big)
 
     @jax.jit
     @jax.vmap
     def one_image(x, g):
-        return jax.vjp(chapter._output, x[None], w)[1](g[None])
+        return jax.vjp(chapter._output, x[None], trio.w)[1](g[None])
 
-    dx, dw = one_image(x, g)
-    np.testing.assert_array_equal(jax.jit(chapter._input_grad)(x, g, w), dx[:, 0])
-    np.testing.assert_array_equal(jax.jit(chapter._param_grad)(x, g, w), dw.sum(axis=0))
-
-
-@pytest.mark.parametrize("index", [(0, 0, 0, 0), (9, 2, 31, 31), (4, 1, 17, 2)])
-def test_raising_one_pixel_by_1_changes_the_sum_by_its_gradient(big, index):
-    x, w, ones = jnp.array(big[0]), jnp.array(big[1]), jnp.ones((10, 16, 32, 32))
-    output = jax.jit(chapter._output)
-    change = output(x.at[index].add(1), w).sum() - output(x, w).sum()
-    assert change == jax.jit(chapter._input_grad)(x, ones, w)[index]
+    dx, dw = one_image(trio.x, trio.g)
+    np.testing.assert_array_equal(trio.input_grad, dx[:, 0])
+    np.testing.assert_array_equal(trio.param_grad, dw.sum(axis=0))
 
 
-@pytest.mark.parametrize("index", [(0, 0, 0, 0), (2, 15, 4, 4), (1, 7, 0, 3)])
-def test_raising_one_weight_by_1_changes_the_sum_by_its_gradient(big, index):
-    x, w, ones = jnp.array(big[0]), jnp.array(big[1]), jnp.ones((10, 16, 32, 32))
-    output = jax.jit(chapter._output)
-    change = output(x, w.at[index].add(1)).sum() - output(x, w).sum()
-    assert change == jax.jit(chapter._param_grad)(x, ones, w)[index]
+def places(shape):
+    """The first element of an array, its last, and one between."""
+    return (0,) * len(shape), tuple(n - 1 for n in shape), tuple(n // 2 for n in shape)
 
 
-def test_channels_take_rectangular_images_and_filters(rng):
-    x, w, g = (integers(rng, s) for s in ((2, 3, 6, 9), (3, 4, 5, 1), (2, 4, 6, 9)))
-    geometry = Geometry.of(x.shape, w.shape)
-    x, w, g = map(jnp.array, (x, w, g))
-    expected = reference.output(x, w, geometry)
-    np.testing.assert_array_equal(chapter._output(x, w), expected)
-    expected = reference.input_grad(g, w, geometry)
-    np.testing.assert_array_equal(chapter._input_grad(x, g, w), expected)
-    expected = reference.param_grad(x, g, geometry)
-    np.testing.assert_array_equal(chapter._param_grad(x, g, w), expected)
+@pytest.mark.parametrize("which", range(3), ids=["first", "last", "between"])
+def test_raising_one_pixel_by_1_changes_the_sum_by_its_gradient(trio, which):
+    index = places(trio.x.shape)[which]
+    image = slice(index[0], index[0] + 1)  # no other image sees it
+    raised = run_output(trio.x.at[index].add(1)[image], trio.w)
+    change = raised.sum() - trio.output[image].sum()
+    assert change == trio.input_grad_of_ones[index]
+
+
+@pytest.mark.parametrize("which", range(3), ids=["first", "last", "between"])
+def test_raising_one_weight_by_1_changes_the_sum_by_its_gradient(trio, which):
+    index = places(trio.w.shape)[which]
+    raised = run_output(trio.x, trio.w.at[index].add(1))
+    assert raised.sum() - trio.output.sum() == trio.param_grad_of_ones[index]
+
+
+def test_channels_take_rectangular_images_and_filters():
+    geometry = Geometry.of((2, 3, 6, 9), (3, 4, 5, 1))
+    x, w, g = operands(geometry)
+    found = run_output(x, w), run_input_grad(x, g, w), run_param_grad(x, g, w)
+    assert_same_bits(found, three_maps(x, w, g, geometry))
 
 
 def test_an_empty_batch_has_an_empty_output_and_a_filter_gradient_of_zeros():
@@ -230,18 +265,14 @@ def test_any_float_type_is_kept(dtype):
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64"])
-def test_channels_keep_any_float_type(dtype, rng):
-    shapes = (2, 2, 3, 4), (2, 2, 3, 4), (2, 2, 3, 1)
-    x, g, w = (integers(rng, shape, -2, 2) for shape in shapes)
-    geometry = Geometry.of(x.shape, w.shape)
+def test_channels_keep_any_float_type(dtype):
+    geometry = Geometry.of((2, 2, 3, 4), (2, 2, 3, 1))
+    expected = three_maps(*operands(geometry, most=2), geometry)
     with jax.enable_x64(dtype == "float64"):
-        ours = [jnp.array(array, dtype) for array in (x, g, w)]
-        output = chapter._output(ours[0], ours[2])
-        input_grad, param_grad = chapter._input_grad(*ours), chapter._param_grad(*ours)
-        assert output.dtype == input_grad.dtype == param_grad.dtype == dtype
-        np.testing.assert_array_equal(output, reference.output(x, w, geometry))
-        np.testing.assert_array_equal(input_grad, reference.input_grad(g, w, geometry))
-        np.testing.assert_array_equal(param_grad, reference.param_grad(x, g, geometry))
+        x, w, g = (jnp.array(a, dtype) for a in operands(geometry, most=2))
+        found = run_output(x, w), run_input_grad(x, g, w), run_param_grad(x, g, w)
+        assert {array.dtype for array in found} == {jnp.dtype(dtype)}
+        assert_same_bits(found, expected)
 
 
 # Errors

@@ -23,7 +23,7 @@ from jax.stages import Traced
 import jaxconv
 from tests.reference import integers
 
-pytestmark = pytest.mark.bench
+pytestmark = pytest.mark.extras
 
 IMAGES = (2, 8, 8, 4)
 CLASSES = 3
@@ -36,7 +36,7 @@ Model = tuple[Any, Callable[[Any, jax.Array], jax.Array]]
 
 
 def linen(transposed: bool = True, **argument: Any) -> Model:
-    nn = pytest.importorskip("flax.linen", reason="needs the bench extra")
+    nn = pytest.importorskip("flax.linen", reason="needs the [clients] extra")
     layers = [
         nn.Conv(8, (3, 3), strides=2, **argument),
         nn.relu,
@@ -51,7 +51,7 @@ def linen(transposed: bool = True, **argument: Any) -> Model:
 
 
 def nnx(transposed: bool = True, **argument: Any) -> Model:
-    nnx = pytest.importorskip("flax.nnx", reason="needs the bench extra")
+    nnx = pytest.importorskip("flax.nnx", reason="needs the [clients] extra")
 
     def build() -> Any:
         to = functools.partial
@@ -72,7 +72,7 @@ def nnx(transposed: bool = True, **argument: Any) -> Model:
 
 
 def equinox() -> Model:
-    eqx = pytest.importorskip("equinox", reason="needs the bench extra")
+    eqx = pytest.importorskip("equinox", reason="needs the [clients] extra")
 
     def build(key: jax.Array) -> Any:
         layers = [
@@ -96,7 +96,7 @@ def equinox() -> Model:
 
 
 def haiku() -> Model:
-    hk = pytest.importorskip("haiku", reason="needs the bench extra")
+    hk = pytest.importorskip("haiku", reason="needs the [clients] extra")
 
     def run(x: jax.Array) -> jax.Array:
         layers = [
@@ -119,7 +119,7 @@ def keras() -> Model:
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as home:
         patch.setitem(os.environ, "KERAS_BACKEND", "jax")
         patch.setitem(os.environ, "KERAS_HOME", home)
-        keras = pytest.importorskip("keras", reason="needs the bench extra")
+        keras = pytest.importorskip("keras", reason="needs the [clients] extra")
     layers = [
         keras.Input(IMAGES[1:]),
         keras.layers.DepthwiseConv2D(3, 2, "same", 2, activation="relu"),

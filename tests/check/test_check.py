@@ -19,7 +19,7 @@ from jaxconv.check.mutations import (
     X,
     with_bug,
 )
-from tests.check.test_mutations import COUNTS
+from tests.check.counts import COUNTS
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "complex64"])

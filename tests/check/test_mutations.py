@@ -5,8 +5,7 @@ import pytest
 
 from jaxconv.check import check_bilinear
 from jaxconv.check.mutations import BUGS, W, X, with_bug
-
-COUNTS = {"entries": 10}
+from tests.check.counts import COUNTS
 
 
 @pytest.mark.parametrize("bug", BUGS.values(), ids=BUGS.keys())

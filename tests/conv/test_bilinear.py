@@ -11,24 +11,21 @@ import numpy as np
 import pytest
 
 import jaxconv
-from jaxconv.conv.methods import METHODS
 from tests.conv.transforms import (
     FACTS,
     TRANSFORMS,
     W,
     X,
-    arrays,
-    assert_same_bits,
     lax_conv,
     ours,
     square_sum,
     third_order,
 )
+from tests.reference import arrays, assert_same_bits
+from tests.tiers import methods
 
-methods = pytest.mark.parametrize("method", METHODS)
 
-
-@methods
+@methods()
 @pytest.mark.parametrize("transform", TRANSFORMS.values(), ids=TRANSFORMS.keys())
 def test_transform_agrees_with_lax(method, transform):
     x, w = arrays(X, W)
@@ -43,7 +40,7 @@ def test_third_order_agrees_with_lax():
         assert_same_bits(mine, third_order(lax_conv, x, w))
 
 
-@methods
+@methods()
 @pytest.mark.parametrize(
     "axes", [(0, None), (None, 0), (0, 0), (1, 3)], ids=["x", "w", "both", "inner axes"]
 )
@@ -63,7 +60,7 @@ def test_vmap_agrees_with_lax(method, axes):
     assert_same_bits(everything(ours(method)), everything(lax_conv))
 
 
-@methods
+@methods()
 def test_nested_vmap_agrees_with_lax(method):
     x, w = arrays((2, *X), (3, *W))
 
@@ -74,7 +71,7 @@ def test_nested_vmap_agrees_with_lax(method):
     assert_same_bits(nested(ours(method)), nested(lax_conv))
 
 
-@methods
+@methods()
 @pytest.mark.parametrize("mapped", ["first", "second", "both"])
 @pytest.mark.parametrize("which", ["input_grad", "param_grad"])
 def test_vmap_of_a_gradient_map_agrees_with_a_python_loop(method, which, mapped):
@@ -99,7 +96,7 @@ def test_vmap_of_a_gradient_map_agrees_with_a_python_loop(method, which, mapped)
     assert_same_bits(jax.vmap(call, axes)(many_a, many_b), jnp.stack(expected))
 
 
-@methods
+@methods()
 def test_donated_arguments_give_the_same(method):
     x, w = arrays((2, 4, 7, 8), W)
     facts = {"padding": "SAME", "groups": 2, "method": method}
@@ -115,7 +112,7 @@ def test_donated_arguments_give_the_same(method):
     assert given.is_deleted()
 
 
-@methods
+@methods()
 def test_an_exported_function_and_its_gradient_give_the_same(method):
     x, w = arrays(X, W)
     loss = square_sum(ours(method))
@@ -126,7 +123,7 @@ def test_an_exported_function_and_its_gradient_give_the_same(method):
     assert_same_bits(jax.grad(restored.call, (0, 1))(x, w), theirs)
 
 
-@methods
+@methods()
 def test_without_jit_it_gives_the_same(method):
     x, w = arrays(X, W)
     with jax.disable_jit():
@@ -137,7 +134,7 @@ def test_without_jit_it_gives_the_same(method):
 # The public gradient calls
 
 
-@methods
+@methods()
 def test_public_gradients_are_those_of_grad(method):
     x, w, g = arrays(X, W, (2, 6, 4, 8))
     dx, dw = jax.vjp(lax_conv, x, w)[1](g)
@@ -147,7 +144,7 @@ def test_public_gradients_are_those_of_grad(method):
     assert_same_bits((input_grad, param_grad), (dx, dw))
 
 
-@methods
+@methods()
 def test_public_gradients_are_differentiable(method):
     """Each is linear in both its arguments: its derivatives are the other maps."""
     x, w, g = arrays(X, W, (2, 6, 4, 8))

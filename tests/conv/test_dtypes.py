@@ -7,8 +7,8 @@ import pytest
 
 from jaxconv import conv, conv_input_grad, conv_param_grad
 from jaxconv.conv.methods import METHODS
-from tests import reference
-from tests.conv.test_methods import CASES
+from tests.conv.cases import named_geometries
+from tests.reference import assert_same_bits, three_maps
 
 methods = pytest.mark.parametrize("method", METHODS)
 SHORT = ("int8", "uint8", "int16", "uint16", "bool")
@@ -39,7 +39,7 @@ def test_booleans_are_counted():
 @methods
 @pytest.mark.parametrize("dtype", ["int32", "uint32"])
 def test_whole_numbers_give_the_maps_of_numpy(method, dtype, rng):
-    geometry = CASES["grouped"]
+    geometry = named_geometries()["grouped"]
     shapes = geometry.x_shape, geometry.w_shape, geometry.out_shape
     x, w, g = (jnp.array(rng.integers(0, 5, shape)).astype(dtype) for shape in shapes)
     facts = {"strides": geometry.strides, "groups": geometry.groups, "method": method}
@@ -48,14 +48,8 @@ def test_whole_numbers_give_the_maps_of_numpy(method, dtype, rng):
         conv_input_grad(g, w, input_shape=x.shape, **facts),
         conv_param_grad(x, g, kernel_shape=w.shape, **facts),
     )
-    expected = (
-        reference.output(x, w, geometry),
-        reference.input_grad(g, w, geometry),
-        reference.param_grad(x, g, geometry),
-    )
-    for ours, right in zip(results, expected, strict=True):
-        assert ours.dtype == dtype
-        np.testing.assert_array_equal(ours, right)
+    assert {result.dtype for result in results} == {jnp.dtype(dtype)}
+    assert_same_bits(results, three_maps(x, w, g, geometry))
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def test_norms_are_those_of_vmap_of_grad(x_shape, w_shape, facts, rng):
     def loss(w, x, g):
         return jnp.sum(g[None] * conv(x[None], w, **facts))
 
-    grads = jax.vmap(jax.grad(loss), (None, 0, 0))(w, x, g)
+    grads = jax.jit(jax.vmap(jax.grad(loss), (None, 0, 0)))(w, x, g)
     expected = jnp.sqrt(jnp.sum(grads.reshape(len(x), -1) ** 2, axis=1))
     norms = per_example_grad_norms(x, g, kernel_shape=w_shape, **facts)
     np.testing.assert_array_equal(norms, expected)

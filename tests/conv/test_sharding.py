@@ -4,25 +4,21 @@ import functools
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import pytest
 from jax import lax
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from jaxconv import conv, per_example_grad_norms
-from jaxconv.conv.methods import METHODS
-from tests.reference import integers
+from tests.reference import arrays, assert_same_bits
+from tests.tiers import methods
 
 FACTS = {"strides": (2, 1), "padding": ((1, 2), (0, 3)), "groups": 2}
-methods = pytest.mark.parametrize("method", METHODS)
 axis_types = pytest.mark.parametrize("axis_type", [AxisType.Auto, AxisType.Explicit])
 
 
 @pytest.fixture
-def operands(rng):
-    return jnp.array(integers(rng, (8, 4, 7, 6))), jnp.array(
-        integers(rng, (2, 6, 3, 2))
-    )
+def operands():
+    return arrays((8, 4, 7, 6), (2, 6, 3, 2))
 
 
 def mesh(axis_type):
@@ -34,11 +30,7 @@ def loss(method):
     return lambda x, w: jnp.sum(call(x, w) ** 2)
 
 
-def assert_same_bits(a, b):
-    jax.tree.map(np.testing.assert_array_equal, a, b)
-
-
-@methods
+@methods()
 @axis_types
 def test_a_sharded_batch_gives_the_same_gradients(method, axis_type, operands):
     expected = jax.grad(loss(method), (0, 1))(*operands)
@@ -59,8 +51,7 @@ def compiled(method, shapes, specs, groups, mesh_shape=(8,)):
         ("d", "e")[: len(mesh_shape)],
         axis_types=(AxisType.Auto,) * len(mesh_shape),
     )
-    rng = np.random.default_rng(0)
-    whole = [jnp.array(integers(rng, shape)) for shape in shapes]
+    whole = arrays(*shapes)
     cut = [
         jax.device_put(array, NamedSharding(devices, spec))
         for array, spec in zip(whole, specs, strict=True)
@@ -76,7 +67,7 @@ def compiled(method, shapes, specs, groups, mesh_shape=(8,)):
     return {name: text.count(f" {name}(") for name in COLLECTIVES}
 
 
-@methods
+@methods()
 @pytest.mark.parametrize("groups", [1, 2, 8], ids=["dense", "grouped", "depthwise"])
 def test_a_cut_batch_costs_one_sum_over_the_devices(method, groups):
     """Each device convolves its images; the filters' gradients are added up."""
@@ -86,7 +77,7 @@ def test_a_cut_batch_costs_one_sum_over_the_devices(method, groups):
     assert found == dict.fromkeys(COLLECTIVES, 0) | {"all-reduce": 1}
 
 
-@methods
+@methods()
 def test_cut_groups_cost_nothing(method):
     shapes = (2, 16, 6, 5), (2, 16, 3, 2), (2, 16, 6, 5)
     spec = PartitionSpec(None, "d")
@@ -168,7 +159,7 @@ def test_on_an_explicit_mesh_the_batch_stays_cut(call, operands):
     assert_same_bits(result, expected)
 
 
-@methods
+@methods()
 @pytest.mark.parametrize("check_vma", [True, False])
 def test_shard_map_adds_up_the_filters_gradient(method, check_vma, operands):
     """The filters are the same on all devices, so their gradients are summed."""
@@ -183,7 +174,7 @@ def test_shard_map_adds_up_the_filters_gradient(method, check_vma, operands):
     assert_same_bits(jax.grad(total, (0, 1))(*operands), expected)
 
 
-@methods
+@methods()
 def test_grad_inside_shard_map_is_of_all_devices(method, operands):
     expected = jax.grad(loss(method), 1)(*operands)
     inside = jax.shard_map(

@@ -9,7 +9,8 @@ from jaxconv import conv
 from jaxconv.conv.methods import METHODS
 from tests.conv.cases import NAMED
 
-torch = pytest.importorskip("torch", reason="needs the bench extra")
+torch = pytest.importorskip("torch", reason="needs PyTorch")
+pytestmark = pytest.mark.extras
 
 # PyTorch pads both sides alike, so the cases that do not are left out.
 FACTS = {

@@ -16,7 +16,7 @@ from jaxconv.conv import choose, fft, winograd
 from jaxconv.conv.geometry import Geometry
 from jaxconv.conv.methods import TRANSFORMS
 from tests import reference
-from tests.reference import integers
+from tests.reference import assert_same_bits, integers, operands, three_maps
 
 WINOGRAD = (
     "mb2ic3oc4ih7iw5kh3kw3ph1qh0pw2",
@@ -82,11 +82,7 @@ def test_the_checker_sees_a_bound_that_is_too_small(method, monkeypatch):
 def test_winograd_is_exact_where_its_numbers_are_whole(tiles, whole, line):
     """Step by step for F(4, 3): compiled together, a / 24 is multiplied unrounded."""
     geometry = parse_problem(line)
-    rng = np.random.default_rng(0)
-    x, w, g = (
-        integers(rng, shape)
-        for shape in (geometry.x_shape, geometry.w_shape, geometry.out_shape)
-    )
+    x, w, g = map(np.asarray, operands(geometry))
     w, g = w * whole, g * whole
 
     def maps(x, w, g):
@@ -99,13 +95,7 @@ def test_winograd_is_exact_where_its_numbers_are_whole(tiles, whole, line):
     with jax.enable_x64(True):
         run = jax.jit(maps) if tiles is winograd.F2 else maps
         found = run(*(jnp.asarray(array, jnp.float64) for array in (x, w, g)))
-    expected = (
-        reference.output(x, w, geometry),
-        reference.input_grad(g, w, geometry),
-        reference.param_grad(x, g, geometry),
-    )
-    for ours, right in zip(found, expected, strict=True):
-        np.testing.assert_array_equal(ours, right)
+    assert_same_bits(found, three_maps(x, w, g, geometry))
 
 
 def test_fft_takes_sizes_that_are_products_of_small_primes():

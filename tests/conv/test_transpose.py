@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from jaxconv import conv_transpose
-from jaxconv.conv.methods import METHODS
+from tests.tiers import methods
 
 X, W = (2, 3, 5, 4), (3, 4, 2, 5)  # a filter of even height and odd width
 X1, W1 = (3, 4, 7), (4, 3, 5)
@@ -89,7 +89,7 @@ CASES = {
 
 
 def peer(name):
-    return pytest.importorskip(name, reason="needs the bench extra")
+    return pytest.importorskip(name, reason="needs the [bench] extra")
 
 
 @pytest.fixture(autouse=True)
@@ -102,7 +102,7 @@ def counted(shape, wrap):
     return np.arange(np.prod(shape), dtype=np.float32).reshape(shape) % wrap
 
 
-def operands(x_shape=X, w_shape=W):
+def counting(x_shape=X, w_shape=W):
     return counted(x_shape, 17), counted(w_shape, 13)
 
 
@@ -163,7 +163,7 @@ PEERS = {"torch": in_torch, "lax": in_lax, "keras": in_keras, "onnx": in_onnx}
     ("convention", "name"),
     [
         pytest.param(
-            convention, name, marks=[] if convention == "lax" else pytest.mark.bench
+            convention, name, marks=[] if convention == "lax" else pytest.mark.extras
         )
         for convention, cases in CASES.items()
         for name in cases
@@ -171,17 +171,17 @@ PEERS = {"torch": in_torch, "lax": in_lax, "keras": in_keras, "onnx": in_onnx}
 )
 def test_equals_the_framework(convention, name):
     *shapes, facts = unpack(convention, name)
-    x, w = operands(*shapes)
+    x, w = counting(*shapes)
     theirs = PEERS[convention](x, w, facts)
     np.testing.assert_array_equal(ours(x, w, **facts, convention=convention), theirs)
 
 
-@pytest.mark.bench
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.extras
+@methods()
 @pytest.mark.parametrize("name", ["groups", "1-D", "3-D"])
 def test_gradients_equal_torch(name, method):
     *shapes, facts = unpack("torch", name)
-    arrays = operands(*shapes)
+    arrays = counting(*shapes)
     tensors = [peer("torch").tensor(array, requires_grad=True) for array in arrays]
     theirs = in_torch(*tensors, facts)
     g = counted(theirs.shape, 11)
@@ -191,41 +191,41 @@ def test_gradients_equal_torch(name, method):
         np.testing.assert_array_equal(gradient, tensor.grad.numpy())
 
 
-@pytest.mark.bench
+@pytest.mark.extras
 @pytest.mark.parametrize("size", [(14, 12), (16, 13), (17, 14)], ids=str)
 def test_output_shape_equals_torch(size):
     """From the least that these facts allow to the most."""
-    x, w = (peer("torch").tensor(array) for array in operands())
+    x, w = (peer("torch").tensor(array) for array in counting())
     layer = peer("torch").nn.ConvTranspose2d(3, 4, (2, 5), (4, 3), (2, 1), bias=False)
     layer.weight.data = w
     theirs = layer(x, output_size=size).detach().numpy()
-    y = ours(*operands(), strides=(4, 3), padding=(2, 1), output_shape=size)
+    y = ours(*counting(), strides=(4, 3), padding=(2, 1), output_shape=size)
     np.testing.assert_array_equal(y, theirs)
 
 
-@pytest.mark.bench
+@pytest.mark.extras
 @pytest.mark.parametrize("padding", [0, ((0, 3), (2, 2)), "VALID"], ids=str)
 def test_onnx_output_shape_replaces_the_padding(padding):
     """As specified; the reference knows it for SAME only, so it gets the padding."""
     facts = {"strides": (3, 2), "output_padding": (1, 0)}  # 15 by 11 pixels in full
-    theirs = in_onnx(*operands(), {**facts, "padding": ((2, 2), (2, 1))})
+    theirs = in_onnx(*counting(), {**facts, "padding": ((2, 2), (2, 1))})
     facts |= {"padding": padding, "output_shape": (11, 8), "convention": "onnx"}
-    np.testing.assert_array_equal(ours(*operands(), **facts), theirs)
+    np.testing.assert_array_equal(ours(*counting(), **facts), theirs)
 
 
 def test_lax_with_output_padding_is_lax_padded_higher():
     facts = {"strides": (2, 3), "padding": ((2, 1), (3, 4))}
-    y = ours(*operands(), **facts, output_padding=(1, 2), convention="lax")
+    y = ours(*counting(), **facts, output_padding=(1, 2), convention="lax")
     higher = {**facts, "padding": ((2, 2), (3, 6))}
-    np.testing.assert_array_equal(y, in_lax(*operands(), higher))
+    np.testing.assert_array_equal(y, in_lax(*counting(), higher))
 
 
 @pytest.mark.parametrize("padding", ["SAME", "VALID"])
 @pytest.mark.parametrize("convention", ["keras", "lax"])
 def test_output_shape_stands_for_output_padding(convention, padding):
     facts = {"strides": (3, 2), "padding": padding, "convention": convention}
-    y = ours(*operands(), **facts, output_padding=(2, 1))
-    by_shape = ours(*operands(), **facts, output_shape=y.shape[2:])
+    y = ours(*counting(), **facts, output_padding=(2, 1))
+    by_shape = ours(*counting(), **facts, output_shape=y.shape[2:])
     np.testing.assert_array_equal(by_shape, y)
 
 
@@ -239,15 +239,15 @@ def test_keras_takes_its_own_size_as_output_shape():
 
 
 def test_preferred_element_type_is_returned():
-    x, w = (jnp.array(array, "bfloat16") for array in operands())
+    x, w = (jnp.array(array, "bfloat16") for array in counting())
     assert conv_transpose(x, w, preferred_element_type="float32").dtype == "float32"
 
 
 @pytest.mark.usefixtures("our_errors")  # the annotations' hook wants Python's own
 def test_numpys_integers_are_integers():
     two, one = np.int64(2), np.int64(1)
-    y = ours(*operands(), strides=two, padding=one, output_padding=one)
-    expected = ours(*operands(), strides=2, padding=1, output_padding=1)
+    y = ours(*counting(), strides=two, padding=one, output_padding=one)
+    expected = ours(*counting(), strides=2, padding=1, output_padding=1)
     np.testing.assert_array_equal(y, expected)
 
 

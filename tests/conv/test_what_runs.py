@@ -17,10 +17,10 @@ from tests.conv.transforms import (
     TRANSFORMS,
     W,
     X,
-    arrays,
     ours,
     square_sum,
 )
+from tests.reference import arrays
 
 methods = pytest.mark.parametrize("method", METHODS)
 

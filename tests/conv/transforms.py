@@ -8,11 +8,9 @@ import functools
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 
 import jaxconv
-from tests.reference import integers
 
 FACTS = {"strides": (2, 1), "padding": ((1, 2), (0, 3)), "groups": 2}
 X, W = (2, 4, 7, 6), (2, 6, 3, 2)
@@ -31,11 +29,6 @@ def lax_conv(x, w):
         dimension_numbers=("NCHW", "IOHW", "NCHW"),
         feature_group_count=FACTS["groups"],
     )
-
-
-def arrays(*shapes):
-    rng = np.random.default_rng(0)
-    return tuple(jnp.array(integers(rng, shape, -3, 3)) for shape in shapes)
 
 
 def cube_sum(conv):
@@ -116,8 +109,3 @@ TRANSFORMS = {
         )
     )(w),
 }
-
-
-def assert_same_bits(a, b):
-    jax.tree.map(np.testing.assert_array_equal, a, b)
-    assert jax.tree.map(jnp.shape, a) == jax.tree.map(jnp.shape, b)

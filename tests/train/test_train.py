@@ -81,11 +81,12 @@ def test_every_epoch_takes_each_image_once_in_another_order():
     assert list(range(100)) != first != second
 
 
-def test_the_loop_takes_the_images_in_that_order(monkeypatch):
+def test_the_loop_takes_the_images_in_that_order(tmp_path, rng, monkeypatch):
     asked = []
     monkeypatch.setattr(loop, "order_of", lambda *of: asked.append(of) or order_of(*of))
-    run(Config(seed=5, max_batches=2, max_test_images=10))
-    assert asked == [(60000, 5, 0)]
+    write(tmp_path, contents(rng))
+    run(Config(data_dir=tmp_path, seed=5, batch_size=4, epochs=2))
+    assert asked == [(7, 5, 0), (7, 5, 1)]
 
 
 def test_the_defaults_are_the_chapters():

@@ -1,0 +1,3 @@
+"""How much `check_bilinear` compares in the tests of seeded bugs."""
+
+COUNTS = {"entries": 10}
