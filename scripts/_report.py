@@ -1,11 +1,13 @@
 """What `bench.py report` writes: BENCHMARKS.md, and the table of times in README.md."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from _suite import LAYERS, MAPS
 from _terminal import geometric_mean, ratios_to
 
+ROOT = Path(__file__).parents[1]
 CHART = "benchmarks.png"
 BEGIN, END = "<!-- times, by scripts/bench.py report -->", "<!-- end of times -->"
 IN_README = ("dense 3x3, 64", "depthwise 3x3", "groups 8", "transposed, stride 2")
@@ -31,14 +33,22 @@ FACTS = {
 }
 Row = dict[str, Any]
 
-HOW = """\
-All contestants run in one process, in turn, each round in another order and on other
-arrays, for 5 to 101 rounds; short calls are repeated until they last 2 ms. Times are
-medians over the rounds, ratios are medians of each round's ratio; compiling is not
-counted. "lax" is `jax.lax.conv_general_dilated`, jitted, with `jax.vjp` for gradients;
-PyTorch calls `aten::convolution` and `aten::convolution_backward`, on channels-last
-tensors where the layout is NHWC. All is float32. Where a ratio to lax is about 1, both
-run the same program and differ by noise."""
+HOW = (
+    "All contestants run in one process, in turn, each round in another order and on "
+    "other arrays, for 5 to 101 rounds (3 where a round lasts more than 2 s); short "
+    "calls are repeated until they last 2 ms. Times are medians over the rounds, "
+    "ratios are medians of each round's ratio; compiling is not counted. lax is "
+    "`jax.lax.conv_general_dilated`, jitted, with `jax.vjp` for gradients; PyTorch "
+    "runs `aten::convolution` and `aten::convolution_backward`, on channels-last tensors "
+    "where the layout is NHWC. All is float32. Where a ratio to lax is about 1, both "
+    "run the same program and differ by noise."
+)
+LAYERS_HOW = (
+    "As oneDNN's benchmark writes them: `g` groups, `mb` batch, `ic` and `oc` "
+    "channels, `id ih iw` the input, `kd kh kw` the filter, `s` stride, `p` padding on the low "
+    "side, `d` zeros between taps, `z` zeros between pixels; what is not given for an "
+    "axis is as for the axis before it."
+)
 
 
 def benchmarks(results: dict[str, Any]) -> str:
@@ -47,10 +57,12 @@ def benchmarks(results: dict[str, Any]) -> str:
     facts = [(FACTS[key], where[key]) for key in FACTS if where.get(key, "") != ""]
     parts = [
         "# Benchmarks",
-        "`python scripts/bench.py report` writes this file, its chart and the times in "
-        "the README, from the same figures. Do not edit it.",
+        _wrapped(
+            "`python scripts/bench.py report` writes this file, its chart and the "
+            "times in the README, from the same figures. Do not edit it."
+        ),
         _table(("", ""), facts),
-        HOW,
+        _wrapped(HOW),
     ]
     if results["train"]:
         parts += ["## Training steps", _models(results["train"])]
@@ -71,10 +83,7 @@ def benchmarks(results: dict[str, Any]) -> str:
     lines = [(name, f"`{line}`") for name, (line, _) in LAYERS.items()]
     parts += [
         "## The layers",
-        "As oneDNN's benchmark writes them: `g` groups, `mb` batch, `ic` and `oc` "
-        "channels, `id ih iw` the input, `kd kh kw` the filter, `s` stride, `p` padding"
-        " on the low side, `d` zeros between taps, `z` zeros between pixels; what is "
-        "not given for a later axis is as for the one before.",
+        _wrapped(LAYERS_HOW),
         _table(("layer", "convolution"), lines),
     ]
     return "\n\n".join(parts) + "\n"
@@ -140,12 +149,12 @@ def _models(rows: list[Row]) -> str:
         "as PyTorch",
     )
     sizes = {row["batch size"] for row in rows}
-    words = f"Whole steps of {', '.join(map(str, sizes))} images: forward, gradients, "
-    return (
-        f"{words}SGD with momentum. The chapter's model is\njaxconv's own; the others "
-        "are Flax's, on lax and, under `jaxconv.patch()`, on jaxconv.\n\n"
-        + _table(header, table)
+    text = (
+        f"Whole steps of {', '.join(map(str, sizes))} images: forward, gradients, SGD "
+        "with momentum. The chapter's model is jaxconv's own; the others are Flax's, "
+        "on lax and, under `jaxconv.patch()`, on jaxconv."
     )
+    return f"{_wrapped(text)}\n\n{_table(header, table)}"
 
 
 def _summary(rows: list[Row]) -> list[str]:

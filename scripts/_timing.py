@@ -44,20 +44,23 @@ def alternate(
     """Time the calls in turn, round after round, each round on the next inputs.
 
     Each round has an order of its own, see `orders`. Short calls are repeated until
-    they last about 2 ms together. There are at least 5 rounds and at most 101.
+    they last about 2 ms together. There are at least 5 rounds, or 3 where a round lasts
+    more than 2 s, and at most 101.
     """
     repeats = {}
+    whole = 0.0
     for name, call in calls.items():
         wait(call(*inputs[name][0]))  # compiles
         start = time.perf_counter()
         wait(call(*inputs[name][0]))
         took = time.perf_counter() - start
         repeats[name] = max(1, int(2e-3 / max(took, 1e-6)))
+        whole += took
     times: dict[str, list[float]] = {name: [] for name in calls}
     order = orders(list(calls))
     end = time.perf_counter() + seconds
-    rounds = 0
-    while rounds < 5 or (time.perf_counter() < end and rounds < 101):
+    rounds, least = 0, 5 if whole < 2 else 3
+    while rounds < least or (time.perf_counter() < end and rounds < 101):
         for name in next(order):
             call = calls[name]
             given = inputs[name][rounds % len(inputs[name])]

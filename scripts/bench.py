@@ -19,7 +19,6 @@ from typing import Any
 
 from _entry import run
 
-ROOT = Path(__file__).parents[1]
 SHARE_OF_TRAINING = 0.15  # of a report's time
 
 
@@ -180,7 +179,7 @@ def report(settings: Report) -> int:
         if not results:
             return fail(f"--only: nothing has {settings.only!r} in its name", 2)
     from _chart import draw
-    from _report import CHART, benchmarks, readme_times, replace_times
+    from _report import CHART, ROOT, benchmarks, readme_times, replace_times
 
     folder = ROOT / "scripts" if settings.to is None else settings.to
     folder.mkdir(parents=True, exist_ok=True)

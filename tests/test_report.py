@@ -38,11 +38,15 @@ def step_rows(model="small ResNet"):
 
 
 @pytest.fixture
-def scripts(monkeypatch):
-    """The script's own modules, and a chart that needs no matplotlib."""
+def scripts(monkeypatch, tmp_path):
+    """The script's own modules in another repository; no matplotlib, no measuring."""
     monkeypatch.syspath_prepend("scripts")
     import _chart
     import _measure
+    import _report
+
+    (tmp_path / "README.md").write_text(f"first\n{_report.BEGIN}\n{_report.END}\nlast")
+    monkeypatch.setattr(_report, "ROOT", tmp_path)
 
     for name in ("XLA_FLAGS", "OMP_WAIT_POLICY", "KMP_BLOCKTIME"):
         monkeypatch.setenv(name, os.environ.get(name, ""))  # put back what it sets
@@ -90,6 +94,18 @@ def test_a_report_writes_table_and_chart_of_the_same_rows(
     assert (
         "| dense 3x3, 64, three maps | 2.00 | 4.00 | 8.00 |" in capsys.readouterr().out
     )
+
+
+def test_a_report_of_all_is_written_into_the_repository(scripts, monkeypatch, tmp_path):
+    assert run_script(monkeypatch, "report") == 0
+    rows = json.loads((tmp_path / "scripts" / "benchmarks.png").read_text())
+    assert len({row["layer"] for row in rows}) == 50
+    text = (tmp_path / "scripts" / "BENCHMARKS.md").read_text()
+    assert "| the chapter's model | 12.3 | 24.7 | 617 |" in text
+    readme = (tmp_path / "README.md").read_text()
+    assert "| step of the chapter's model | 12.3 | 24.7 | 617 |" in readme
+    assert readme.startswith("first\n")
+    assert readme.endswith("\nlast")
 
 
 def test_a_report_is_written_again_without_measuring(
