@@ -39,15 +39,15 @@ HOW = (
     "calls are repeated until they last 2 ms. Times are medians over the rounds, "
     "ratios are medians of each round's ratio; compiling is not counted. lax is "
     "`jax.lax.conv_general_dilated`, jitted, with `jax.vjp` for gradients; PyTorch "
-    "runs `aten::convolution` and `aten::convolution_backward`, on channels-last tensors "
-    "where the layout is NHWC. All is float32. Where a ratio to lax is about 1, both "
+    "runs `aten::convolution` and `aten::convolution_backward`, on channels-last "
+    "tensors where the layout is NHWC. All is float32. Where a ratio to lax is about 1, both "
     "run the same program and differ by noise."
 )
 LAYERS_HOW = (
     "As oneDNN's benchmark writes them: `g` groups, `mb` batch, `ic` and `oc` "
-    "channels, `id ih iw` the input, `kd kh kw` the filter, `s` stride, `p` padding on the low "
-    "side, `d` zeros between taps, `z` zeros between pixels; what is not given for an "
-    "axis is as for the axis before it."
+    "channels, `id ih iw` the input, `kd kh kw` the filter, `s` stride, `p` padding on "
+    "the low side, `d` zeros between taps, `z` zeros between pixels; what is not given "
+    "for an axis is as for the axis before it."
 )
 
 
