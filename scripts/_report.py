@@ -40,8 +40,8 @@ HOW = (
     "ratios are medians of each round's ratio; compiling is not counted. lax is "
     "`jax.lax.conv_general_dilated`, jitted, with `jax.vjp` for gradients; PyTorch "
     "runs `aten::convolution` and `aten::convolution_backward`, on channels-last "
-    "tensors where the layout is NHWC. All is float32. Where a ratio to lax is about 1, both "
-    "run the same program and differ by noise."
+    "tensors where the layout is NHWC. All is float32. Where a ratio to lax is about "
+    "1, both run the same program and differ by noise."
 )
 LAYERS_HOW = (
     "As oneDNN's benchmark writes them: `g` groups, `mb` batch, `ic` and `oc` "
