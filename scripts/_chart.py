@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 OURS, THEIRS, PALE = "#2f5fa7", "#c8641e", "#d8dde6"
+TICKS = 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000
 
 
 def draw(rows: list[dict[str, Any]], where: dict[str, Any], file: Path) -> None:
@@ -27,7 +28,8 @@ def draw(rows: list[dict[str, Any]], where: dict[str, Any], file: Path) -> None:
     )
     torch = any("ratio to torch" in row for row in shown)
     for axes, layout in zip(panels[0], layouts, strict=True):
-        _panel(axes, [row for row in shown if row["layer"].endswith(layout)], torch)
+        mine = [row for row in shown if row["layer"].endswith(layout)]
+        _panel(axes, mine, torch, _ends(shown))
         axes.set_title(layout, fontsize=10, loc="left", fontweight="bold")
     versions = f"jax {where['jax']}"
     versions += f", PyTorch {where['torch']}" if "torch" in where else ""
@@ -54,12 +56,25 @@ def _count(rows: list[dict[str, Any]], layout: str) -> int:
     return sum(row["layer"].endswith(layout) for row in rows)
 
 
-def _panel(axes: Any, rows: list[dict[str, Any]], torch: bool) -> None:
+def _ends(rows: list[dict[str, Any]]) -> tuple[float, float]:
+    """Return the ends of the axis: of all panels, so that their bars compare."""
+    ratios = [1.0, *(row["ratio to lax"] for row in rows)]
+    ratios += [
+        row["ratio to lax"] / row["ratio to torch"]
+        for row in rows
+        if "ratio to torch" in row
+    ]
+    return min(0.4, 0.8 * min(ratios)), 2 * max(ratios)
+
+
+def _panel(
+    axes: Any, rows: list[dict[str, Any]], torch: bool, ends: tuple[float, float]
+) -> None:
     """Draw a bar and a mark for each layer, and their numbers in columns at right."""
     places = range(len(rows), 0, -1)
     ours = [row["ratio to lax"] for row in rows]
     theirs = [row["ratio to lax"] / row.get("ratio to torch", 1) for row in rows]
-    lowest, highest = 0.4, 2 * max([1, *ours, *(theirs if torch else [])])
+    lowest, highest = ends
     axes.hlines(places, lowest, highest, color=PALE, lw=0.6, zorder=0)
     # From 1, where both are equally fast: to the right faster, to the left slower.
     widths = [ratio - 1 for ratio in ours]
@@ -80,7 +95,7 @@ def _panel(axes: Any, rows: list[dict[str, Any]], torch: bool) -> None:
     axes.axvline(1, color="black", lw=0.8)
     axes.set_xscale("log")
     axes.set_xlim(lowest, highest)
-    ticks = [n for n in (0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500) if n < highest]
+    ticks = [n for n in TICKS if lowest < n < highest]
     axes.set_xticks(ticks, [f"{n:g}" for n in ticks], fontsize=7.5)
     axes.minorticks_off()
     axes.set_ylim(0.3, len(rows) + 0.7)

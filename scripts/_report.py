@@ -20,7 +20,7 @@ TITLES = {
 FACTS = {
     "processor": "processor",
     "cores": "cores",
-    "load before": "processes that ran already, on average of a minute",
+    "load before": "load average before (quiet: about 0)",
     "date": "date",
     "python": "Python",
     "jax": "jax",
