@@ -8,16 +8,13 @@ with `length // 2` zeros on both sides, so the output is as long as the input.
 The operation, and why its two gradients look as they do
 --------------------------------------------------------
 Output `o` reads padded input `o + p` through weight `p`. Five inputs between two zeros,
-three weights:
+three weights; `scripts/rows_columns_diagonals.png` draws all of it, in colours:
 
-    padded     0    x0   x1   x2   x3   x4   0
-    o0 reads   w0   w1   w2
-    o1 reads        w0   w1   w2
-    o2 reads             w0   w1   w2
-    o3 reads                  w0   w1   w2
-    o4 reads                       w0   w1   w2
+    0    x0   x1   x2   x3   x4   0
+    w0   w1   w2                       read by o0
+         w0   w1   w2                  read by o1, and so on
 
-*Output.* Along a row of the drawing:
+*Output.* Along a row: o1 reads x0 through w0, x1 through w1, x2 through w2.
 
     output[o] = sum over p of  padded[o + p] * param[p]
 

@@ -1,7 +1,11 @@
-"""What `bench.py ops` measured, as a chart and as a table in Markdown."""
+"""The chart of `bench.py report`: how many times as fast as lax, layer by layer."""
 
+import io
 from pathlib import Path
 from typing import Any
+
+OURS, THEIRS, PALE = "#2f5fa7", "#c8641e", "#d8dde6"
+TICKS = 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000
 
 
 def draw(rows: list[dict[str, Any]], where: dict[str, Any], file: Path) -> None:
@@ -12,57 +16,90 @@ def draw(rows: list[dict[str, Any]], where: dict[str, Any], file: Path) -> None:
     import matplotlib.pyplot as plt
 
     shown = [row for row in rows if row["map"] == "all three"]
-    layouts = sorted({row["layer"].rsplit(", ", 1)[1] for row in shown})
-    size = (5.5 * len(layouts) + 1, 1.8 + 0.3 * len(shown) / max(1, len(layouts)))
-    figure, panels = plt.subplots(1, len(layouts), figsize=size, squeeze=False)
-    for axes, layout in zip(panels[0], layouts, strict=True):
-        _panel(axes, [row for row in shown if row["layer"].endswith(layout)])
-        axes.set_title(layout, fontsize=10)
-    machine = f"{where['machine']}, {where['cores']} cores, jax {where['jax']}"
-    figure.suptitle(
-        f"Output and both gradients in one jitted step, float32\n{machine}", fontsize=11
+    layouts = sorted({row["layer"].rsplit(", ", 1)[1] for row in shown}) or [""]
+    tallest = max([1, *(_count(shown, layout) for layout in layouts)])
+    figure, panels = plt.subplots(
+        1,
+        len(layouts),
+        figsize=(4.9 * len(layouts), 1.35 + 0.25 * tallest),
+        squeeze=False,
+        sharey=True,
+        layout="constrained",
     )
-    figure.supxlabel("times faster than JAX's own convolution (lax with jax.vjp)")
-    panels[0, -1].legend(loc="lower right", fontsize=8)
-    figure.tight_layout()
-    figure.savefig(file, dpi=110)
+    torch = any("ratio to torch" in row for row in shown)
+    for axes, layout in zip(panels[0], layouts, strict=True):
+        mine = [row for row in shown if row["layer"].endswith(layout)]
+        _panel(axes, mine, torch, _ends(shown))
+        axes.set_title(layout, fontsize=10, loc="left", fontweight="bold")
+    versions = f"jax {where['jax']}"
+    versions += f", PyTorch {where['torch']}" if "torch" in where else ""
+    figure.suptitle(
+        "Times as fast as JAX's own convolution: output and both gradients, float32\n"
+        f"{where['processor']}, {where['cores']} cores, {versions}",
+        fontsize=10,
+    )
+    save(figure, file, 110)
     plt.close(figure)
 
 
-def _panel(axes: Any, rows: list[dict[str, Any]]) -> None:
+def save(figure: Any, file: Path, dpi: int) -> None:
+    """Write a small PNG, of few colours; the same figure gives the same bytes."""
+    from PIL import Image
+
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=dpi, bbox_inches="tight", pad_inches=0.1)
+    picture = Image.open(drawn).convert("RGB")
+    picture.quantize(64, Image.Quantize.MEDIANCUT).save(file, optimize=True)
+
+
+def _count(rows: list[dict[str, Any]], layout: str) -> int:
+    return sum(row["layer"].endswith(layout) for row in rows)
+
+
+def _ends(rows: list[dict[str, Any]]) -> tuple[float, float]:
+    """Return the ends of the axis: of all panels, so that their bars compare."""
+    ratios = [1.0, *(row["ratio to lax"] for row in rows)]
+    ratios += [
+        row["ratio to lax"] / row["ratio to torch"]
+        for row in rows
+        if "ratio to torch" in row
+    ]
+    return min(0.4, 0.8 * min(ratios)), 2 * max(ratios)
+
+
+def _panel(
+    axes: Any, rows: list[dict[str, Any]], torch: bool, ends: tuple[float, float]
+) -> None:
+    """Draw a bar and a mark for each layer, and their numbers in columns at right."""
     places = range(len(rows), 0, -1)
     ours = [row["ratio to lax"] for row in rows]
-    axes.barh(places, ours, 0.7, color="#3b6fb6", label="jaxconv")
-    ends = ours
-    if rows and "ratio to torch" in rows[0]:
-        torch = [row["ratio to lax"] / row["ratio to torch"] for row in rows]
-        axes.plot(torch, places, "D", color="#d1742f", ms=4, label="PyTorch (oneDNN)")
-        ends = [max(pair) for pair in zip(ours, torch, strict=True)]
-    for place, ratio, end in zip(places, ours, ends, strict=True):
-        words = f"{ratio:.0f}" if ratio >= 10 else f"{ratio:.1f}"
-        axes.text(end * 1.15, place, words, va="center", fontsize=8, color="#3b6fb6")
+    theirs = [row["ratio to lax"] / row.get("ratio to torch", 1) for row in rows]
+    lowest, highest = ends
+    axes.hlines(places, lowest, highest, color=PALE, lw=0.6, zorder=0)
+    # From 1, where both are equally fast: to the right faster, to the left slower.
+    widths = [ratio - 1 for ratio in ours]
+    axes.barh(places, widths, 0.62, left=1, color=OURS)
+    if torch:
+        axes.plot(theirs, places, "D", color=THEIRS, ms=4)
+    columns = [(1.05, "jaxconv", OURS, ours)]
+    if torch:
+        columns.append((1.19, "PyTorch", THEIRS, theirs))
+    at = axes.get_yaxis_transform()
+    for left, title, color, values in columns:
+        style: dict[str, Any] = {"ha": "center", "va": "center", "color": color}
+        top = len(rows) + 1
+        axes.text(left, top, title, transform=at, fontsize=7.5, **style)
+        for place, value in zip(places, values, strict=True):
+            words = f"{value:.0f}" if value >= 10 else f"{value:.1f}"
+            axes.text(left, place, words, transform=at, fontsize=7.5, **style)
     axes.axvline(1, color="black", lw=0.8)
     axes.set_xscale("log")
-    axes.set_xlim(0.5, 2 * max([1, *ends]))
+    axes.set_xlim(lowest, highest)
+    ticks = [n for n in TICKS if lowest < n < highest]
+    axes.set_xticks(ticks, [f"{n:g}" for n in ticks], fontsize=7.5)
+    axes.minorticks_off()
     axes.set_ylim(0.3, len(rows) + 0.7)
     names = [row["layer"].rsplit(", ", 1)[0] for row in rows]
     axes.set_yticks(list(places), names, fontsize=8)
-    axes.spines[["top", "right"]].set_visible(False)
-
-
-def markdown(rows: list[dict[str, Any]]) -> str:
-    """Return a table: for each layer how many times faster each map is."""
-    maps = ("output", "input_grad", "param_grad", "all three")
-    lines = [
-        "| layer | output | input gradient | filter gradient | all three | PyTorch |",
-        "|---|---|---|---|---|---|",
-    ]
-    layers: dict[str, dict[str, dict[str, Any]]] = {}
-    for row in rows:
-        layers.setdefault(row["layer"], {})[row["map"]] = row
-    for layer, found in layers.items():
-        ratios = [found.get(name, {}).get("ratio to lax") for name in maps]
-        torch = found.get("all three", {}).get("ratio to torch")
-        cells = ["" if n is None else f"{n:.2f}" for n in (*ratios, torch)]
-        lines.append(f"| {layer} | {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+    axes.tick_params(axis="y", length=0)
+    axes.spines[["top", "right", "left"]].set_visible(False)

@@ -86,6 +86,11 @@ def layers(quick: bool) -> list[Layer]:
     ]
 
 
+def maps_of(layer: Layer) -> tuple[str, ...]:
+    """Return which maps of a layer are timed."""
+    return ("param_grad",) if layer.name == PER_EXAMPLE else MAPS
+
+
 def contestants(layer: Layer, methods: bool) -> dict[str, Maps]:
     """Return the maps of each: jaxconv first, lax, torch; each method if asked."""
     found = {

@@ -1,10 +1,13 @@
 """Timing side by side: alternating, warmed up, with fresh inputs, medians of ratios."""
 
 import dataclasses
+import datetime
+import itertools
 import os
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -40,22 +43,25 @@ def alternate(
 ) -> dict[str, Timing]:
     """Time the calls in turn, round after round, each round on the next inputs.
 
-    The order of each round is random. Short calls are repeated until they last
-    about 2 ms together.
+    Each round has an order of its own, see `orders`. Short calls are repeated until
+    they last about 2 ms together. There are at least 5 rounds, or 3 where a round lasts
+    more than 2 s, and at most 101.
     """
     repeats = {}
+    whole = 0.0
     for name, call in calls.items():
         wait(call(*inputs[name][0]))  # compiles
         start = time.perf_counter()
         wait(call(*inputs[name][0]))
         took = time.perf_counter() - start
         repeats[name] = max(1, int(2e-3 / max(took, 1e-6)))
+        whole += took
     times: dict[str, list[float]] = {name: [] for name in calls}
-    rng = np.random.default_rng(0)
+    order = orders(list(calls))
     end = time.perf_counter() + seconds
-    rounds = 0
-    while rounds < 5 or (time.perf_counter() < end and rounds < 101):
-        for name in rng.permutation(list(calls)):  # nobody always after another
+    rounds, least = 0, 5 if whole < 2 else 3
+    while rounds < least or (time.perf_counter() < end and rounds < 101):
+        for name in next(order):
             call = calls[name]
             given = inputs[name][rounds % len(inputs[name])]
             start = time.perf_counter()
@@ -66,19 +72,55 @@ def alternate(
     return {name: Timing(np.array(spent)) for name, spent in times.items()}
 
 
+def orders(names: list[str]) -> Iterator[tuple[str, ...]]:
+    """Yield the names in ever other orders, so that nobody always follows another.
+
+    Whoever runs after PyTorch meets its threads, which spin for a while after a call.
+    All orders come once, shuffled, before any comes again; of more than 4 names, random
+    orders.
+    """
+    rng = np.random.default_rng(0)
+    while True:
+        if len(names) > 4:
+            yield tuple(names[i] for i in rng.permutation(len(names)))
+            continue
+        every = list(itertools.permutations(names))
+        for i in rng.permutation(len(every)):
+            yield every[i]
+
+
+def shares(seconds: float, parts: int) -> Iterator[float]:
+    """Yield the seconds to time each of so many parts for, so that all take `seconds`.
+
+    What comes with a part and is not timing, such as compiling, counts as well: as much
+    as it took on average so far is set aside for each part that is left.
+    """
+    begin = time.perf_counter()
+    given = 0.0
+    for done in range(parts):
+        elapsed = time.perf_counter() - begin
+        overhead = (elapsed - given) / done if done else 0.0
+        share = max(0.0, (seconds - elapsed) / (parts - done) - overhead)
+        given += share
+        yield share
+
+
 def circumstances(torch: bool) -> dict[str, Any]:
-    """Return machine, versions and flags."""
+    """Return date, machine, versions and flags."""
     import jax
     import jaxlib
 
     found = {
-        "machine": _processor(),
-        "cores": len(os.sched_getaffinity(0)),
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "processor": processor(),
+        "cores": _cores(),
+        "load before": _load(),
         "python": platform.python_version(),
         "jax": jax.__version__,
         "jaxlib": jaxlib.__version__,
         "platform": jax.default_backend(),
         "XLA_FLAGS": os.environ.get("XLA_FLAGS", ""),
+        "GLIBC_TUNABLES": os.environ.get("GLIBC_TUNABLES", ""),
     }
     if torch:
         import torch as torch_module
@@ -90,10 +132,36 @@ def circumstances(torch: bool) -> dict[str, Any]:
     return found
 
 
-def _processor() -> str:
+def _cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _load() -> float:
+    """Return how many processes ran in the last minute: about 0 on a quiet machine."""
+    return round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else float("nan")
+
+
+def processor(file: Path = Path("/proc/cpuinfo")) -> str:
+    """Return the processor's name; its family tells generations of one name apart."""
     try:
-        with open("/proc/cpuinfo") as file:
-            names = [line for line in file if line.startswith("model name")]
-        return names[0].split(":")[1].strip()
-    except (OSError, IndexError):
+        first = file.read_text().split("\n\n")[0]
+    except OSError:
+        first = ""
+    facts = {
+        key.strip(): value.strip()
+        for key, _, value in (line.partition(":") for line in first.splitlines())
+    }
+    name = facts.get("model name")
+    if not name:
         return platform.processor() or platform.machine()
+    details = [
+        f"{key} {facts[key]}" for key in ("cpu family", "model") if facts.get(key)
+    ]
+    flags = facts.get("flags", "").split()
+    wide = [s for s in ("avx512f", "avx2") if s in flags][:1]
+    details += [{"avx512f": "AVX-512", "avx2": "AVX2"}[s] for s in wide]
+    name = name.replace("(R)", "").replace("(TM)", "")
+    return f"{name} ({', '.join(details)})" if details else name

@@ -14,35 +14,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from _nets import CHAPTER, CLASSES, INPUTS, NETS
 
 import jaxconv
 from jaxconv.train.config import Config
 from jaxconv.train.step import init_state, make_optimizer, make_step
 
-CLASSES = 10
 RATE, MOMENTUM, KEEP = 0.01, 0.9, 0.8
 Step = Callable[[np.ndarray, np.ndarray], float]
-
-# What each block is: "conv", "residual" (two of them, and a shortcut) or "separable"
-# (depthwise, then 1x1), always with batch normalisation and ReLU; its output channels
-# and its stride.
-NETS: dict[str, list[tuple[str, int, int]]] = {
-    "small ResNet": [
-        ("conv", 16, 1),
-        ("residual", 16, 1),
-        ("residual", 32, 2),
-        ("residual", 64, 2),
-    ],
-    "small MobileNet": [
-        ("conv", 32, 1),
-        ("separable", 64, 1),
-        ("separable", 128, 2),
-        ("separable", 128, 1),
-        ("separable", 256, 2),
-    ],
-}
-CHAPTER = "chapter"
-INPUTS = {CHAPTER: (1, 28, 28)} | dict.fromkeys(NETS, (3, 32, 32))
 
 
 def contestants(model: str, batch: int, torch: bool) -> dict[str, Step]:

@@ -1,53 +1,64 @@
-"""Time jaxconv beside its peers, in one process, in turn: `bench.py ops --help`.
+"""Time jaxconv beside JAX's own convolutions and PyTorch, in one process, in turn.
 
-`ops` times the three maps of many layers and the three together, in both layouts;
-`train` times the training steps of three models.
+    python scripts/bench.py ops     output and gradients of 25 layers, in two layouts
+    python scripts/bench.py train   the training steps of three models
+    python scripts/bench.py report  both; writes scripts/BENCHMARKS.md, its chart and
+                                    the table of times in README.md
+
+Each has its --help. What they need is brought by: pip install -e '.[bench]'
 """
 
 import dataclasses
-import importlib.util
+import itertools
 import json
 import os
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from _entry import run
 
+SHARE_OF_TRAINING = 0.15  # of a report's time
+
 
 @dataclasses.dataclass(frozen=True)
 class Ops:
-    """Time output, input gradient, filter gradient and all three in one step."""
+    """Time output, input gradient, filter gradient, and all three in one jitted step.
+
+    Beside lax with jax.vjp and, where it is installed, PyTorch. It takes about ten
+    minutes.
+    """
 
     quick: bool = False
-    """A third of the layers, shortly: under two minutes."""
+    """A third of the layers, each half as long: about two minutes."""
     only: str = ""
-    """Only the layers with this in their name."""
+    """Only the layers with this in their name, as in "depthwise" or "NHWC"."""
     methods: bool = False
-    """Each method beside "auto"."""
+    """Time each method by name, too, beside "auto"."""
     seconds: float = 1.0
-    """For each map of each layer."""
+    """How long each map of each layer is timed; compiling comes on top."""
     flags: str = ""
     """XLA_FLAGS for jaxconv and lax alike, such as
-    --xla_cpu_experimental_ynn_fusion_type=LIBRARY_FUSION_TYPE_DOT."""
+    --flags=--xla_cpu_experimental_ynn_fusion_type=LIBRARY_FUSION_TYPE_DOT."""
     json: Path | None = None
     """Write every figure to this file."""
-    png: Path | None = None
-    """Draw the ratios to lax into this file."""
-    markdown: Path | None = None
-    """Write the ratios as a table in Markdown."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Train:
-    """Time training steps of the chapter's model, a small ResNet and a MobileNet."""
+    """Time training steps of the chapter's model, a small ResNet and a MobileNet.
+
+    The first is jaxconv's own; the other two are Flax's, on lax and, under
+    jaxconv.patch(), on jaxconv. It takes about two minutes.
+    """
 
     quick: bool = False
-    """Under two minutes."""
+    """A third of the time."""
     only: str = ""
     """Only the models with this in their name."""
     seconds: float = 30.0
-    """For each model."""
+    """How long each model is timed; compiling comes on top."""
     batch_size: int = 60
     """Images in each step."""
     flags: str = ""
@@ -56,11 +67,41 @@ class Train:
     """Write every figure to this file."""
 
 
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """Time all layers and models and write what the documentation shows of them.
+
+    It writes scripts/BENCHMARKS.md whole, its chart scripts/benchmarks.png, and the
+    table of times in README.md, all from the same figures. Run it on a machine that
+    does nothing else.
+    """
+
+    minutes: float = 18.0
+    """About how long the whole run takes, compiling included."""
+    only: str = ""
+    """Only layers and models with this in their name; needs --to."""
+    flags: str = ""
+    """XLA_FLAGS for jaxconv and lax alike."""
+    to: Path | None = None
+    """Write BENCHMARKS.md and the chart into this folder, and leave README.md alone."""
+    json: Path | None = None
+    """Write every figure to this file, after each layer."""
+    from_json: Path | None = None
+    """Measure nothing: write the report of figures that --json wrote."""
+
+
 def main() -> int:
     """Run a benchmark, and return the exit code."""
-    kinds: dict[str, tuple[type, Any]] = {"ops": (Ops, ops), "train": (Train, train)}
+    kinds: dict[str, tuple[type, Any]] = {
+        "ops": (Ops, ops),
+        "train": (Train, train),
+        "report": (Report, report),
+    }
+    if sys.argv[1:2] and sys.argv[1] in ("-h", "--help"):
+        print(f"usage: bench.py {{{','.join(kinds)}}} [--help]\n\n{__doc__.strip()}")
+        return 0
     if not sys.argv[1:] or sys.argv[1] not in kinds:
-        print("usage: bench.py {ops,train} [--help]", file=sys.stderr)
+        print(f"usage: bench.py {{{','.join(kinds)}}} [--help]", file=sys.stderr)
         return 2
     flags = [word for word in sys.argv if word.startswith("--flags=")]
     if flags:  # before JAX starts
@@ -76,185 +117,117 @@ def main() -> int:
 
 def ops(settings: Ops) -> int:
     """Time every layer; print a table, and write what is asked for."""
+    from _measure import announce, time_layer
     from _suite import layers
-    from rich.progress import track
+    from _terminal import print_layers
 
     from jaxconv.train.cli import fail
 
-    where, torch = announce()
     chosen = [one for one in layers(settings.quick) if settings.only in one.key]
     if not chosen:
         return fail(f"--only: no layer has {settings.only!r} in its name", 2)
+    where, torch = announce()
+    seconds = itertools.repeat(settings.seconds / (2 if settings.quick else 1))
     rows = []
-    for layer in track(chosen, "Timing", disable=not sys.stdout.isatty()):
-        rows += time_layer(layer, settings, torch)
-    report(rows)
-    results = {"where": where, "rows": rows}
-    if settings.json is not None:
-        settings.json.write_text(json.dumps(results, indent=1) + "\n")
-    if settings.markdown is not None:
-        from _chart import markdown
-
-        settings.markdown.write_text(markdown(rows))
-    if settings.png is not None:
-        from _chart import draw
-
-        draw(rows, where, settings.png)
+    for layer in _bar(chosen, "Timing layers"):
+        rows += time_layer(layer, seconds, settings.methods, torch)
+    print_layers(rows)
+    _write(settings.json, {"where": where, "rows": rows})
     return 0
 
 
 def train(settings: Train) -> int:
     """Time every model's step; print the epochs that would be, and the ratios."""
-    import _training
-    from _timing import alternate
+    from _measure import announce, time_model
+    from _nets import INPUTS
+    from _terminal import print_steps
 
     from jaxconv.train.cli import fail
 
-    where, torch = announce()
-    chosen = [name for name in _training.INPUTS if settings.only in name]
+    chosen = [name for name in INPUTS if settings.only in name]
     if not chosen:
         return fail(f"--only: no model has {settings.only!r} in its name", 2)
+    where, torch = announce()
+    seconds = settings.seconds / (3 if settings.quick else 1)
     rows: list[dict[str, Any]] = []
     for model in chosen:
-        steps = _training.contestants(model, settings.batch_size, torch)
-        given = _training.batches(model, settings.batch_size)
-        seconds = settings.seconds / 3 if settings.quick else settings.seconds
-        # NumPy's hundreds of megabytes a step would slow down whoever comes next.
-        alone = {"numpy": steps.pop("numpy")} if "numpy" in steps else {}
-        timings = alternate(steps, dict.fromkeys(steps, given), seconds, float)
-        timings |= alternate(alone, dict.fromkeys(alone, given), 0, float)
-        ours = timings["jaxconv"]
-        rows += [
-            {
-                "model": model,
-                "by": name,
-                "step ms": timing.median,
-                "spread ms": timing.spread,
-                "epoch s": timing.median / 1e3 * EPOCH / settings.batch_size,
-                "jaxconv is times faster": timing.median / ours.median
-                if name in alone
-                else ours.times_faster_than(timing),
-            }
-            for name, timing in timings.items()
-        ]
-        for row in rows[-len(timings) :]:
-            print(
-                f"{model}, {row['by']}: {row['step ms']:.1f} ± "
-                f"{row['spread ms'] / 2:.1f} ms a step, {row['epoch s']:.1f} s an epoch"
-                f" of {EPOCH:,}, jaxconv {row['jaxconv is times faster']:.2f} times"
-                " as fast"
-            )
-    if settings.json is not None:
-        text = json.dumps({"where": where, "rows": rows}, indent=1)
-        settings.json.write_text(text + "\n")
+        found = time_model(model, seconds, settings.batch_size, torch)
+        print_steps(found)
+        rows += found
+    _write(settings.json, {"where": where, "rows": rows})
     return 0
 
 
-EPOCH = 60_000  # images
+def report(settings: Report) -> int:
+    """Measure, or read what was measured, and write table, chart and README's times."""
+    import matplotlib  # noqa: F401  if it is missing, say so before measuring
+
+    from jaxconv.train.cli import fail
+
+    if settings.only and settings.to is None:
+        return fail("--only: a report of a part would replace the whole: add --to", 2)
+    if settings.from_json is not None:
+        results = json.loads(settings.from_json.read_text())
+        if not {"where", "ops", "train", "only"} <= set(results):
+            return fail(f"--from-json: {settings.from_json} is not of `report`", 2)
+        if results["only"] and settings.to is None:
+            return fail(f"--from-json: it holds {results['only']!r} only: add --to", 2)
+    else:
+        results = {}
+        for results in _measured(settings):  # the last is the whole
+            _write(settings.json, results)
+        if not results:
+            return fail(f"--only: nothing has {settings.only!r} in its name", 2)
+    from _chart import draw
+    from _report import CHART, ROOT, benchmarks, readme_times, replace_times
+
+    folder = ROOT / "scripts" if settings.to is None else settings.to
+    folder.mkdir(parents=True, exist_ok=True)
+    draw(results["ops"], results["where"], folder / CHART)
+    (folder / "BENCHMARKS.md").write_text(benchmarks(results))
+    print(readme_times(results))
+    if settings.to is None:
+        readme = ROOT / "README.md"
+        readme.write_text(replace_times(readme.read_text(), results))
+    return 0
 
 
-def announce() -> tuple[dict[str, Any], bool]:
-    """Print and return machine, versions and flags; whether PyTorch is there."""
-    from _timing import circumstances
+def _measured(settings: Report) -> Iterator[dict[str, Any]]:
+    """Time models and layers, and yield what there is after each."""
+    from _measure import announce, time_layer, time_model
+    from _nets import INPUTS
+    from _suite import layers, maps_of
+    from _timing import shares
 
-    torch = importlib.util.find_spec("torch") is not None
-    where = circumstances(torch)
-    print(", ".join(f"{name} {value}" for name, value in where.items() if value != ""))
-    if not torch:
-        print("PyTorch is not installed and not timed.")
-    return where, torch
-
-
-def time_layer(layer: Any, settings: Ops, torch: bool) -> list[dict[str, Any]]:
-    """Time the maps of a layer by every contestant; one row for each map."""
-    import jax
-    import numpy as np
-    from _suite import MAPS, contestants, of_torch
-    from _timing import alternate
-
-    rng = np.random.default_rng(0)
-    drawn = [layer.operands(rng) for _ in range(3)]
-    arrays = [tuple(jax.numpy.asarray(d[key]) for key in "xwg") for d in drawn]
-    maps = contestants(layer, settings.methods)
-    inputs: dict[str, Any] = dict.fromkeys(maps, arrays)
-    if torch:
-        maps["torch"], tensor = of_torch(layer)
-        inputs["torch"] = [tuple(tensor(d[key], key) for key in "xwg") for d in drawn]
-    rows = []
-    for which in MAPS:
-        calls = {name: own[which] for name, own in maps.items() if which in own}
-        if not calls:
-            continue
-        seconds = settings.seconds / 2 if settings.quick else settings.seconds
-        row: dict[str, Any] = {"layer": layer.key, "map": which}
-        for name in ("jaxconv", "lax"):
-            row[f"{name} compile s"], row[f"{name} temp MB"] = _compiled(
-                calls[name], arrays[0]
-            )
-        timings = alternate(calls, inputs, seconds, jax.block_until_ready)
-        row |= {f"{name} ms": timing.median for name, timing in timings.items()}
-        row |= {f"{name} spread ms": timing.spread for name, timing in timings.items()}
-        for name in timings:
-            if name != "jaxconv":
-                row[f"ratio to {name}"] = timings["jaxconv"].times_faster_than(
-                    timings[name]
-                )
-        rows.append(row)
-    jax.clear_caches()
-    return rows
+    models = [name for name in INPUTS if settings.only in name]
+    chosen = [one for one in layers(quick=False) if settings.only in one.key]
+    if not models and not chosen:
+        return
+    where, torch = announce()
+    results: dict[str, Any] = {"where": where, "only": settings.only}
+    results |= {"train": [], "ops": []}
+    whole = 60 * settings.minutes
+    for_models = whole * (SHARE_OF_TRAINING if chosen else 1) if models else 0
+    seconds = shares(for_models, len(models))
+    for model in _bar(models, "Timing models"):
+        results["train"] += time_model(model, next(seconds), 60, torch)
+        yield results
+    cells = sum(len(maps_of(layer)) for layer in chosen)
+    seconds = shares(whole - for_models, cells)
+    for layer in _bar(chosen, "Timing layers"):
+        results["ops"] += time_layer(layer, seconds, False, torch)
+        yield results
 
 
-def _compiled(call: Any, arrays: tuple[Any, ...]) -> tuple[float, float]:
-    """Return how long compilation takes, and the megabytes of temporaries."""
-    import time
+def _bar(things: list[Any], title: str) -> Iterable[Any]:
+    from rich.progress import track
 
-    start = time.perf_counter()
-    compiled = call.lower(*arrays).compile()
-    seconds = time.perf_counter() - start
-    return seconds, compiled.memory_analysis().temp_size_in_bytes / 2**20
+    return track(things, title, disable=not sys.stdout.isatty())
 
 
-def report(rows: list[dict[str, Any]]) -> None:
-    """Print a table of times and ratios, and the ratios' geometric means."""
-    import numpy as np
-    from rich.console import Console
-    from rich.table import Table
-
-    who = [key.removesuffix(" ms") for key in rows[0] if key.endswith(" ms")]
-    who = [name for name in who if not name.endswith("spread")]
-    others = [name for name in who if name != "jaxconv"]
-    table = Table(
-        "layer",
-        "map",
-        *(f"{name} ms" for name in who),
-        *(f"times faster than {name}" for name in others),
-        "compile s",
-        "temporary MB",
-    )
-    for row in rows:
-        times = (
-            f"{row[f'{name} ms']:.2f} ± {row[f'{name} spread ms'] / 2:.2f}"
-            if f"{name} ms" in row
-            else ""
-            for name in who
-        )
-        ratios = [row.get(f"ratio to {name}") for name in others]
-        table.add_row(
-            row["layer"],
-            row["map"],
-            *times,
-            *("" if ratio is None else f"{ratio:.2f}" for ratio in ratios),
-            f"{row['jaxconv compile s']:.2f}",
-            f"{row['jaxconv temp MB']:.1f}",
-        )
-    Console(width=None if sys.stdout.isatty() else 160).print(table)
-    for name in others:
-        found = [row[f"ratio to {name}"] for row in rows if f"ratio to {name}" in row]
-        mean = float(np.exp(np.mean(np.log(found))))
-        print(
-            f"times faster than {name}: geometric mean {mean:.2f}, least "
-            f"{min(found):.2f}, over {len(found)} cells"
-        )
+def _write(file: Path | None, results: dict[str, Any]) -> None:
+    if file is not None:
+        file.write_text(json.dumps(results, indent=1) + "\n")
 
 
 if __name__ == "__main__":
