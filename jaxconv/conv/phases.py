@@ -91,7 +91,9 @@ def _ranges(r: int, size: int, k: int, out: int, pads: tuple[int, int]) -> list[
 def output(run: Run, x: Array, w: Array, geometry: Geometry) -> Array:
     """Convolve each block and put its outputs in their places."""
     ways = tuple(map(min, geometry.input_dilation, geometry.out))
-    split = _split(w, geometry, tuple(map(min, geometry.input_dilation, geometry.kernel)))
+    split = _split(
+        w, geometry, tuple(map(min, geometry.input_dilation, geometry.kernel))
+    )
     results = []
     for block in blocks(geometry):
         taps = _cut(split, block.taps, block.counts, block.geometry.kernel)

@@ -262,13 +262,17 @@ def test_strides_shorten_rows(strides, by):
     assert choose.choose("auto", "output", layer, "float32").by == by
 
 
-def test_short_numbers_are_added_up_in_one_piece():
-    """Sums of parts are rounded to the type of the result, so bfloat16 has none."""
-    deep = Geometry.of((2, 8, 5, 7, 6), (8, 8, 3, 3, 3))
-    dense = Geometry.of((32, 32, 32, 32), (32, 24, 3, 3))
-    for geometry in (deep, dense):
-        for name in ("output", "input_grad", "param_grad"):
-            assert choose.choose("auto", name, geometry, "bfloat16").by == ()
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_short_floats_are_computed_in_float32_and_rounded_once(dtype, rng):
+    """The parts too: a sum of parts that were rounded each would differ."""
+    geometry = Geometry.of((2, 8, 5, 7, 6), (8, 4, 3, 3, 3))
+    assert choose.choose("auto", "output", geometry, dtype).by == ("float32", "planes")
+    x, w = (
+        jnp.asarray(rng.normal(size=shape)).astype(dtype)
+        for shape in (geometry.x_shape, geometry.w_shape)
+    )
+    wide = jaxconv.conv(x.astype("float32"), w.astype("float32"))
+    assert (jaxconv.conv(x, w) == wide.astype(dtype)).all()
 
 
 def test_a_convolution_is_not_taken_into_too_many_parts():

@@ -212,7 +212,8 @@ def test_vmap_keeps_the_method(method):
         (((2, 900, 6, 5), (12, 975, 3, 3)), 75, ("im2col", "im2col", "im2col")),
         (((2, 4, 6, 5), (1, 4, 3, 2)), 4, ("taps", "taps", "taps")),
         (((2, 4, 6, 5), (1, 8, 3, 2)), 4, ("taps", "taps", "taps")),
-        (((2, 4, 9, 9), (1, 4, 9, 9)), 4, ("taps", "taps", "xla")),
+        (((2, 4, 9, 9), (1, 4, 9, 9)), 4, ("taps", "taps", "taps")),
+        (((2, 1, 9, 9), (1, 1, 9, 9)), 1, ("taps", "taps", "xla")),
         (((1, 64, 512, 512), (32, 8, 7, 7)), 2, ("xla", "xla", "xla")),
     ],
     ids=[
@@ -228,6 +229,7 @@ def test_vmap_keeps_the_method(method):
         "depthwise",
         "multiplied",
         "many taps",
+        "one channel, many taps",
         "large",
     ],
 )
@@ -252,7 +254,8 @@ def test_auto_takes_what_the_device_ships_elsewhere():
         ((4, 4), {"input_dilation": 2}, (True, False, True)),
         ((3, 3), {"input_dilation": 2}, (False, False, True)),
         ((4, 4), {"input_dilation": 2, "strides": 2}, (False, False, False)),
-        ((34, 34), {"input_dilation": 17, "padding": 40}, (False, False, False)),
+        ((5, 6), {"input_dilation": 4, "padding": 5}, (True, False, True)),
+        ((5, 6), {"strides": 4, "padding": 5}, (False, True, False)),
         ((4, 4), {"input_dilation": 2, "kernel_dilation": 3}, (False, False, False)),
     ],
     ids=lambda value: str(value),
