@@ -32,7 +32,7 @@ class BarReport:
 
     def started(self) -> None:
         """Show that the steps run."""
-        self._bar.update(self._task, description="batch")
+        self._bar.update(self._task, description="batch", completed=1)
 
     def progress(self, done: int, loss: float, images_per_second: float) -> None:
         """Move the bar."""
@@ -60,28 +60,32 @@ class _Bar(progress.Progress):
 def _columns(task: progress.Task, width: int) -> tuple[progress.ProgressColumn, ...]:
     """Return the columns that fit, in the order in which they are shown.
 
-    A column's rank says how long it is kept; the count is always shown.
+    A column's rank says how long it is kept; the count always is.
     """
-    figures = len(f"{task.total:.0f}")
-    count = 2 * figures + 1
-    loss = "-" if task.fields["loss"] is None else f"{task.fields['loss']:.3f}"
-    speed = "-" if task.fields["speed"] is None else f"{task.fields['speed']:,.0f}"
-    candidates = (  # rank, width, column
-        (1, len("compiling"), _text(task.description)),
-        (0, count, _text(f"{task.completed:.0f}/{task.total:.0f}".rjust(count))),
-        (5, 10, progress.BarColumn(bar_width=None if width < 100 else 40)),
-        (2, len("loss 0.000"), _text(f"loss {loss}")),
-        (4, len("00,000 images/s"), _text(f"{speed} images/s")),
-        (3, len("0:00:00 left"), _TimeLeft()),
-    )
+    count = f"{task.completed:.0f}/{task.total:.0f}"
+    widest = 2 * len(f"{task.total:.0f}") + 1
+    bar_width = 40 if width >= 100 else None  # None: what is left
+    candidates: dict[
+        int, tuple[int, progress.ProgressColumn]
+    ] = {  # rank: width, column; in the order in which they are shown
+        3: (len(task.description), _text(task.description)),
+        0: (widest, _text(count.rjust(widest))),
+        5: (10, progress.BarColumn(bar_width)),
+    }
+    if (loss := task.fields["loss"]) is not None:
+        speed = f"{task.fields['speed']:,.0f} images/s"
+        candidates |= {
+            1: (len("loss 0.000"), _text(f"loss {loss:.3f}")),
+            4: (len("00,000 images/s"), _text(speed)),
+            2: (len("0:00:00 left"), _TimeLeft()),
+        }
     kept: set[int] = set()
-    for rank, needed, _ in sorted(candidates, key=lambda one: one[0]):
-        if needed + len(kept) <= width:  # a space between columns
-            kept.add(rank)
-            width -= needed
-        else:
+    for rank in sorted(candidates):
+        width -= candidates[rank][0] + bool(kept)  # a space between columns
+        if width < 0 and rank:
             break
-    return tuple(column for rank, _, column in candidates if rank in kept)
+        kept.add(rank)
+    return tuple(column for rank, (_, column) in candidates.items() if rank in kept)
 
 
 def _text(words: str) -> progress.TextColumn:
