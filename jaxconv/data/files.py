@@ -27,7 +27,7 @@ def open_folder(data_dir: str | Path) -> Path:
         if folder.exists():
             raise DatasetError(f"{folder}: is not a folder but a file. {_of(folder)}")
     except (OSError, RuntimeError) as error:  # an unknown user, no permission
-        raise DatasetError(f"{data_dir}: cannot be opened: {error}.") from error
+        raise _closed(data_dir, error) from error
     raise DatasetError(f"{folder}: no such folder. Check data_dir.")
 
 
@@ -53,8 +53,13 @@ def find(folder: Path | Traversable, name: str) -> Path | Traversable:
                 return folder / candidate
         hint = _what_is_meant(folder, name) if isinstance(folder, Path) else ""
     except OSError as error:
-        raise DatasetError(f"{folder}: cannot be opened: {error}.") from error
+        raise _closed(folder, error) from error
     raise DatasetError(f"{folder}: neither {name} nor {name}.gz is there. {hint}")
+
+
+def _closed(folder: str | Path | Traversable, error: Exception) -> DatasetError:
+    reason = getattr(error, "strerror", None) or error
+    return DatasetError(f"{folder}: cannot be opened: {reason}.")
 
 
 def _what_is_meant(folder: Path, name: str) -> str:
