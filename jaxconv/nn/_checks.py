@@ -131,7 +131,8 @@ def says_what_is_meant(
 ) -> Callable[[Callable[_Arguments, _Made]], Callable[_Arguments, _Made]]:
     """Have the TypeError for a wrong argument name the right one.
 
-    `meant` are other libraries' names: `kernel_size="param_size"`.
+    `meant` are other libraries' names: `kernel_size="param_size"`; or, where the value
+    differs too, what to write: `rate="dropout=1 - rate"`.
     """
 
     def decorate(make: Callable[_Arguments, _Made]) -> Callable[_Arguments, _Made]:
@@ -164,7 +165,8 @@ def _hint(
             close = difflib.get_close_matches(name, names, n=1)
             right = meant.get(name) or (close[0] if close else None)
             if right and right not in kwargs:
-                return f"Write {right}= for {name}=."
+                written = right if "=" in right else f"{right}="
+                return f"Write {written} for {name}=."
             return f"The arguments are {', '.join(names)}."
     places = [p.name for p in signature.parameters.values() if p.kind < 2]
     if len(args) > len(places):

@@ -19,7 +19,8 @@ def elementwise(function: Callable[[Array], Array], name: str = "elementwise") -
     Raises:
       ValueError: `function` is none of an array; from `apply`: it changed the shape.
     """
-    if not callable(function) or as_called(function):
+    plain = callable(function) and not isinstance(function, Layer)
+    if not plain or as_called(function):
         raise ValueError(
             f"elementwise: function must take an array, got {described(function)}. "
             f"{_hint(function)}"

@@ -8,10 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from jaxconv.nn._checks import check_array, check_key, described
+from jaxconv.nn._checks import check_array, check_key, described, says_what_is_meant
 from jaxconv.nn.layer import Layer, keeps_shape
 
 
+@says_what_is_meant(rate="dropout=1 - rate", p="dropout=1 - p", keep_prob="dropout")
 def Dropout(dropout: float) -> Layer:
     """Keep each unit with probability `dropout`, scaled by `1 / dropout`; else zero.
 

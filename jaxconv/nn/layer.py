@@ -11,7 +11,7 @@ layer's randomness (dropout); without one, `apply` computes what inference needs
 import dataclasses
 from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 import jax
 from jax import Array
@@ -46,6 +46,13 @@ class Layer:
     def __iter__(self) -> Iterator[Callable[..., Any]]:
         """Yield `init`, then `apply`."""
         return iter((self.init, self.apply))
+
+    def __call__(self, *_: object, **__: object) -> NoReturn:
+        """Say how a layer is applied."""
+        raise TypeError(
+            f"{self.name}: a layer is two functions, and is not called itself. Write "
+            "layer.apply(params, x), with params from layer.init(key, input_shape)."
+        )
 
     def __repr__(self) -> str:
         """Name the layer and its parts."""

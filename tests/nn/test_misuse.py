@@ -228,6 +228,14 @@ WRONG_TYPES = {
         lambda: nn.Dense(10, nn.ReLU()),
         r"By position it takes neurons.*Name the others: activation=",
     ),
+    "a rate of dropout": (
+        lambda: nn.Dropout(rate=0.2),
+        r"Dropout: .*Write dropout=1 - rate for rate=",
+    ),
+    "a layer called": (
+        lambda: MODEL(MODEL_PARAMS, X),
+        r"serial: .*Write layer\.apply\(params, x\)",
+    ),
     "no filter size": (lambda: nn.Conv2D(4), r"Give param_size\."),
 }
 

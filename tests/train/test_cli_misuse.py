@@ -29,6 +29,7 @@ UNKNOWN = {
     "--batch 3": "--batch-size",
     "--bs 3": "--batch-size",
     "--epoch 3": "--epochs",
+    "--rate 0.1": "--learning-rate",
     "-epochs 3": "--epochs",
     "epochs=3": "--epochs",
     "--optimiser adam": "--optimizer",

@@ -1,5 +1,7 @@
 """What is refused by the training step and the loop, and what they say."""
 
+import signal
+
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -10,10 +12,12 @@ from jaxconv.train import (
     Config,
     PlainReport,
     init_state,
+    loop,
     make_optimizer,
     make_step,
     train,
 )
+from tests.data.files import contents, write
 
 MODEL, SGD = nn.Dense(3), make_optimizer(Config())
 X = jnp.ones((2, 4))
@@ -112,3 +116,36 @@ def test_a_label_out_of_range_makes_the_loss_of_a_step_nan():
     for label in (-1, 3):
         _, loss = make_step(MODEL, SGD)(state(), X, np.array([0, label]))
         assert jnp.isnan(loss)
+
+
+# Ctrl-C
+
+
+def test_ctrl_c_before_the_first_step_acts_at_once(tmp_path, rng, monkeypatch):
+    write(tmp_path, contents(rng))
+    monkeypatch.setattr(loop, "init_state", lambda *_: None)
+    monkeypatch.setattr(loop, "order_of", lambda *_: signal.raise_signal(signal.SIGINT))
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            train(Config(data_dir=tmp_path, batch_size=7), PlainReport(print))
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_is_told_once_during_a_validation_too():
+    lines, asked = [], []
+    stop = loop._Stop(PlainReport(lines.append))
+    assert not stop(5)
+    stop.interrupted = lambda: True
+
+    def count(images, labels):
+        asked.append(len(images))
+        return jnp.int32(len(images)), jnp.bool_(True)
+
+    test = np.zeros((250, 1, 2, 2), np.float32), np.zeros(250, np.int32)
+    assert loop._validate(count, test, lambda: stop(5), 5) == 1
+    assert asked == [100, 100, 50]
+    assert lines == [
+        "Stopping after 5 batches to validate. Ctrl-C again leaves at once."
+    ]
