@@ -1,5 +1,6 @@
 """MNIST and its relatives: four IDX files, checked against each other."""
 
+import numbers
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -53,7 +54,7 @@ def load_mnist(
 
     Source: Y. LeCun and C. Cortes, the MNIST database of handwritten digits.
     """
-    if not isinstance(num_classes, int) or not 1 <= num_classes <= 256:
+    if not isinstance(num_classes, numbers.Integral) or not 1 <= num_classes <= 256:
         raise ValueError(
             "load_mnist: num_classes must be within 1..256, as labels are bytes, got "
             f"{num_classes!r}."

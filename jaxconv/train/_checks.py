@@ -1,5 +1,6 @@
 """What a caller of the training step may have got wrong, and what to write instead."""
 
+import numbers
 from typing import Any
 
 import jax
@@ -27,6 +28,17 @@ def check_optimizer(caller: str, optimizer: object) -> None:
         f"{caller}: optimizer must be one of optax, such as optax.{name}(1e-3), or "
         f"make_optimizer(config), got {described(optimizer)}."
     )
+
+
+def check_seed(caller: str, seed: object) -> None:
+    """Raise TypeError unless `seed` is a whole number, traced or not."""
+    whole = isinstance(seed, numbers.Integral)
+    if isinstance(seed, jax.Array):
+        whole = jnp.issubdtype(seed.dtype, jnp.integer) and seed.ndim == 0
+    if not whole:
+        raise TypeError(
+            f"{caller}: seed must be an int, not a key, got {described(seed)}."
+        )
 
 
 def check_batch(images: Any, labels: Any) -> None:

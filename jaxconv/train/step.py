@@ -18,6 +18,7 @@ from jaxconv.train._checks import (
     check_model,
     check_not_donated,
     check_optimizer,
+    check_seed,
     check_state,
 )
 from jaxconv.train.config import Config
@@ -65,8 +66,7 @@ def init_state(
     """
     check_model("init_state", model)
     check_optimizer("init_state", optimizer)
-    if not isinstance(seed, numbers.Integral):
-        raise TypeError(f"init_state: seed must be an int, not a key, got {seed!r}.")
+    check_seed("init_state", seed)
     _, params = model.init(_key(seed, "params"), input_shape)
     opt_state = optimizer.init(params)
     return TrainState(params, opt_state, _key(seed, "dropout"), jnp.int32(0))

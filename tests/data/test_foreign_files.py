@@ -184,3 +184,9 @@ def test_labels_that_do_not_begin_at_zero_are_said_to(tmp_path, rng):
     write(tmp_path, contents(rng) | {NAMES["train_labels"]: labels})
     with pytest.raises(DatasetError, match=r"begin at 4, not at 0.* num_classes=11"):
         load_mnist(tmp_path)
+
+
+@pytest.mark.usefixtures("our_errors")
+def test_a_number_of_classes_may_be_numpys(tmp_path, rng):
+    write(tmp_path, contents(rng))
+    assert len(load_mnist(tmp_path, num_classes=np.int64(7))[0][1]) == 7

@@ -2,6 +2,7 @@
 
 import signal
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -57,6 +58,10 @@ WRONG_TYPES = {
         lambda: init_state(MODEL, SGD, (4,), "a"),
         r"init_state: seed must be an int, not a key, got 'a'",
     ),
+    "a key as seed": (
+        lambda: init_state(MODEL, SGD, (4,), jax.random.key(0)),
+        r"init_state: seed must be an int, not a key",
+    ),
     "a dict as config": (
         lambda: train({}, PlainReport()),
         r"train: config must be a Config, got \{\}",
@@ -76,6 +81,14 @@ WRONG_TYPES = {
 def test_a_wrong_type_is_named(call, message):
     with pytest.raises(TypeError, match=message):
         call()
+
+
+@pytest.mark.usefixtures("our_errors")
+def test_a_seed_may_be_traced_and_numbers_numpys():
+    init = jax.jit(lambda seed: init_state(MODEL, SGD, (4,), seed).params["bias"])
+    assert init(np.int64(3)).shape == (3,)
+    config = Config(epochs=np.int64(2), learning_rate=np.float32(0.1))
+    assert (config.epochs, config.num_classes) == (2, 10)
 
 
 @pytest.mark.usefixtures("our_errors")
