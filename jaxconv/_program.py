@@ -18,8 +18,9 @@ def leave(*_: object) -> NoReturn:
     """End at once on Ctrl-C: outside a program's own loop there is nothing to keep."""
     error = sys.__stderr__  # sys.stderr may be caught at the moment
     if error is not None:
-        cursor = "\x1b[?25h" if error.isatty() else ""  # a progress bar hides it
-        print(f"{cursor}Interrupted: stopped at once.", file=error, flush=True)
+        # In place of a progress bar, which hides the cursor.
+        begin = "\r\x1b[K\x1b[?25h" if error.isatty() else ""
+        print(f"{begin}Interrupted: stopped at once.", file=error, flush=True)
     os._exit(130)  # no clean-up: threads of JAX may be running
 
 
