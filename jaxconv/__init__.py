@@ -5,6 +5,7 @@
 `jaxconv.data`, the training loop in `jaxconv.train`.
 """
 
+from jaxconv import _program as _program  # first: it catches Ctrl-C from here on
 from jaxconv.compat import conv_general_dilated
 from jaxconv.conv.api import conv, conv_input_grad, conv_param_grad
 from jaxconv.conv.explain import Explanation, explain

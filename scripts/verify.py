@@ -45,9 +45,9 @@ def main() -> int:
     settings = parse(Verify, None)
     if settings.cases < 0 or (settings.minutes or 0) < 0:
         return fail("--cases and --minutes must not be negative", 2)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     if settings.mutations:
         return _study(settings)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if settings.case is not None:
         try:
             cases = parse_case(settings.case)

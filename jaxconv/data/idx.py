@@ -17,6 +17,8 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from jaxconv.data import foreign
+
 _CHUNK = 2**20  # bytes read at once: what a false header can make us allocate
 _GZIP_MAGIC = b"\x1f\x8b"
 _TYPES = {
@@ -68,11 +70,17 @@ def read_idx(
             gzipped = raw.read(2) == _GZIP_MAGIC
             raw.seek(0)
             stream: Stream = gzip.GzipFile(fileobj=raw) if gzipped else raw
-            header, sizes = _read_header(stream, file, shape)
+            header, sizes = _read_header(stream, file, shape, gzipped)
             body = _read_body(stream, file, sizes)
-    except (OSError, EOFError, zlib.error) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise DatasetError(f"{file}: cannot be read: {reason}.") from error
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise DatasetError(
+            f"{file}: cannot be read: {str(error).rstrip('.')}: the gzip file is "
+            "truncated or damaged. Download it again."
+        ) from error
+    except OSError as error:
+        raise DatasetError(
+            f"{file}: cannot be read: {error.strerror or error}."
+        ) from error
     if sha256 and hashlib.sha256(header + body).hexdigest() != sha256:
         raise DatasetError(
             f"{file}: wrong SHA-256 checksum: the file was changed or damaged. Install "
@@ -82,25 +90,25 @@ def read_idx(
 
 
 def _read_header(
-    stream: Stream, file: Path | Traversable, shape: Sequence[int | None]
+    stream: Stream,
+    file: Path | Traversable,
+    shape: Sequence[int | None],
+    gzipped: bool,
 ) -> tuple[bytes, tuple[int, ...]]:
     """Return the header's bytes and the sizes of the axes, once they fit `shape`."""
     magic = stream.read(4)
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in _TYPES:
+        kind, remedy = foreign.described(magic + _beginning(stream), gzipped)
         raise DatasetError(
-            f"{file}: not an IDX file: it should begin with 00 00 08 0{len(shape)}, "
-            f"got {magic.hex(' ') or 'nothing'}."
+            f"{file}: not an IDX file but {kind}: it should begin with 00 00 08 "
+            f"0{len(shape)}, got {magic.hex(' ') or 'nothing'}. {remedy}"
         )
     if magic[2] != 0x08:
         raise DatasetError(
             f"{file}: holds {_TYPES[magic[2]]}, expected unsigned bytes (type 0x08)."
         )
     if magic[3] != len(shape):
-        kinds = {1: " (labels)", 3: " (images)"}
-        raise DatasetError(
-            f"{file}: has {magic[3]} axes{kinds.get(magic[3], '')}, expected "
-            f"{len(shape)}{kinds.get(len(shape), '')}. Were two files exchanged?"
-        )
+        raise DatasetError(_wrong_axes(file, magic[3], len(shape)))
     packed = stream.read(4 * len(shape))
     if len(packed) < 4 * len(shape):
         raise DatasetError(f"{file}: truncated: it ends within its header.")
@@ -108,10 +116,31 @@ def _read_header(
     pairs = zip(sizes, shape, strict=True)
     if any(size != want if want is not None else size < 1 for size, want in pairs):
         wanted = " x ".join("any" if want is None else str(want) for want in shape)
+        turned = struct.unpack(f"<{len(shape)}I", packed)
+        hint = ""
+        if all(want in (None, size) for size, want in zip(turned, shape, strict=True)):
+            hint = " Its sizes are little-endian: write them big-endian."
         raise DatasetError(
-            f"{file}: holds {' x '.join(map(str, sizes))} elements, expected {wanted}."
+            f"{file}: holds {' x '.join(map(str, sizes))} elements, expected "
+            f"{wanted}.{hint}"
         )
     return magic + packed, sizes
+
+
+def _beginning(stream: Stream) -> bytes:
+    """Read on, as far as a foreign file is recognised; less if it is damaged."""
+    try:
+        return stream.read(foreign.SHOWN)
+    except (OSError, EOFError, zlib.error):
+        return b""
+
+
+def _wrong_axes(file: Path | Traversable, axes: int, wanted: int) -> str:
+    """Say that a file has not as many axes as it should."""
+    kinds = {1: " (labels)", 3: " (images)"}
+    found = f"{axes} {'axis' if axes == 1 else 'axes'}{kinds.get(axes, '')}"
+    exchanged = " Were two files exchanged?" if axes in kinds else ""
+    return f"{file}: has {found}, expected {wanted}{kinds.get(wanted, '')}.{exchanged}"
 
 
 def _read_body(
@@ -127,6 +156,6 @@ def _read_body(
         kind = "truncated" if len(body) < promised else "oversized"
         raise DatasetError(
             f"{file}: {kind}: its header promises {' x '.join(map(str, sizes))} = "
-            f"{promised:,} bytes, but it holds {held}."
+            f"{promised:,} bytes, but it holds {held}. Download it again."
         )
     return body

@@ -1,5 +1,6 @@
 """MNIST and its relatives: four IDX files, checked against each other."""
 
+import numbers
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -7,6 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike
 
+from jaxconv._words import counted
+from jaxconv.data.files import find, open_folder
 from jaxconv.data.idx import DatasetError, read_idx
 
 # SHA-256 of the embedded files, uncompressed.
@@ -36,7 +39,8 @@ def load_mnist(
     Args:
       data_dir: a folder with `train-images-idx3-ubyte`, `train-labels-idx1-ubyte`,
         `t10k-images-idx3-ubyte` and `t10k-labels-idx1-ubyte`, each with or without
-        `.gz` (if both are there, the one without). None: the embedded MNIST.
+        `.gz` (if both are there, the one without), or with a dot before `idx` as some
+        archives have it. None: the embedded MNIST.
       num_classes: labels must lie in `0 .. num_classes - 1`. MNIST, Fashion-MNIST,
         KMNIST and EMNIST Digits have 10 classes; EMNIST Balanced has 47.
 
@@ -50,7 +54,7 @@ def load_mnist(
 
     Source: Y. LeCun and C. Cortes, the MNIST database of handwritten digits.
     """
-    if not isinstance(num_classes, int) or not 1 <= num_classes <= 256:
+    if not isinstance(num_classes, numbers.Integral) or not 1 <= num_classes <= 256:
         raise ValueError(
             "load_mnist: num_classes must be within 1..256, as labels are bytes, got "
             f"{num_classes!r}."
@@ -58,7 +62,7 @@ def load_mnist(
     if data_dir is None:
         folder: Path | Traversable = resources.files("jaxconv.data") / "mnist"
     else:
-        folder = _folder(data_dir)
+        folder = open_folder(data_dir)
     embedded = data_dir is None
     return (
         _load_split(folder, "train", num_classes, embedded),
@@ -108,7 +112,7 @@ def _load_split(
         f"{prefix}-images-idx3-ubyte",
         f"{prefix}-labels-idx1-ubyte",
     )
-    image_file, label_file = _find(folder, image_name), _find(folder, label_name)
+    image_file, label_file = find(folder, image_name), find(folder, label_name)
     image_sha, label_sha = (
         _SHA256[name] if embedded else None for name in (image_name, label_name)
     )
@@ -116,33 +120,18 @@ def _load_split(
     labels = read_idx(label_file, (None,), sha256=label_sha)
     if len(images) != len(labels):
         raise DatasetError(
-            f"{label_file}: holds {len(labels)} labels for the {len(images)} images of "
-            f"{image_file.name}. Do the two files belong together?"
+            f"{label_file}: holds {counted(len(labels), 'label')} for the "
+            f"{counted(len(images), 'image')} of {image_file.name}. Do the two files "
+            "belong together?"
         )
     if labels.max() >= num_classes:
         at = int(np.argmax(labels >= num_classes))
+        classes = int(labels.max()) + 1
+        hint = f"If the data set has more classes, set num_classes={classes}."
+        if labels.min() > 0:
+            hint = f"The labels begin at {labels.min()}, not at 0. {hint}"
         raise DatasetError(
             f"{label_file}: label {labels[at]} at index {at} is not within "
-            f"0..{num_classes - 1}. If the data set has more classes, set num_classes."
+            f"0..{num_classes - 1}. {hint}"
         )
     return images[:, None], labels
-
-
-def _folder(data_dir: str | Path) -> Path:
-    try:
-        folder = Path(data_dir).expanduser()
-        if folder.is_dir():
-            return folder
-    except (OSError, RuntimeError) as error:  # an unknown user, no permission
-        raise DatasetError(f"{data_dir}: cannot be opened: {error}.") from error
-    raise DatasetError(f"{folder}: no such folder. Check data_dir.")
-
-
-def _find(folder: Path | Traversable, name: str) -> Path | Traversable:
-    try:
-        for candidate in (name, f"{name}.gz"):
-            if (folder / candidate).is_file():
-                return folder / candidate
-    except OSError as error:
-        raise DatasetError(f"{folder}: cannot be opened: {error}.") from error
-    raise DatasetError(f"{folder}: neither {name} nor {name}.gz is there.")

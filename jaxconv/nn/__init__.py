@@ -1,18 +1,10 @@
 """A functional micro-framework: layers as `init` and `apply`, params a plain pytree."""
 
 from jaxconv.nn import models
+from jaxconv.nn.activations import Linear, ReLU, Sigmoid, Tanh, elementwise
+from jaxconv.nn.dropout import Dropout
 from jaxconv.nn.layer import Layer, Params, Shape, serial
-from jaxconv.nn.layers import (
-    Conv2D,
-    Dense,
-    Dropout,
-    Flatten,
-    Linear,
-    ReLU,
-    Sigmoid,
-    Tanh,
-    elementwise,
-)
+from jaxconv.nn.layers import Conv2D, Dense, Flatten
 from jaxconv.nn.loss import softmax_cross_entropy
 from jaxconv.nn.summary import summary
 

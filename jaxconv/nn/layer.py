@@ -11,10 +11,18 @@ layer's randomness (dropout); without one, `apply` computes what inference needs
 import dataclasses
 from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 import jax
 from jax import Array
+
+from jaxconv.nn._checks import (
+    as_called,
+    check_key,
+    check_params,
+    check_shape,
+    described,
+)
 
 Shape = tuple[int, ...]
 Params = dict[str, Any]
@@ -39,6 +47,18 @@ class Layer:
         """Yield `init`, then `apply`."""
         return iter((self.init, self.apply))
 
+    def __call__(self, *_: object, **__: object) -> NoReturn:
+        """Say how a layer is applied."""
+        raise TypeError(
+            f"{self.name}: a layer is two functions, and is not called itself. Write "
+            "layer.apply(params, x), with params from layer.init(key, input_shape)."
+        )
+
+    def __repr__(self) -> str:
+        """Name the layer and its parts."""
+        parts = ", ".join(name for name, _ in self.parts)
+        return f"<Layer {self.name}{f': {parts}' if parts else ''}>"
+
 
 def serial(*layers: Layer) -> Layer:
     """Chain layers: each one's output is the next one's input.
@@ -59,8 +79,8 @@ def serial(*layers: Layer) -> Layer:
     for position, layer in enumerate(layers):
         if not isinstance(layer, Layer):
             raise ValueError(
-                f"serial: argument {position} must be a Layer, got {layer!r}. Make one "
-                "with Layer(init, apply), or from a function with elementwise."
+                f"serial: argument {position} must be a Layer, got {described(layer)}. "
+                f"{_meant(layer)}"
             )
         counts[layer.name] += 1
         name = f"{layer.name}{counts[layer.name]}"
@@ -72,7 +92,8 @@ def serial(*layers: Layer) -> Layer:
         parts.append((name, layer))
 
     def init(key, input_shape):
-        shape, params = tuple(input_shape), {}
+        check_key("serial", key)
+        shape, params = check_shape("serial", input_shape), {}
         for part_key, (name, layer) in zip(_split(key, len(parts)), parts, strict=True):
             shape, part_params = layer.init(part_key, shape)
             if part_params:
@@ -80,6 +101,9 @@ def serial(*layers: Layer) -> Layer:
         return shape, params
 
     def apply(params, x, *, key=None):
+        check_params("serial", params)
+        if key is not None:
+            check_key("serial", key)
         if unknown := params.keys() - dict(parts):
             raise ValueError(
                 f"serial: params has entries {sorted(unknown)}, but the layers are "
@@ -92,21 +116,29 @@ def serial(*layers: Layer) -> Layer:
     return Layer(init, apply, "serial", tuple(parts))
 
 
-def followed_by(layer: Layer, *others: Layer) -> Layer:
-    """Chain layers of which only the first has parameters; they stay its own."""
+def followed_by(caller: str, layer: Layer, *others: Layer) -> Layer:
+    """Chain layers of which only the first has parameters; they stay its own.
+
+    `caller` is the name that errors begin with.
+    """
 
     def init(key, input_shape):
-        shape, params = layer.init(key, input_shape)
+        check_key(caller, key)
+        shape, params = layer.init(key, check_shape(caller, input_shape))
         for other in others:
             shape, other_params = other.init(key, shape)
             if other_params:
                 raise ValueError(
-                    f"{other.name} has parameters, so it cannot be the activation of "
-                    f"{layer.name}. Make it a layer of its own, with serial."
+                    f"{caller}: {other.name} has parameters, so it cannot be the "
+                    f"activation of {layer.name}. Make it a layer of its own, with "
+                    "serial."
                 )
         return shape, params
 
     def apply(params, x, *, key=None):
+        check_params(caller, params)
+        if key is not None:
+            check_key(caller, key)
         first_key, *other_keys = _split(key, 1 + len(others))
         y = layer.apply(params, x, key=first_key)
         for other, other_key in zip(others, other_keys, strict=True):
@@ -114,6 +146,32 @@ def followed_by(layer: Layer, *others: Layer) -> Layer:
         return y
 
     return Layer(init, apply, layer.name)
+
+
+def keeps_shape(caller: str) -> Init:
+    """Return the `init` of a layer that has no parameters and keeps the shape."""
+
+    def init(key, input_shape):
+        return check_shape(caller, input_shape), {}
+
+    return init
+
+
+def _meant(argument: object) -> str:
+    """Say how an argument of `serial` that is no layer should be written."""
+    if call := as_called(argument):
+        return f"Write {call}."
+    if (
+        isinstance(argument, tuple)
+        and len(argument) == 2
+        and all(map(callable, argument))
+    ):
+        return "Write Layer(init, apply)."
+    if isinstance(argument, list | tuple | Iterator):
+        return "Write serial(*layers), with an asterisk."
+    if callable(argument):
+        return "Write elementwise(function), if it keeps the shape."
+    return "Make one with Layer(init, apply), or from a function with elementwise."
 
 
 def _split(key: Array | None, count: int) -> list[Array | None]:

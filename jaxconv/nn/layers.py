@@ -1,29 +1,51 @@
-"""The chapter's layers: convolution, dense, flatten, dropout and the activations."""
+"""The layers that learn, convolution and dense, and the one between them, flatten."""
 
 import math
-import numbers
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 from jax.nn.initializers import Initializer
 
 from jaxconv.conv.api import Padding, conv
 from jaxconv.conv.methods import Method
+from jaxconv.nn._checks import (
+    check_array,
+    check_count,
+    check_shape,
+    described,
+    says_what_is_meant,
+)
+from jaxconv.nn.activations import Activation, as_layer
+from jaxconv.nn.dropout import Dropout
 from jaxconv.nn.layer import Layer, Params, followed_by
 
 WeightInit = Literal["standard", "glorot"] | Initializer
-Activation = Layer | Callable[[Array], Array]
 
 _FEW_COLUMNS = 32
+_IMAGE_HINTS = {  # by the number of axes
+    1: " Are the images flat? A convolution needs their rows.",
+    2: " Put the number of channels first: 1 for grey images.",
+    4: " Leave out the first axis, the batch.",
+}
 
 
+@says_what_is_meant(
+    filters="out_channels",
+    features="out_channels",
+    kernel_size="param_size",
+    stride="strides",
+    pad="padding",
+    use_bias="bias",
+    feature_group_count="groups",
+    kernel_init="weight_init",
+    kernel_initializer="weight_init",
+)
 def Conv2D(
     out_channels: int,
-    param_size: int | tuple[int, int],
+    param_size: int | Sequence[int],
     *,
     activation: Activation | None = None,
     dropout: float = 1.0,
@@ -62,16 +84,19 @@ def Conv2D(
     Source: the layer of the chapter (see `jaxconv.chapter`); the variance is that of X.
     Glorot and Y. Bengio (2010), equation 12.
     """
-    _check_count("Conv2D", "out_channels", out_channels)
-    _check_count("Conv2D", "groups", groups)
-    kernel = param_size if isinstance(param_size, tuple) else (param_size,) * 2
+    check_count("Conv2D", "out_channels", out_channels)
+    check_count("Conv2D", "groups", groups)
+    if isinstance(param_size, Sequence):
+        kernel = tuple(param_size)
+    else:
+        kernel = (param_size,) * 2
     if len(kernel) != 2:
         raise ValueError(
             "Conv2D: param_size must be the filters' height and width, or one number "
             f"for both, got {param_size!r}."
         )
     for size in kernel:
-        _check_count("Conv2D", "param_size", size)
+        check_count("Conv2D", "param_size", size)
     initializer = _initializer("Conv2D", weight_init)
 
     def convolve(x: Array, filters: Array) -> Array:
@@ -83,7 +108,8 @@ def Conv2D(
         if len(input_shape) != 3 or input_shape[0] < 1:
             raise ValueError(
                 "Conv2D: input_shape must be (channels, height, width), without the "
-                f"batch, with at least one channel, got {tuple(input_shape)}."
+                f"batch, with at least one channel, got {input_shape}."
+                f"{_IMAGE_HINTS.get(len(input_shape), '')}"
             )
         if input_shape[0] % groups:
             raise ValueError(
@@ -91,7 +117,7 @@ def Conv2D(
                 f"and {input_shape[0]} channels (axis 0 of {tuple(input_shape)})."
             )
         filters_shape = (input_shape[0] // groups, out_channels, *kernel)
-        params = {"filters": initializer(key, filters_shape, jnp.float32)}
+        params = {"filters": initializer(key, filters_shape)}
         if bias:
             params["bias"] = jnp.zeros((out_channels,), jnp.float32)
         image = jax.ShapeDtypeStruct((1, *input_shape), jnp.float32)
@@ -103,10 +129,17 @@ def Conv2D(
             y = y + _param("Conv2D", params, "bias")[None, :, None, None]
         return y
 
-    after = [_activation("Conv2D", activation), *([Flatten()] if flatten else [])]
-    return followed_by(Layer(init, apply, "conv"), *after, Dropout(dropout))
+    after = [as_layer("Conv2D", activation), *([Flatten()] if flatten else [])]
+    return followed_by("Conv2D", Layer(init, apply, "conv"), *after, Dropout(dropout))
 
 
+@says_what_is_meant(
+    units="neurons",
+    features="neurons",
+    out_features="neurons",
+    kernel_init="weight_init",
+    kernel_initializer="weight_init",
+)
 def Dense(
     neurons: int,
     *,
@@ -124,7 +157,7 @@ def Dense(
     Raises:
       ValueError: a setting is out of range, or the input is not a vector of `features`.
     """
-    _check_count("Dense", "neurons", neurons)
+    check_count("Dense", "neurons", neurons)
     initializer = _initializer("Dense", weight_init)
 
     def init(key, input_shape):
@@ -134,11 +167,12 @@ def Dense(
                 f"{tuple(input_shape)}. Put Flatten() before it, or flatten=True into "
                 "the layer before."
             )
-        weights = initializer(key, (*input_shape, neurons), jnp.float32)
+        weights = initializer(key, (*input_shape, neurons))
         bias = jnp.zeros((neurons,), jnp.float32)
         return (neurons,), {"weights": weights, "bias": bias}
 
     def apply(params, x, *, key=None):
+        check_array("Dense", x)
         weights = _param("Dense", params, "weights")
         if x.ndim != 2 or x.shape[1] != weights.shape[0]:
             raise ValueError(
@@ -148,7 +182,7 @@ def Dense(
         return _product(x, weights) + _param("Dense", params, "bias")[None]
 
     dense = Layer(init, apply, "dense")
-    return followed_by(dense, _activation("Dense", activation), Dropout(dropout))
+    return followed_by("Dense", dense, as_layer("Dense", activation), Dropout(dropout))
 
 
 def _product(x: Array, weights: Array) -> Array:
@@ -170,100 +204,16 @@ def Flatten() -> Layer:
     """
 
     def init(key, input_shape):
-        return (math.prod(input_shape),), {}
+        return (math.prod(check_shape("Flatten", input_shape)),), {}
 
     def apply(params, x, *, key=None):
+        check_array("Flatten", x)
+        if not x.ndim:
+            raise ValueError("Flatten: x must have a batch axis, got a scalar.")
         pixels = jnp.moveaxis(x, 1, -1) if x.ndim > 2 else x
         return pixels.reshape(x.shape[0], math.prod(x.shape[1:]))
 
     return Layer(init, apply, "flatten")
-
-
-def Dropout(dropout: float) -> Layer:
-    """Keep each unit with probability `dropout`, scaled by `1 / dropout`; else zero.
-
-    `dropout` is the probability of KEEPING, as in the chapter. Scaling while training
-    keeps the mean, so inference (`key=None`) is the identity. The probability is
-    rounded to a multiple of 2**-32, and the scale is that of the rounded one.
-
-    Raises:
-      ValueError: `dropout` is not in (0, 1].
-
-    Source: N. Srivastava et al. (2014), "Dropout", section 10.
-    """
-    keep_prob = dropout
-    if not isinstance(keep_prob, numbers.Real) or not 0 < keep_prob <= 1:
-        raise ValueError(
-            "Dropout: dropout must be the probability of keeping a unit, above 0 and "
-            f"at most 1, got {dropout!r}. 1 keeps all."
-        )
-
-    def apply(params, x, *, key=None):
-        if key is None or keep_prob == 1:
-            return x
-        kept = _draw_words(key, x.shape) < np.uint32(threshold)
-        return jnp.where(kept, x * (2**32 / threshold), jnp.zeros_like(x))
-
-    threshold = min(2**32 - 1, max(1, round(keep_prob * 2**32)))
-    return Layer(_no_params, apply, "dropout")
-
-
-def _draw_words(key: Array, shape: tuple[int, ...]) -> Array:
-    """Draw whole numbers below 2**32: each place's number, hashed with the key.
-
-    `jax.random` encrypts them, which in the chapter's model would take longer than the
-    convolution; a dropout needs no more than that places and keys have nothing to do
-    with each other.
-    """
-    first, second = jax.random.bits(key, (2,), jnp.uint32)
-    places = jax.lax.iota(jnp.uint32, math.prod(shape)).reshape(shape)
-    return _hash(_hash(places ^ first) + second)
-
-
-def _hash(words: Array) -> Array:
-    """Let every bit flip each other with probability 1/2: MurmurHash3's finaliser.
-
-    Source: A. Appleby, MurmurHash3 (2011), `fmix32`.
-    """
-    words = (words ^ (words >> np.uint32(16))) * np.uint32(0x85EBCA6B)
-    words = (words ^ (words >> np.uint32(13))) * np.uint32(0xC2B2AE35)
-    return words ^ (words >> np.uint32(16))
-
-
-def elementwise(function: Callable[[Array], Array], name: str = "elementwise") -> Layer:
-    """Make a layer of a function that leaves the shape as it is."""
-
-    def apply(params, x, *, key=None):
-        return function(x)
-
-    return Layer(_no_params, apply, name)
-
-
-def Sigmoid() -> Layer:
-    """Apply `1 / (1 + exp(-x))`."""
-    return elementwise(jax.nn.sigmoid, "sigmoid")
-
-
-def Tanh() -> Layer:
-    """Apply the hyperbolic tangent."""
-    return elementwise(jnp.tanh, "tanh")
-
-
-def ReLU() -> Layer:
-    """Apply `max(x, 0)`."""
-    return elementwise(jax.nn.relu, "relu")
-
-
-def Linear() -> Layer:
-    """Leave the input as it is."""
-    return elementwise(lambda x: x, "linear")
-
-
-_ACTIVATIONS: tuple[Any, ...] = (Sigmoid, Tanh, ReLU, Linear)
-
-
-def _no_params(key, input_shape):
-    return tuple(input_shape), {}
 
 
 def _param(caller: str, params: Params, name: str) -> Array:
@@ -275,34 +225,30 @@ def _param(caller: str, params: Params, name: str) -> Array:
     return params[name]
 
 
-def _activation(caller: str, activation: Activation | None) -> Layer:
-    if activation is None:
-        return Linear()
-    if isinstance(activation, Layer):
-        return activation
-    if callable(activation) and activation not in _ACTIVATIONS:
-        return elementwise(activation)
-    raise ValueError(
-        f"{caller}: activation must be a layer such as Tanh(), a function of an array, "
-        f"or None, got {activation!r}."
-    )
-
-
-def _initializer(caller: str, weight_init: WeightInit) -> Initializer:
-    if callable(weight_init):
-        return weight_init
+def _initializer(
+    caller: str, weight_init: WeightInit
+) -> Callable[[Array, tuple[int, ...]], Array]:
+    """Return the function of a key and a shape that draws the weights."""
     if isinstance(weight_init, str) and weight_init == "glorot":
-        return jax.nn.initializers.glorot_normal(in_axis=0, out_axis=1)
-    if isinstance(weight_init, str) and weight_init == "standard":
-        return jax.nn.initializers.normal(1.0)
-    raise ValueError(
-        f'{caller}: weight_init must be "standard", "glorot" or an initializer of '
-        f"jax.nn.initializers, got {weight_init!r}."
-    )
-
-
-def _check_count(caller: str, name: str, value: int) -> None:
-    if not isinstance(value, numbers.Integral) or value < 1:
+        draw: Any = jax.nn.initializers.glorot_normal(in_axis=0, out_axis=1)
+    elif isinstance(weight_init, str) and weight_init == "standard":
+        draw = jax.nn.initializers.normal(1.0)
+    elif callable(weight_init):
+        draw = weight_init
+    else:
         raise ValueError(
-            f"{caller}: {name} must be an int of at least 1, got {value!r}."
+            f'{caller}: weight_init must be "standard", "glorot" or an initializer of '
+            f"jax.nn.initializers, got {described(weight_init)}."
         )
+
+    def drawn(key: Array, shape: tuple[int, ...]) -> Array:
+        weights = draw(key, shape, jnp.float32)
+        if getattr(weights, "shape", None) != shape:
+            raise ValueError(
+                f"{caller}: weight_init must return an array of shape {shape}, got "
+                f"{described(weights)}. Are its own parentheses missing, as in "
+                "jax.nn.initializers.glorot_normal()?"
+            )
+        return weights
+
+    return drawn

@@ -1,9 +1,13 @@
 """The loss of the chapter's classifier."""
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax import Array
 from jaxtyping import Float, Integer
+
+_NAME = "softmax_cross_entropy"
 
 
 def softmax_cross_entropy(
@@ -11,15 +15,54 @@ def softmax_cross_entropy(
 ) -> Float[Array, ""]:
     """Average `-log softmax(logits)[label]` over the batch, by optax.
 
-    Labels must lie in `0 .. classes - 1`; `jaxconv.data` checks that when it loads.
+    Labels must lie in `0 .. classes - 1`. Under `jit` their values are not known; the
+    loss is then NaN if one does not.
 
     Raises:
-      ValueError: the shapes are not (n, classes) and (n,).
+      TypeError: logits are not floats, or labels not whole numbers.
+      ValueError: the shapes are not (n, classes) and (n,), n and classes at least 1, or
+        a label is out of range.
     """
-    if jnp.ndim(logits) != 2 or jnp.shape(labels) != jnp.shape(logits)[:1]:
+    labels = labels if isinstance(labels, jax.Array) else np.asarray(labels)
+    logits = jnp.asarray(logits)
+    if logits.ndim != 2 or labels.shape != logits.shape[:1] or not logits.size:
         raise ValueError(
-            "softmax_cross_entropy: logits must be (n, classes) and labels (n,), got "
-            f"{jnp.shape(logits)} and {jnp.shape(labels)}. Labels are class numbers, "
+            f"{_NAME}: logits must be (n, classes) and labels (n,), neither of them "
+            f"empty, got {logits.shape} and {labels.shape}. Labels are class numbers, "
             "not one-hot rows."
         )
+    for name, array, kind in (
+        ("logits", logits, jnp.floating),
+        ("labels", labels, jnp.integer),
+    ):
+        if not jnp.issubdtype(array.dtype, kind):
+            right = "float32" if kind is jnp.floating else "int32"
+            raise TypeError(
+                f"{_NAME}: {name} must be of a type such as {right}, got "
+                f"{array.dtype}. Write {name}.astype('{right}')."
+            )
+    _check_range(labels, logits.shape)
+    labels = jnp.asarray(labels).astype(jnp.int32)
+    # optax counts negative labels from the end, and gives NaN for those too large.
+    labels = jnp.where(labels < 0, logits.shape[1], labels)
     return optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean()
+
+
+def _check_range(labels: Array | np.ndarray, shape: tuple[int, ...]) -> None:
+    """Raise ValueError for a label that is no class, where the values are known."""
+    if isinstance(labels, jax.core.Tracer):
+        return
+    if isinstance(labels, jax.Array) and not labels.is_fully_addressable:
+        return
+    values, classes = np.asarray(labels), shape[1]
+    wrong = (values < 0) | (values >= classes)
+    if not wrong.any():
+        return
+    at = int(np.argmax(wrong))
+    hint = "Give the last layer as many neurons as there are classes."
+    if values.min() >= 1 and values.max() == classes:
+        hint = "They seem to begin at 1: subtract 1."
+    raise ValueError(
+        f"{_NAME}: labels must lie in 0 .. {classes - 1}, as logits have {classes} "
+        f"classes (axis 1 of {shape}), got {values[at]} at index {at}. {hint}"
+    )

@@ -1,8 +1,9 @@
 """Ready-made models."""
 
 from jaxconv.conv.methods import Method
+from jaxconv.nn.activations import Linear, Tanh
 from jaxconv.nn.layer import Layer, serial
-from jaxconv.nn.layers import Conv2D, Dense, Linear, Tanh
+from jaxconv.nn.layers import Conv2D, Dense
 
 
 def chapter5(num_classes: int = 10, *, method: Method = "auto") -> Layer:

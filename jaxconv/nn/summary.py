@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxconv._table import aligned
+from jaxconv.nn._checks import as_called, check_shape, described
 from jaxconv.nn.layer import Layer, Shape
 
 _BIAS = jax.tree_util.DictKey("bias")
@@ -24,8 +25,16 @@ def summary(model: Layer, input_shape: Shape) -> None:
     Args:
       model: the layer, usually from `serial`.
       input_shape: the shape of one observation, without the batch.
+
+    Raises:
+      ValueError: `model` is not a layer, or `input_shape` not a tuple of sizes.
     """
-    rows = list(_rows(model, tuple(input_shape), model.name))
+    if not isinstance(model, Layer):
+        call = as_called(model) or "summary(serial(*layers), input_shape)"
+        raise ValueError(
+            f"summary: model must be a Layer, got {described(model)}. Write {call}."
+        )
+    rows = list(_rows(model, check_shape("summary", input_shape), model.name))
     sums = [
         sum(column) for column in zip(*(counts for _, _, counts in rows), strict=True)
     ]

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import numbers
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -87,23 +88,42 @@ class Config:
                     f"{getattr(self, name)!r}."
                 )
         for name, least in _LEAST.items():
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < least:
-                raise ValueError(
-                    f"{name} must be a whole number of at least {least}, got {value!r}."
-                )
+            _check_whole(name, getattr(self, name), least)
         if self.num_classes > 256:
             raise ValueError(
                 f"num_classes must be at most 256, as labels are bytes, got "
                 f"{self.num_classes}."
             )
-        if not (self.learning_rate > 0 and math.isfinite(self.learning_rate)):
+        if not 0 < _number(self.learning_rate) < math.inf:
             raise ValueError(
-                f"learning_rate must be a number above 0, got {self.learning_rate}."
+                f"learning_rate must be a number above 0, got {self.learning_rate!r}."
             )
-        if not 0 <= self.momentum < 1:
+        if not 0 <= _number(self.momentum) < 1:
             raise ValueError(
-                f"momentum must be at least 0 and below 1, got {self.momentum}."
+                f"momentum must be at least 0 and below 1, got {self.momentum!r}."
             )
         if self.seed >= 2**32:
             raise ValueError(f"seed must be below 2**32, got {self.seed}.")
+        if not isinstance(self.data_dir, str | Path | None):
+            raise ValueError(
+                f"data_dir must be the path of a folder, got {self.data_dir!r}."
+            )
+
+
+def _check_whole(name: str, value: object, least: int) -> None:
+    """Raise ValueError unless `value` is a whole number of at least `least`."""
+    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    if not whole or int(value) < least:  # type: ignore[call-overload]
+        raise ValueError(
+            f"{name} must be a whole number of at least {least}, got {value!r}."
+        )
+
+
+def _number(value: object) -> float:
+    """Return a setting as a float, NaN for what is no number."""
+    if isinstance(value, str | bytes | bool):
+        return math.nan
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        return math.nan

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import math
 import signal
 import threading
@@ -9,7 +10,9 @@ import time
 from collections.abc import Callable, Iterator
 
 import numpy as np
+from jax import Array
 
+from jaxconv._words import counted
 from jaxconv.data import DatasetError, load_mnist, standardize
 from jaxconv.data.mnist import Split
 from jaxconv.nn import models
@@ -47,37 +50,31 @@ def train(config: Config, report: Report) -> Result:
     """Train as `config` says, telling `report` how it goes; Ctrl-C ends it early.
 
     Raises:
-      DatasetError: the data cannot be used.
+      DatasetError: the data cannot be used, or there are fewer images than a batch has.
       DivergedError: the loss became infinite or NaN.
+      TypeError: `config` is not a `Config`, or `report` not a report.
     """
-    (images, labels), (test_images, test_labels) = _load(config)
+    _check_arguments(config, report)
+    (images, labels), test = _load(config)
     model = getattr(models, config.model)(config.num_classes, method=config.method)
     optimizer = make_optimizer(config)
     state = init_state(model, optimizer, images.shape[1:], config.seed)
     step = make_step(model, optimizer, config.microbatches)
     count_correct = make_count_correct(model)
 
-    def validate(done: int) -> float:
-        """Return the share of test images that are classified rightly."""
-        right = 0
-        for at in range(0, len(test_images), _TEST_BATCH):
-            part = slice(at, at + _TEST_BATCH)
-            count, finite = count_correct(
-                state.params, test_images[part], test_labels[part]
-            )
-            if not finite:
-                raise _diverged("an output of the model", done)
-            right += int(count)
-        return right / len(test_images)
-
     total = config.epochs * math.ceil(len(images) / config.batch_size)
     total = min(total, config.max_batches or total)
     done, accuracy, stopped = 0, None, False
     watch = _Stopwatch()
-    with report.running(total), _interrupts() as interrupted:
+    with report.running(total), contextlib.ExitStack() as later:
+        stop = _Stop(report)
+
+        def validate() -> float:
+            count = functools.partial(count_correct, state.params)
+            return _validate(count, test, lambda: stop(done), done)
+
         for index, _ in zip(_batches(len(images), config), range(total), strict=False):
-            if stopped := interrupted():
-                report.stopping(done)
+            if stopped := stop(done):
                 break
             state, loss = step(state, images[index], labels[index])
             done, accuracy = done + 1, None
@@ -86,13 +83,52 @@ def train(config: Config, report: Report) -> Result:
                 if not math.isfinite(loss):
                     raise _diverged("the loss", done)
                 report.progress(done, float(loss), watch.rate())
+            if done == 1:
+                loss.block_until_ready()
+                report.started()
+                stop.interrupted = later.enter_context(_interrupts())
+                watch.restart()
             if done % config.validate_every == 0:
-                accuracy = validate(done)
+                accuracy = validate()
                 report.validation(done, accuracy)
                 watch.restart()
         if accuracy is None:
-            accuracy = validate(done)
+            accuracy = validate()
         return Result(state, accuracy, done, watch.total(), stopped)
+
+
+def _validate(
+    count_correct: Callable[..., tuple[Array, Array]],
+    test: Split,
+    between: Callable[[], object],
+    done: int,
+) -> float:
+    """Return the share of test images that are classified rightly.
+
+    `between` is called between the parts of the test set.
+    """
+    images, labels = test
+    right = 0
+    for at in range(0, len(images), _TEST_BATCH):
+        between()
+        part = slice(at, at + _TEST_BATCH)
+        count, finite = count_correct(images[part], labels[part])
+        if not finite:
+            raise _diverged("an output of the model", done)
+        right += int(count)
+    return right / len(images)
+
+
+def _check_arguments(config: object, report: object) -> None:
+    if not isinstance(config, Config):
+        raise TypeError(
+            f"train: config must be a Config, got {config!r}. Write Config(epochs=1)."
+        )
+    if isinstance(report, type) or not isinstance(report, Report):
+        raise TypeError(
+            f"train: report must have the methods of Report, got {report!r}. Write "
+            "PlainReport()."
+        )
 
 
 def _load(config: Config) -> tuple[Split, Split]:
@@ -101,10 +137,17 @@ def _load(config: Config) -> tuple[Split, Split]:
         config.data_dir, num_classes=config.num_classes
     )
     kept = slice(config.max_test_images or None)
+    name = config.data_dir or "the embedded MNIST"
     try:
         images, test_images = standardize(images, test_images[kept])
     except ValueError as error:
-        raise DatasetError(f"{config.data_dir}: {error}") from error
+        raise DatasetError(f"{name}: {error}") from error
+    if len(images) < config.batch_size:
+        raise DatasetError(
+            f"{name}: holds {counted(len(images), 'training image')}, fewer than the "
+            f"batch_size of {config.batch_size:,}. Make batch_size {len(images)} or "
+            "less."
+        )
     test_labels = test_labels[kept].astype(np.int32)
     return (images, labels.astype(np.int32)), (test_images, test_labels)
 
@@ -119,8 +162,8 @@ def _batches(count: int, config: Config) -> Iterator[np.ndarray]:
 
 def _diverged(what: str, done: int) -> DivergedError:
     return DivergedError(
-        f"{what} is not a finite number after {done:,} batches: training diverged. Try "
-        "a lower learning_rate."
+        f"{what} is not a finite number after {counted(done, 'batch', 'batches')}: "
+        "training diverged. Try a lower learning_rate."
     )
 
 
@@ -141,6 +184,24 @@ class _Stopwatch:
 
     def total(self) -> float:
         return time.perf_counter() - self.started
+
+
+class _Stop:
+    """Whether to stop; the first time that it is so, the report is told.
+
+    Until the first step is done, there is nothing to keep: Ctrl-C does then what it did
+    before. A signal's handler must not print, so the report is told from the loop.
+    """
+
+    def __init__(self, report: Report) -> None:
+        self.interrupted: Callable[[], bool] = lambda: False
+        self._report, self._told = report, False
+
+    def __call__(self, done: int) -> bool:
+        if self.interrupted() and not self._told:
+            self._told = True
+            self._report.stopping(done)
+        return self._told
 
 
 @contextlib.contextmanager

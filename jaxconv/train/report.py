@@ -5,7 +5,7 @@ import functools
 from collections.abc import Callable, Iterator
 from typing import Protocol, runtime_checkable
 
-_STOPPING = "Stopping after {:,} batches to validate. Ctrl-C again leaves at once."
+from jaxconv._words import counted
 
 
 @runtime_checkable
@@ -14,6 +14,9 @@ class Report(Protocol):
 
     def running(self, total: int) -> contextlib.AbstractContextManager[None]:
         """Enclose a run of `total` batches."""
+
+    def started(self) -> None:
+        """Take note that the first step is done, which all code is compiled for."""
 
     def progress(self, done: int, loss: float, images_per_second: float) -> None:
         """Take the last batch's loss and the speed since the last call."""
@@ -36,8 +39,11 @@ class PlainReport:
     @contextlib.contextmanager
     def running(self, total: int) -> Iterator[None]:
         """Say how much there is to do."""
-        self._say(f"Training for {total:,} batches.")
+        self._say(f"Training for {batches(total)}.")
         yield
+
+    def started(self) -> None:
+        """Say nothing."""
 
     def progress(self, done: int, loss: float, images_per_second: float) -> None:
         """Keep the figures for the next validation."""
@@ -49,52 +55,29 @@ class PlainReport:
 
     def stopping(self, done: int) -> None:
         """Print a line."""
-        self._say(_STOPPING.format(done))
+        self._say(stopping_line(done))
 
 
-class BarReport:
-    """A progress bar with loss, images a second and time left, by rich."""
-
-    def __init__(self) -> None:
-        """Write to standard output."""
-        from rich import progress
-
-        self._bar = progress.Progress(
-            progress.TextColumn("batch"),
-            progress.MofNCompleteColumn(),
-            progress.BarColumn(),
-            progress.TextColumn("loss {task.fields[loss]}"),
-            progress.TextColumn("{task.fields[speed]} images/s"),
-            progress.TimeRemainingColumn(),
-            progress.TextColumn("left"),
-        )
-
-    @contextlib.contextmanager
-    def running(self, total: int) -> Iterator[None]:
-        """Show the bar."""
-        with self._bar:
-            self._task = self._bar.add_task("", total=total, loss="-", speed="-")
-            yield
-
-    def progress(self, done: int, loss: float, images_per_second: float) -> None:
-        """Move the bar."""
-        speed = f"{images_per_second:,.0f}"
-        self._bar.update(self._task, completed=done, loss=f"{loss:.3f}", speed=speed)
-
-    def validation(self, done: int, accuracy: float) -> None:
-        """Print a line above the bar."""
-        self._bar.console.print(validation_line(done, accuracy), highlight=False)
-
-    def stopping(self, done: int) -> None:
-        """Print a line above the bar."""
-        self._bar.console.print(_STOPPING.format(done), highlight=False)
+def batches(count: int) -> str:
+    """Return a number of batches in words."""
+    return counted(count, "batch", "batches")
 
 
 def validation_line(done: int, accuracy: float) -> str:
     """Say the accuracy in the chapter's words."""
-    return f"Validation accuracy after {done} batches is {accuracy:.2%}"
+    unit = "batch" if done == 1 else "batches"
+    return f"Validation accuracy after {done} {unit} is {accuracy:.2%}"
+
+
+def stopping_line(done: int) -> str:
+    """Say that the run ends early."""
+    return f"Stopping after {batches(done)} to validate. Ctrl-C again leaves at once."
 
 
 def make_report(terminal: bool) -> Report:
-    """Return a bar if standard output is a terminal; else plain lines."""
-    return BarReport() if terminal else PlainReport()
+    """Return a bar if standard output is a terminal that can show one; else lines."""
+    if not terminal:
+        return PlainReport()
+    from jaxconv.train.bar import BarReport, is_drawable
+
+    return BarReport() if is_drawable() else PlainReport()

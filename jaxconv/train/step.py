@@ -1,6 +1,8 @@
 """One training step: a pure function of the state and a batch, jitted once."""
 
+import functools
 import itertools
+import numbers
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
@@ -11,6 +13,14 @@ import optax
 from jax import Array
 
 from jaxconv.nn import Layer, Params, Shape, softmax_cross_entropy
+from jaxconv.train._checks import (
+    check_batch,
+    check_model,
+    check_not_donated,
+    check_optimizer,
+    check_seed,
+    check_state,
+)
 from jaxconv.train.config import Config
 
 
@@ -27,7 +37,16 @@ Step = Callable[[TrainState, Array, Array], tuple[TrainState, Array]]
 
 
 def make_optimizer(config: Config) -> optax.GradientTransformation:
-    """Return the optimiser that `config` names."""
+    """Return the optimiser that `config` names.
+
+    Raises:
+      TypeError: `config` is not a `Config`.
+    """
+    if not isinstance(config, Config):
+        raise TypeError(
+            f"make_optimizer: config must be a Config, got {config!r}. Write "
+            'make_optimizer(Config(optimizer="adam")).'
+        )
     if config.optimizer == "adam":
         return optax.adam(config.learning_rate)
     return optax.sgd(config.learning_rate, momentum=config.momentum)
@@ -39,7 +58,15 @@ def init_state(
     input_shape: Shape,
     seed: int,
 ) -> TrainState:
-    """Return the state before the first step; `input_shape` leaves out the batch."""
+    """Return the state before the first step; `input_shape` leaves out the batch.
+
+    Raises:
+      TypeError: `model` is not a layer, `optimizer` no optimiser of optax, or `seed`
+        not an int.
+    """
+    check_model("init_state", model)
+    check_optimizer("init_state", optimizer)
+    check_seed("init_state", seed)
     _, params = model.init(_key(seed, "params"), input_shape)
     opt_state = optimizer.init(params)
     return TrainState(params, opt_state, _key(seed, "dropout"), jnp.int32(0))
@@ -70,14 +97,21 @@ def make_step(
     returned one only.
 
     Raises:
-      ValueError: `microbatches` is below 1; from the step: there are no images.
+      TypeError: `model` is not a layer, or `optimizer` no optimiser of optax.
+      ValueError: `microbatches` is not an int of at least 1; from the step: there are
+        no images, not as many labels, or the state is another optimiser's or was given
+        to a step before.
     """
-    if microbatches < 1:
+    check_model("make_step", model)
+    check_optimizer("make_step", optimizer)
+    if not isinstance(microbatches, numbers.Integral) or microbatches < 1:
         raise ValueError(
-            f"make_step: microbatches must be at least 1, got {microbatches}."
+            f"make_step: microbatches must be at least 1, got {microbatches!r}."
         )
 
     def step(state, images, labels):
+        check_batch(images, labels)
+        check_state(state, optimizer)
         key = jax.random.fold_in(state.key, state.step)
 
         def loss_of(params):
@@ -94,13 +128,18 @@ def make_step(
         params = optax.apply_updates(state.params, updates)
         return TrainState(params, opt_state, state.key, state.step + 1), loss
 
-    return jax.jit(step, donate_argnums=0)
+    compiled = jax.jit(step, donate_argnums=0)
+
+    @functools.wraps(compiled)
+    def checked(state, images, labels):
+        check_not_donated(state)
+        return compiled(state, images, labels)
+
+    return checked
 
 
 def _cut(images: int, parts: int) -> list[slice]:
     """Cut a batch into parts, as equal as they come; none is empty."""
-    if images < 1:
-        raise ValueError("make_step: a batch must hold at least one image.")
     parts = min(parts, images)
     bounds = (images * i // parts for i in range(parts + 1))
     return [slice(*pair) for pair in itertools.pairwise(bounds)]

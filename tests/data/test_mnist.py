@@ -121,7 +121,7 @@ DAMAGE = {  # a name of NAMES -> what the file holds instead -> what is said
         gzip.compress(idx(LABELS)) + b"more",
         r"cannot be read: Not a gzipped file",
     ),
-    "labels as images": ("train_images", idx(LABELS), r"1 axes \(labels\), expected 3"),
+    "labels as images": ("train_images", idx(LABELS), r"1 axis \(labels\), expected 3"),
     "images as labels": ("test_labels", idx(IMAGES), r"3 axes \(images\), expected 1"),
     "text": ("train_labels", b"5,0,4,1,9", r"not an IDX file.*got 35 2c 30 2c"),
     "a page": ("test_images", b"<!DOCTYPE html>", r"not an IDX file.*got 3c 21 44 4f"),

@@ -274,7 +274,7 @@ def test_divergence_is_said():
 
 def test_divergence_in_the_last_step_is_said():
     """The step's own loss is still finite: it was computed before the update."""
-    with pytest.raises(DivergedError, match=r"output of the model.*after 1 batches"):
+    with pytest.raises(DivergedError, match=r"output of the model.*after 1 batch:"):
         run(Config(learning_rate=1e38, max_batches=1, max_test_images=10))
 
 

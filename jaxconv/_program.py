@@ -1,0 +1,89 @@
+"""How every program of the project starts and ends, scripts among them.
+
+Ctrl-C, a missing package, output that nobody reads: one line and an exit code. This
+file imports the standard library alone, so that it can run before JAX is there.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+_HERE = Path(__file__).resolve().parents[1]
+
+
+def leave(*_: object) -> NoReturn:
+    """End at once on Ctrl-C: outside a program's own loop there is nothing to keep."""
+    error = sys.__stderr__  # sys.stderr may be caught at the moment
+    if error is not None:
+        # In place of a progress bar, which hides the cursor.
+        begin = "\r\x1b[K\x1b[?25h" if error.isatty() else ""
+        print(f"{begin}Interrupted: stopped at once.", file=error, flush=True)
+    os._exit(130)  # no clean-up: threads of JAX may be running
+
+
+def leave_on_interrupt() -> None:
+    """Let Ctrl-C end the program without a traceback, unless it is ignored."""
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, leave)
+
+
+def run(main: Callable[[], int], extra: str) -> NoReturn:
+    """Run a program's main function, which imports what is heavy, and exit.
+
+    `extra` is the project's extra that brings what the program needs.
+    """
+    leave_on_interrupt()
+    try:
+        code = show_version() if {"--version", "-V"} & set(sys.argv[1:]) else main()
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except KeyboardInterrupt:
+        leave()
+    except ModuleNotFoundError as error:
+        print(f"{sys.argv[0]}: error: {missing(error, extra)}", file=sys.stderr)
+        code = 2
+    except OSError as error:  # output that cannot be written, or is read no longer
+        if not isinstance(error, BrokenPipeError):
+            print(f"{sys.argv[0]}: error: {error}", file=sys.stderr)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    if code == 130:  # a compilation may have been cut in half: no clean-up
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
+def show_version() -> int:
+    """Print the versions that a report of a fault should name."""
+    import jax
+
+    import jaxconv
+
+    python = ".".join(map(str, sys.version_info[:3]))
+    print(f"jaxconv {jaxconv.__version__} (jax {jax.__version__}, Python {python})")
+    return 0
+
+
+def missing(error: ModuleNotFoundError, extra: str) -> str:
+    """Say which package is missing and which command installs it.
+
+    In a checkout the command installs the checkout, wherever it is called from.
+    """
+    where = "jaxconv"
+    if (_HERE / "pyproject.toml").is_file():
+        where = "." if Path.cwd() == _HERE else str(_HERE)
+    editable = "" if where == "jaxconv" else "-e "
+    return f'{error}. Install it: python -m pip install {editable}"{where}[{extra}]"'
+
+
+def _is_the_program() -> bool:
+    """Whether Python was started as `python -m jaxconv.something`."""
+    before, _, module = " ".join(sys.orig_argv[:6]).partition(" -m ")
+    return module.startswith("jaxconv.") and not before.endswith(".py")
+
+
+if _is_the_program():  # the package is imported before its program has a say
+    leave_on_interrupt()

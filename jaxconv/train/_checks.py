@@ -1,0 +1,77 @@
+"""What a caller of the training step may have got wrong, and what to write instead."""
+
+import numbers
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxconv.nn._checks import as_called, described
+from jaxconv.nn.layer import Layer
+
+
+def check_model(caller: str, model: object) -> None:
+    """Raise TypeError unless `model` is a layer."""
+    if not isinstance(model, Layer):
+        hint = f"Write {as_called(model) or 'serial(*layers)'}."
+        raise TypeError(
+            f"{caller}: model must be a Layer, got {described(model)}. {hint}"
+        )
+
+
+def check_optimizer(caller: str, optimizer: object) -> None:
+    """Raise TypeError unless `optimizer` has optax's two functions."""
+    if hasattr(optimizer, "init") and hasattr(optimizer, "update"):
+        return
+    name = optimizer if isinstance(optimizer, str) else "adam"
+    raise TypeError(
+        f"{caller}: optimizer must be one of optax, such as optax.{name}(1e-3), or "
+        f"make_optimizer(config), got {described(optimizer)}."
+    )
+
+
+def check_seed(caller: str, seed: object) -> None:
+    """Raise TypeError unless `seed` is a whole number, traced or not."""
+    whole = isinstance(seed, numbers.Integral)
+    if isinstance(seed, jax.Array):
+        whole = jnp.issubdtype(seed.dtype, jnp.integer) and seed.ndim == 0
+    if not whole:
+        raise TypeError(
+            f"{caller}: seed must be an int, not a key, got {described(seed)}."
+        )
+
+
+def check_batch(images: Any, labels: Any) -> None:
+    """Raise ValueError unless there is a label for each image, and an image."""
+    shapes = jnp.shape(images), jnp.shape(labels)
+    if not shapes[0] or not shapes[0][0]:
+        raise ValueError("make_step: a batch must hold at least one image.")
+    if shapes[1] != shapes[0][:1]:
+        raise ValueError(
+            "make_step: labels must be one number for each image, of shape "
+            f"({shapes[0][0]},), got {shapes[1]} for images {shapes[0]} (axis 0 is the "
+            "batch). The order is step(state, images, labels)."
+        )
+
+
+def check_state(state: Any, optimizer: Any) -> None:
+    """Raise ValueError unless the state was made with this optimiser."""
+    wanted: Any = jax.tree.structure(jax.eval_shape(optimizer.init, state.params))
+    if jax.tree.structure(state.opt_state) != wanted:
+        raise ValueError(
+            "make_step: the state was made with another optimizer. Give init_state and "
+            "make_step the same one."
+        )
+
+
+def check_not_donated(state: Any) -> None:
+    """Raise ValueError if an earlier step has taken the state's arrays."""
+    for leaf in jax.tree.leaves(state):
+        if isinstance(leaf, jax.core.Tracer) or not isinstance(leaf, jax.Array):
+            continue
+        if leaf.is_deleted():
+            raise ValueError(
+                "make_step: this state was given to a step before, which has taken its "
+                "arrays. Go on with the state that the step returned: "
+                "state, loss = step(state, images, labels)."
+            )
