@@ -6,22 +6,14 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
 from jax.typing import DTypeLike
 
+from jaxconv.check.calling import FORM, Map, Shape, call_map
 from jaxconv.check.report import Failure, Report, Row
 from jaxconv.conv.rounding import Rounding, of_products
 
-Map = Callable[[Any, Any], Any]
-Shape = tuple[int, ...]
 Index = tuple[int, ...]
-
-# Each map's arguments and result among the operands x, w, g.
-FORM = {
-    "output": ("x", "w", "g"),
-    "input_grad": ("g", "w", "x"),
-    "param_grad": ("x", "g", "w"),
-}
-GRADIENTS = ("input_grad", "param_grad")
 
 
 class Trial:
@@ -39,6 +31,9 @@ class Trial:
         """Draw the operands; the output says how `g` is shaped.
 
         `rounding` gives each map's bound; None if the maps add up products.
+
+        Raises:
+          MapError: a map raised, or returned no array.
         """
         self.maps = maps
         self.dtype = jnp.dtype(dtype)
@@ -67,10 +62,20 @@ class Trial:
         return real.astype(np.float64)
 
     def call(self, name: str, a: np.ndarray, b: np.ndarray) -> Any:
-        """Call a map as its author would."""
-        arrays = [jnp.asarray(array, self.dtype) for array in (a, b)]
+        """Call a map as its author would.
+
+        Raises:
+          MapError: it raised, or returned no array.
+        """
+        result = self.operands.get(FORM[name][2])
+        shape = None if result is None else result.shape
+        first, second = (jnp.asarray(array, self.dtype) for array in (a, b))
         with np.errstate(all="ignore"):  # an inf is sent through on purpose
-            return self.maps[name](*arrays)
+            return call_map(self.maps, name, first, second, shape)
+
+    def arrays(self, *operands: str) -> list[Array]:
+        """Return some of the operands as a map takes them."""
+        return [jnp.asarray(self.operands[key], self.dtype) for key in operands]
 
     def run(self, name: str, **changed: np.ndarray) -> np.ndarray:
         """Call a map with its operands, some of them changed; as wide numbers."""
