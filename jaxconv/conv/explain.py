@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
-from jaxconv._table import aligned
+from jaxconv._table import aligned, html_lines, html_table
 from jaxconv.conv import bilinear
 from jaxconv.conv.api import Padding, Sizes, prepared
 from jaxconv.conv.arrays import as_struct
@@ -28,6 +28,7 @@ _MAPS: dict[str, tuple[Operand, Operand, Operand]] = {
     "input_grad": ("g", "w", "x"),
     "param_grad": ("x", "g", "w"),
 }
+_HEADER = ("map", "method", "MFLOP", "MB", "temporary MB", "error bound")
 _BY = {
     "abreast": "images abreast",
     "even": "with a channel of zeros",
@@ -51,9 +52,9 @@ class MapPlan:
     relative_to: str = "sum"  # see `Rounding`
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Explanation:
-    """How the three maps are computed; `print` shows it."""
+    """How the three maps are computed; `print`, a prompt and a notebook show it."""
 
     geometry: Geometry
     dtype: str
@@ -62,16 +63,25 @@ class Explanation:
 
     def __str__(self) -> str:
         """Return a table, and the reasons."""
+        table = aligned([_HEADER, *map(_cells, self.plans)], left=2)
+        return "\n".join([self._title, *table, *self._reasons])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        """Return the table for a notebook, and the reasons."""
+        table = html_table(_HEADER, map(_cells, self.plans), 2, self._title)
+        return table + html_lines(self._reasons)
+
+    @property
+    def _title(self) -> str:
         g = self.geometry
-        header = ("map", "method", "MFLOP", "MB", "temporary MB", "error bound")
         shapes = f"x {list(g.x_shape)}, w {list(g.w_shape)}, output {list(g.out_shape)}"
-        return "\n".join(
-            [
-                f"{shapes}, {self.dtype}, {self.platform}",
-                *aligned([header, *map(_cells, self.plans)], left=2),
-                *(f"{plan.map}: {plan.choice.reason}" for plan in self.plans),
-            ]
-        )
+        return f"{shapes}, {self.dtype}, {self.platform}"
+
+    @property
+    def _reasons(self) -> list[str]:
+        return [f"{plan.map}: {plan.choice.reason}" for plan in self.plans]
 
 
 @names_arguments
