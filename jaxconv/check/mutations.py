@@ -7,7 +7,7 @@ one of them passes a wrong gradient.
 
 import functools
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -15,10 +15,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxconv.check.bilinear import check_bilinear
-from jaxconv.check.trial import Map
+from jaxconv.check.calling import Map
 from jaxconv.conv.api import conv, conv_input_grad, conv_param_grad
 
 Maps = dict[str, Map]
+Finder = Callable[[tuple[Map, Map, Map], int], bool]  # of the maps and a seed
 
 X, W = (3, 4, 6, 6), (2, 6, 3, 3)
 FACTS = {
@@ -146,17 +147,34 @@ BUGS |= {
 }
 
 
+Alarms = tuple[bool, ...]  # whether a checker raised one, at each of the points
+
+
 class Kills(NamedTuple):
-    """How often each checker found a bug, of how many times it looked."""
+    """At which of POINTS random points each checker raised an alarm."""
 
     bug: str
-    bilinear: bool  # `check_bilinear`, once
-    check_grads: int  # `jax.test_util.check_grads`, at POINTS random points
-    gradcheck: int | None  # `torch.autograd.gradcheck`, likewise; None without torch
+    check_bilinear: Alarms
+    check_grads: Alarms  # `jax.test_util.check_grads`
+    gradcheck: Alarms | None  # `torch.autograd.gradcheck`; None without torch
 
 
 POINTS = 10
 NO_BUG = "none"
+
+
+def spread(alarms: Iterable[Alarms | None]) -> str:
+    """Say how many bugs are found at a point, at the fewest and most; "-": unknown.
+
+    >>> spread([(True, True), (False, True)]), spread([(True, True)]), spread([None])
+    ('1 to 2', '1', '-')
+    """
+    bugs = list(alarms)
+    if any(found is None for found in bugs):
+        return "-"
+    counts = [sum(point) for point in zip(*filter(None, bugs), strict=True)]
+    few, many = min(counts, default=0), max(counts, default=0)
+    return f"{few}" if few == many else f"{few} to {many}"
 
 
 def with_bug(bug: Maps) -> tuple[Map, Map, Map]:
@@ -168,7 +186,7 @@ def with_bug(bug: Maps) -> tuple[Map, Map, Map]:
     )
 
 
-def study() -> Iterator[Kills]:
+def study(bugs: Mapping[str, Maps] = BUGS) -> Iterator[Kills]:
     """Let each checker look for each bug, in the type it is made for.
 
     First at right maps, where finding anything is a false alarm.
@@ -176,14 +194,23 @@ def study() -> Iterator[Kills]:
     torch: Any = None
     if importlib.util.find_spec("torch"):
         torch = importlib.import_module("torch")
-    for words, bug in ({NO_BUG: {}} | BUGS).items():
+    every: dict[str, Maps] = {NO_BUG: {}, **bugs}
+    for words, bug in every.items():
         used = with_bug(bug)
-        found = not check_bilinear(*used, X, W, entries=10).ok
-        theirs = sum(_check_grads_finds(used, seed) for seed in range(POINTS))
-        others = None
-        if torch is not None:
-            others = sum(_gradcheck_finds(torch, used, seed) for seed in range(POINTS))
-        yield Kills(words, found, theirs, others)
+        yield Kills(
+            words,
+            _at_each_point(_check_bilinear_finds, used),
+            _at_each_point(_check_grads_finds, used),
+            torch and _at_each_point(functools.partial(_gradcheck_finds, torch), used),
+        )
+
+
+def _at_each_point(finds: Finder, maps: tuple[Map, Map, Map]) -> Alarms:
+    return tuple(finds(maps, seed) for seed in range(POINTS))
+
+
+def _check_bilinear_finds(maps: tuple[Map, Map, Map], seed: int) -> bool:
+    return not check_bilinear(*maps, X, W, entries=10, seed=seed).ok
 
 
 def _point(seed: int) -> tuple[np.ndarray, np.ndarray]:
