@@ -112,7 +112,10 @@ def _study(settings: Verify) -> int:
             words = ["-" if a is None else f"{sum(a)} of {POINTS}" for a in row[1:]]
             table.add_row(row.bug, *words, end_section=row.bug == NO_BUG)
     right, *bugs = rows
-    counts = [spread(getattr(bug, name) for bug in bugs) for name in checkers]
+    counts = [
+        spread(getattr(right, name), [getattr(bug, name) for bug in bugs])
+        for name in checkers
+    ]
     table.add_section()
     table.add_row(f"found at a point, of {len(bugs)}", *counts)
     console.print(table)

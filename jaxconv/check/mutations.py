@@ -163,17 +163,21 @@ POINTS = 10
 NO_BUG = "none"
 
 
-def spread(alarms: Iterable[Alarms | None]) -> str:
-    """Say how many bugs are found at a point, at the fewest and most; "-": unknown.
+def spread(right: Alarms | None, bugs: Iterable[Alarms | None]) -> str:
+    """Say how many bugs are found at one point: from the fewest to the most.
 
-    >>> spread([(True, True), (False, True)]), spread([(True, True)]), spread([None])
-    ('1 to 2', '1', '-')
+    Points where the checker raises an alarm at right maps too say nothing, and are left
+    out; "-" stands for a checker that did not run.
+
+    >>> spread((False, False, True), [(True, False, True), (True, True, True)])
+    '1 to 2'
     """
-    bugs = list(alarms)
-    if any(found is None for found in bugs):
+    found = [alarms for alarms in bugs if alarms is not None]
+    points = zip(right or (), *found, strict=False)
+    counts = [sum(alarms) for false_alarm, *alarms in points if not false_alarm]
+    if not counts:
         return "-"
-    counts = [sum(point) for point in zip(*filter(None, bugs), strict=True)]
-    few, many = min(counts, default=0), max(counts, default=0)
+    few, many = min(counts), max(counts)
     return f"{few}" if few == many else f"{few} to {many}"
 
 

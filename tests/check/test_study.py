@@ -12,12 +12,19 @@ from jaxconv.check.mutations import BUGS, NO_BUG, Kills, spread, study
 LARGE = "input_grad: one element 2 % too large"
 
 
-def test_counts_are_of_bugs_found_at_one_point():
-    """Each checker misses one bug at some point; never both at the same."""
-    assert spread([(True, False, True), (True, True, False)]) == "1 to 2"
-    assert spread([(True, True), (True, True)]) == "2"
-    assert spread([(True, False), None]) == "-"
-    assert spread([]) == "0"
+NEVER = (False,) * 3
+COUNTS = {
+    "one missed, each time another": (NEVER, [(1, 0, 1), (1, 1, 0)], "1 to 2"),
+    "all found": (NEVER, [(1, 1, 1), (1, 1, 1)], "2"),
+    "a false alarm": ((1, 0, 0), [(1, 0, 1), (1, 1, 1)], "1 to 2"),
+    "false alarms at every point": ((1, 1, 1), [(1, 1, 1)], "-"),
+    "not run": (None, [None, None], "-"),
+}
+
+
+@pytest.mark.parametrize(("right", "bugs", "words"), COUNTS.values(), ids=COUNTS.keys())
+def test_counts_are_of_bugs_found_at_one_point(right, bugs, words):
+    assert spread(right, bugs) == words
 
 
 def test_without_torch_there_is_no_count(monkeypatch):
