@@ -112,7 +112,7 @@ def check_ranks(
         raise ValueError(
             f"{caller}: w must have as many axes as x, {layout} to "
             f"(batch, channels, *space), got {len(w_shape)} axes {w_shape} to "
-            f"{len(x_shape)} axes {x_shape}. Is the batch or a channel axis missing?"
+            f"{len(x_shape)} axes {x_shape}. {hints.of_ranks(x_shape, w_shape)}"
         )
 
 
@@ -184,23 +184,34 @@ def refused(
 
     A value that JAX traces, inside jit for instance, has no form that can be seen.
     """
-    traced = [leaf for leaf in jax.tree.leaves(value) if isinstance(leaf, Tracer)]
-    if traced:
+    traced = _first_traced(value)
+    if traced is not None:
         return ValueError(
             f"{caller}: {name} must be static under jit, vmap and grad, got the traced "
-            f"value {traced[0]!r}. Name the argument that it comes from in "
+            f"value {traced!r}. Name the argument that it comes from in "
             "jax.jit(..., static_argnames=...), or bind it with functools.partial "
             "before jit."
         )
-    shape = np.shape(value) if isinstance(value, np.ndarray | jax.Array) else ()
-    shown = f"an array of shape {shape}" if len(shape) > 1 else repr(value)
+    shape = getattr(value, "shape", ()) if getattr(value, "ndim", 0) > 1 else ()
+    shown = f"an array of shape {tuple(shape)}" if shape else repr(value)
     return ValueError(
         f"{caller}: {name} must be {expected}, got {shown}.{hint and ' ' + hint}"
     )
 
 
+def _first_traced(value: Any) -> Tracer | None:
+    if isinstance(value, list | tuple):
+        found = (_first_traced(part) for part in value)
+        return next((traced for traced in found if traced is not None), None)
+    return value if isinstance(value, Tracer) else None
+
+
 def _plain(value: Any) -> Any:
-    """Return an array whose numbers are known as lists, anything else as it is."""
+    """Return arrays whose numbers are known as lists, anything else as it is."""
+    if type(value) is int or isinstance(value, str):
+        return value
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
     if isinstance(value, np.ndarray) or (
         isinstance(value, jax.Array) and not isinstance(value, Tracer)
     ):

@@ -89,10 +89,10 @@ def _describe(value: Any, error: Exception) -> tuple[str, str]:
     kind = array.dtype.kind
     if kind in "SU":
         return f"strings ({str(array.ravel()[0])!r})" if array.size else "strings", ""
-    if kind == "O" and array.ndim:
+    if kind == "O" and isinstance(value, list | tuple | np.ndarray):
         kinds = sorted({type(item).__name__ for item in array.ravel()})
         return f"objects ({', '.join(kinds)})", " Convert them to numbers."
-    if kind != "O":
+    if kind not in "Obiufc":
         return f"an array of {array.dtype}", ""
     name = f"{type(value).__module__}.{type(value).__qualname__}"
     return f"a {name.removeprefix('builtins.')}", f" It says: {error}"

@@ -128,4 +128,6 @@ def as_paddings(
         allowed.append(f"an int, or an int or (low, high) pair for each of {axes} axes")
     what = f'padding with convention="{convention}"'
     hint = of_sides(padding, axes) if convention != "keras" else ""
+    if isinstance(padding, str) and convention == "torch":
+        hint = 'Names are of convention="keras", "lax" or "onnx".'
     raise refused(caller, what, ", ".join(allowed), padding, hint)

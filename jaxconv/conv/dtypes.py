@@ -9,6 +9,7 @@ from jax import Array
 from jax.lax import DotAlgorithmPreset, Precision
 from jax.typing import DTypeLike
 
+from jaxconv.conv.arguments import refused
 from jaxconv.conv.arrays import as_array
 
 PrecisionLike = str | Precision | Sequence[str | Precision] | None
@@ -88,14 +89,12 @@ def as_precision(precision: PrecisionLike, caller: str) -> Precision | None:
 def _as_dtype(caller: str, preferred: DTypeLike) -> Any:
     """Return the type that `preferred` names; Python's float, say, is the default's."""
     try:
-        wanted: Any = jnp.dtype(preferred)
+        wanted: Any = None if hasattr(preferred, "ndim") else jnp.dtype(preferred)
     except TypeError:
         wanted = None
     if wanted is None or not jnp.issubdtype(wanted, jnp.number):
-        raise ValueError(
-            f"{caller}: preferred_element_type must be a type of number, got "
-            f"{wanted or repr(preferred)}."
-        )
+        shown = preferred if wanted is None else wanted
+        raise refused(caller, "preferred_element_type", "a type of number", shown)
     there = jax.dtypes.canonicalize_dtype(wanted)
     if there != wanted and preferred not in (int, float, complex):
         raise ValueError(

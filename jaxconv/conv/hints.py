@@ -44,6 +44,8 @@ def of_channels(x_shape: Shape, w_shape: Shape, groups: int, caller: str) -> str
         guesses.append(_X_LAST)
     if swapped:
         guesses.append(_SWAP)
+    if len(x_shape) == 2 and not guesses:
+        guesses = ["Two axes have no pixels: for an image write x[None, None]."]
     if not guesses and backwards and w_shape[0] == x_shape[0]:
         guesses = ["Are g and w exchanged? g comes first."]
     if not guesses and len(w_shape) > 2:
@@ -69,6 +71,13 @@ def of_transposed_channels(x_shape: Shape, w_shape: Shape, groups: int) -> str:
     if w_shape[-2] == channels:
         return _W_LAST
     return "Filters are (in, out // groups, *kernel)."
+
+
+def of_ranks(x_shape: Shape, w_shape: Shape) -> str:
+    """Guess which axes are missing."""
+    if len(x_shape) == len(w_shape) - 1:
+        return "Is the batch axis of x missing? x[None] adds it."
+    return "Is the batch or a channel axis missing?"
 
 
 def of_sizes(x_shape: Shape, w_shape: Shape) -> str:
@@ -152,4 +161,4 @@ def _of_other_layouts(x_shape: Shape, w_shape: Shape, groups: int) -> list[str]:
 
 
 def _is_listed(value: Any) -> bool:
-    return isinstance(value, Sequence) and not isinstance(value, str)
+    return isinstance(value, Sequence) and not isinstance(value, str | bytes)

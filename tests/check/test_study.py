@@ -24,7 +24,8 @@ COUNTS = {
 
 @pytest.mark.parametrize(("right", "bugs", "words"), COUNTS.values(), ids=COUNTS.keys())
 def test_counts_are_of_bugs_found_at_one_point(right, bugs, words):
-    assert spread(right, bugs) == words
+    columns = [row and tuple(map(bool, row)) for row in (right, *bugs)]
+    assert spread(columns[0], columns[1:]) == words
 
 
 def test_without_torch_there_is_no_count(monkeypatch):

@@ -39,6 +39,7 @@ VALUES = {
     ),
     "dates": (np.zeros((1, 1, 3), "M8[s]"), r"got an array of datetime64\[s\]"),
     "of another library": (Stubborn(), r"Stubborn\. It says: move it to the host"),
+    "masked": (np.ma.masked_array(np.ones((1, 1, 3))), "MaskedArray. It says: .*fill"),
     "a function": (len, r"got a builtin_function_or_method\. It says"),
 }  # fmt: skip
 

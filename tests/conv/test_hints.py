@@ -137,6 +137,21 @@ MISTAKES = {
         lambda: conv_transpose(zeros(1, 1, 5), zeros(1, 1, 3), padding=(1, 2)),
         r"Write a \(low, high\) pair for each axis, such as \(\(1, 2\),\)\.$",
     ),
+    "no batch": (
+        lambda: conv(zeros(3, 8, 8), W),
+        r"Is the batch axis of x missing\? x\[None\] adds it\.$",
+    ),
+    "an image without channels": (
+        lambda: conv(zeros(8, 8), zeros(3, 3)),
+        r"Two axes have no pixels: for an image write x\[None, None\]\.$",
+    ),
+    "a name for PyTorch's padding": (
+        lambda: conv_transpose(X, W, padding="SAME"),
+        r"got 'SAME'\. Names are of convention=\"keras\", \"lax\" or \"onnx\"\.$",
+    ),
+    "bytes for a name": (lambda: conv(X, W, padding=b"SAME"), r"got b'SAME'\.$"),
+    "an array of floats": (lambda: conv(X, W, strides=np.ones((2, 2))), "shape .2, 2."),
+    "a generator": (lambda: conv(X, W, strides=(s for s in (1, 2))), "got <generator"),
     "padding of nothing": (
         lambda: conv(X, W, padding=None),
         r'got None\. For no padding write 0 or "VALID"\.$',
@@ -157,6 +172,7 @@ TRACED = {
     "input_dilation": (conv, 1),
     "kernel_dilation": (conv, (1, 1)),
     "memory_limit": (conv, 100),
+    "preferred_element_type": (conv, 1),
     "input_shape": (lambda x, w, **given: conv_input_grad(x, w, **given), X.shape),
     "kernel_shape": (lambda x, w, **given: conv_param_grad(x, w, **given), W.shape),
     "output_padding": (conv_transpose, 1),
@@ -187,6 +203,12 @@ def test_a_setting_bound_before_jit_or_marked_as_static_is_taken():
     marked = jax.jit(conv, static_argnames="strides")
     x, w = zeros(1, 1, 4), zeros(1, 1, 1)
     assert bound(x, w).shape == marked(x, w, strides=(2,)).shape == (1, 1, 2)
+
+
+def test_pairs_of_arrays_are_pairs():
+    pads = [np.array([1, 0]), (jnp.int32(2), 1)]
+    right = conv(X, W, padding=((1, 0), (2, 1)))
+    assert conv(X, W, padding=pads).shape == right.shape
 
 
 @pytest.mark.parametrize("of", [np.array, jnp.array])
