@@ -28,11 +28,13 @@ from jaxconv.check.diagnose import diagnose
 from jaxconv.check.report import Report, Row
 from jaxconv.check.trial import Trial, dot, impulse, widen
 from jaxconv.conv.arguments import as_shape
+from jaxconv.conv.keywords import names_arguments
 from jaxconv.conv.rounding import Rounding, unit_roundoff
 
 _CALLER = "check_bilinear"
 
 
+@names_arguments
 def check_bilinear(
     output: Map,
     input_grad: Map,
@@ -91,6 +93,7 @@ def check_bilinear(
             _CALLER, name, function, f"({', '.join(FORM[name][:2])})"
         )
     shapes = as_shape("x", x_shape, _CALLER), as_shape("w", w_shape, _CALLER)
+    options.check_sizes(_CALLER, "the shapes of x and w", *shapes)
     kind = options.as_inexact(_CALLER, dtype)
     options.check_seed(_CALLER, seed)
     options.check_count(_CALLER, "entries", entries)

@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxconv.check.modes import first_line
 from jaxconv.check.report import Failure, Report, Row
 
 Map = Callable[[Any, Any], Any]
@@ -29,7 +30,7 @@ GRADIENTS = ("input_grad", "param_grad")
 
 _OTHERS = (  # whose frames are not the map's own
     *(str(Path(inspect.getfile(module)).parent) for module in (jax, np)),
-    str(Path(__file__).parent),
+    str(Path(__file__).parent.parent),
 )
 
 
@@ -108,7 +109,7 @@ def _as_numpy(result: Any) -> tuple[np.ndarray | None, str]:
     try:
         array = np.asarray(result)
     except Exception as error:  # what others' arrays raise can be anything
-        return None, f"a {type(result).__name__}, no array: {error}"
+        return None, f"a {type(result).__name__}, no array: {first_line(error)}"
     if _is_number(array.dtype):
         return array, ""
     return None, f"a {type(result).__name__}, no array of numbers"
@@ -127,8 +128,7 @@ def called(name: str, a: Any, b: Any) -> str:
 
 def _describe(error: Exception) -> str:
     """Return an exception's type, first line, and where in the map it came from."""
-    line = next(iter(str(error).strip().splitlines()), "").removesuffix(".")
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if not frame.filename.startswith(_OTHERS)]
     where = f" ({Path(own[0].filename).name}, line {own[0].lineno})" if own else ""
-    return f"{type(error).__name__}{line and f': {line}'}{where}"
+    return first_line(error) + where

@@ -23,10 +23,12 @@ from jaxconv.check import options
 from jaxconv.check.modes import first_line, why_missing
 from jaxconv.check.report import Failure, Report, Row
 from jaxconv.check.vectors import Function, Point, as_vector
+from jaxconv.conv.keywords import names_arguments
 
 _CALLER = "check_gradients"
 
 
+@names_arguments
 def check_gradients(
     fun: Callable[..., Any],
     args: Sequence[Any],
@@ -189,9 +191,12 @@ class _Comparison:
         found, expected = self.found[row, at], self.expected[row, at]
         scale = max(1.0, abs(float(self.point.vector[column])))
         of = f"output {row}" if self.all_outputs else "a random sum of the outputs"
+        what = f"the derivative of {of} at {self.point.names[column]}"
+        if not np.isfinite(expected):
+            return f"{what} cannot be checked: fun is not finite there or a step beside"
         return (
-            f"the derivative of {of} at {self.point.names[column]} is "
-            f"{float(found) / scale:.8g}, expected {float(expected) / scale:.8g}"
+            f"{what} is {float(found) / scale:.8g}, "
+            f"expected {float(expected) / scale:.8g}"
         )
 
     def search(self, row: int, direction: np.ndarray) -> int:

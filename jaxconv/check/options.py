@@ -18,6 +18,13 @@ def check_count(caller: str, name: str, value: Any, most: int | None = None) -> 
         raise ValueError(f"{caller}: {name} must be {wanted}, got {value!r}.")
 
 
+def check_sizes(caller: str, name: str, *shapes: tuple[int, ...]) -> None:
+    """Raise if an array has no elements: every check would hold."""
+    if any(0 in shape for shape in shapes):
+        shown = " and ".join(map(str, shapes))
+        raise ValueError(f"{caller}: {name} must have elements, got {shown}.")
+
+
 def check_seed(caller: str, seed: Any) -> None:
     """Raise unless `seed` is what NumPy takes for one."""
     if not is_int(seed) or seed < 0:

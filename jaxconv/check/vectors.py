@@ -9,6 +9,8 @@ import numpy as np
 from jax import Array
 from jax.flatten_util import ravel_pytree
 
+from jaxconv.check.options import check_sizes
+
 Function = Callable[[Array], Array]
 
 _UNTRACEABLE = (
@@ -53,6 +55,7 @@ def as_vector(fun: Callable[..., Any], args: tuple, caller: str) -> Point:
         if mine
         for index in np.ndindex(leaf.shape)
     ]
+    check_sizes(caller, "the real arrays of args", *(leaf.shape for leaf in free))
     vector, restore = ravel_pytree(free)
 
     def results(vector: Array) -> list[Array]:

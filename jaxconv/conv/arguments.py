@@ -35,7 +35,7 @@ def as_shape(name: str, shape: Any, caller: str) -> Shape:
     """Return `shape`, that of the operand `name`, as a tuple of sizes."""
     sizes = _plain(shape)
     if not isinstance(sizes, Sequence) or not all(is_int(n) and n >= 0 for n in sizes):
-        hint = f"Write {name}.shape." if getattr(shape, "ndim", 1) > 1 else ""
+        hint = f"Write {name}.shape." if hasattr(shape, "shape") else ""
         if _is_symbolic(sizes):
             hint = "Symbolic sizes are not served."
         what = f"the shape of {name}"

@@ -124,22 +124,29 @@ def _of_extra(
 ) -> str:
     """Propose a name for each argument that was given by position."""
     free = [name for name in settings if name in _SHAPE_OF]
-    free = [name for name in (*free, "strides", "padding") if name not in given]
+    free += [name for name in ("strides", "padding") if name in settings]
+    free = [name for name in free if name not in given]
+    operands = _listed(arrays)
     named = []
     for value in extra:
-        if _is_bias(value):
-            return f"{' and '.join(arrays)} go by position, and {_NO_BIAS}"
+        if "strides" in settings and _is_bias(value):
+            return f"{operands} go by position, and {_NO_BIAS}"
         name = "padding" if isinstance(value, str) else next(iter(free), None)
-        if name is None:
+        if name not in free:
             break
         free = [other for other in free if other != name]
         shown = _SHAPE_OF.get(name) if getattr(value, "ndim", 0) > 1 else None
         named.append(f"{name}={shown or repr(value)}")
     proposal = f": {', '.join(named)}" if named else ""
     return (
-        f"only {' and '.join(arrays)} go by position, got {len(extra)} more; settings "
-        f"go by name{proposal}"
+        f"only {operands} go by position, got {len(extra)} more; settings go by "
+        f"name{proposal}"
     )
+
+
+def _listed(names: list[str]) -> str:
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _is_bias(value: Any) -> bool:
@@ -156,4 +163,4 @@ def _of_missing(missing: list[str]) -> str:
             f"{first} is missing, which the operands do not determine: write "
             f"{first}={_SHAPE_OF[first]}"
         )
-    return f"{' and '.join(missing)} missing"
+    return f"{_listed(missing)} missing"

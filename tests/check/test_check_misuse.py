@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import jaxconv
 from jaxconv.check import check_bilinear
 
 pytestmark = pytest.mark.usefixtures("our_errors")
@@ -56,7 +57,7 @@ BROKEN = {
     "returns a pair": (lambda a, b: (a, b), "returned a tuple of 2, no array, "),
     "returns a list": (lambda a, b: [[1.0]], "returned a list of 1, no array, "),
     "returns text": (lambda a, b: "a", "returned a str, no array of numbers, "),
-    "returns another's": (lambda a, b: Foreign(), "a Foreign, no array: it is else"),
+    "returns another's": (lambda a, b: Foreign(), "a Foreign, no array: Runtime"),
     "takes one": (lambda a: a, r"raised TypeError: .* takes 1 positional argument "),
 }  # fmt: skip
 
@@ -165,7 +166,35 @@ def test_a_callback_is_passed_over():
     assert {row.skipped for row in rows} == {"a callback has no derivative"}
 
 
+def test_scalars_are_arrays():
+    def product(a, b):
+        return a * b
+
+    report = check_bilinear(product, product, product, (), ())
+    assert report.ok, str(report)
+
+
+def test_a_map_that_is_not_finite_is_named():
+    (failure,) = check(output=lambda x, w: x @ w / 0).failures
+    assert re.search(
+        f"output, runs: returned inf for ones, called as {CALLED['output']}",
+        str(failure),
+    )
+
+
+def test_a_failure_inside_the_library_names_no_line_of_it():
+    (failure,) = check_bilinear(
+        jaxconv.conv, jaxconv.conv_input_grad, param_grad, (2, 3, 8), (3, 4, 3)
+    ).failures
+    assert "conv_input_grad: input_shape is missing" in failure.problem
+    assert "line" not in failure.problem
+
+
 OPTIONS = {
+    "no elements": (
+        {"x_shape": (3, 0)},
+        r"must have elements, got \(3, 0\) and \(4, 2",
+    ),
     "order 0": ({"order": 0}, r"order must be an int from 1 to 3, got 0\."),
     "order 4": ({"order": 4}, r"order must be an int from 1 to 3, got 4\."),
     "order True": ({"order": True}, "order must be an int from 1 to 3, got True"),

@@ -79,6 +79,7 @@ OPTIONS = {
     "order by text": ({"order": "2"}, "order must be an int of at least 1, got '2'"),
     "no entries": ({"entries": 0}, r"entries must be an int of at least 1, got 0\."),
     "seed": ({"seed": -1}, r"seed must be an int of at least 0, got -1\."),
+    "no elements": ({"args": (jnp.ones((2, 0)),)}, r"must have elements, got \(2, 0\)"),
     "no modes": ({"modes": None}, r'modes must be "fwd", "rev" or both, .* got None\.'),
     "unknown mode": ({"modes": "reverse"}, r"got 'reverse'\."),
     "an array": ({"args": ARGS[0]}, r"args must be a tuple .*, got an array\."),
@@ -95,6 +96,11 @@ def test_mistake(given, message):
     given = {"fun": jnp.sin, "args": ARGS} | given
     with pytest.raises(ValueError, match=f"check_gradients: .*{message}"):
         check_gradients(**given)
+
+
+def test_a_point_where_the_function_is_not_finite_is_named():
+    report = check_gradients(jnp.sqrt, (jnp.zeros(2),), order=1, modes="rev")
+    assert "at args[0][0] cannot be checked: fun is not finite there" in str(report)
 
 
 def test_what_the_function_raises_says_how_it_was_called():

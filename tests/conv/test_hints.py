@@ -46,6 +46,9 @@ SHAPES = {  # of x and w, groups, and the end of the message
     "exchanged": ((3, 4, 3, 3), (2, 3, 8, 8), 1, X_AND_W),
     "exchanged, many": ((1, 32, 5, 5), (60, 1, 28, 28), 1, X_AND_W),
     "exchanged, with groups": ((2, 6, 3), (5, 4, 9), 2, X_AND_W),
+    "of one size, not exchanged": ((4, 3, 5, 6), (7, 4, 5, 6), 1, "Filters are"),
+    "no groups that fit": ((2, 8, 9, 9), (4, 5, 3, 3), 1, "Filters are"),
+    "groups that forbid it": ((3, 5, 3), (2, 6, 9), 2, "Filters are"),
     "nothing likely": ((2, 5, 9, 9), (3, 7, 2, 2), 1, r"Filters are \(in // groups, "),
 }
 
@@ -120,6 +123,12 @@ MISTAKES = {
     "an array for a shape": (
         lambda: conv_input_grad(G, W, input_shape=X),
         r"sequence of sizes, got an array of shape \(2, 3, 8, 8\)\. Write x\.shape\.$",
+    ),
+    "a struct for a shape": (
+        lambda: conv_input_grad(
+            G, W, input_shape=jax.ShapeDtypeStruct((2,), "float32")
+        ),
+        r"sequence of sizes, got ShapeDtypeStruct.* Write x\.shape\.$",
     ),
     "strides of all axes": (
         lambda: conv(X, W, strides=(1, 1, 2, 2)),

@@ -15,6 +15,7 @@ from jaxconv import (
     explain,
     per_example_grad_norms,
 )
+from jaxconv.check import check_bilinear, check_gradients
 from jaxconv.conv.keywords import names_arguments
 
 pytestmark = pytest.mark.usefixtures("our_errors")
@@ -89,6 +90,22 @@ CALLS = {
     "two at once": (
         lambda: conv(X, W, stride=2, dilation=1),
         r"'stride': write strides=; no argument 'dilation': write kernel_dilation=",
+    ),
+    "a name that is taken": (
+        lambda: conv(X, W, strides=2, stride=2),
+        r"no argument 'stride'\. It takes",
+    ),
+    "a checker's": (
+        lambda: check_gradients(jnp.sin, (X,), mode="rev"),
+        r"check_gradients: no argument 'mode': write modes=\. It takes \(fun, args, \*",
+    ),
+    "a checker's third": (
+        lambda: check_gradients(jnp.sin, (X,), None),
+        r"only fun and args go by position, got 1 more; settings go by name\. It takes",
+    ),
+    "a checker's sixth": (
+        lambda: check_bilinear(conv, conv, conv, (2, 3, 8), (3, 4, 3), "float32"),
+        r"only output, input_grad, param_grad, x_shape and w_shape go by position",
     ),
     "a third": (
         lambda: conv(X, W, 2),
