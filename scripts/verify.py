@@ -99,7 +99,7 @@ def _study(settings: Verify) -> int:
     """Show which checker finds which seeded bug; code 1 if ours misses one."""
     from rich.table import Table
 
-    from jaxconv.check.mutations import NO_BUG, POINTS, Kills, spread, study
+    from jaxconv.check.study import NO_BUG, POINTS, Kills, spread, study
 
     console = _console()
     checkers = Kills._fields[1:]

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from jaxconv.check import mutations
-from jaxconv.check.mutations import BUGS, NO_BUG, Kills, spread, study
+from jaxconv.check.mutations import BUGS
+from jaxconv.check.study import NO_BUG, Kills, spread, study
 
 LARGE = "input_grad: one element 2 % too large"
 
@@ -35,7 +35,7 @@ def test_without_torch_there_is_no_count(monkeypatch):
         "find_spec",
         lambda name: None if name == "torch" else found(name),
     )
-    monkeypatch.setattr(mutations, "POINTS", 2)
+    monkeypatch.setattr("jaxconv.check.study.POINTS", 2)
     right, bug = study({LARGE: BUGS[LARGE]})
     assert (right.bug, right.check_bilinear) == (NO_BUG, (False, False))
     assert bug.bug == LARGE
@@ -64,7 +64,7 @@ def test_the_script_shows_ranges_and_dashes(rows, code, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["verify.py", "--mutations"])
     monkeypatch.syspath_prepend("scripts")
     monkeypatch.setattr("signal.signal", lambda *_: None)
-    monkeypatch.setattr(mutations, "study", lambda: iter(rows))
+    monkeypatch.setattr("jaxconv.check.study.study", lambda: iter(rows))
     with pytest.raises(SystemExit) as stop:
         runpy.run_path("scripts/verify.py", run_name="__main__")
     assert stop.value.code == code
