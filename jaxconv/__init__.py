@@ -3,7 +3,7 @@
     conv(x, w)                  x (batch, in, *space), w (in // groups, out, *kernel)
     conv_input_grad(g, w, input_shape=x.shape)       what jax.grad gives at x,
     conv_param_grad(x, g, kernel_shape=w.shape)      and at w
-    conv_transpose(x, w)        w (in, out // groups, *kernel), as convention= wants it
+    conv_transpose(x, w)        w (in, out // groups, *kernel); padding by convention=
     per_example_grad_norms(x, g, kernel_shape=w.shape)
     explain(x, w)               what computes a convolution, why, and at what cost
     patch()                     a with block: other libraries run on jaxconv inside

@@ -9,6 +9,9 @@ import pytest
 
 import jaxconv
 from jaxconv.check import check_bilinear
+from jaxconv.check.calling import MapError
+from jaxconv.check.cases import parse_case
+from jaxconv.check.verify import verify
 
 pytestmark = pytest.mark.usefixtures("our_errors")
 
@@ -188,6 +191,15 @@ def test_a_failure_inside_the_library_names_no_line_of_it():
     ).failures
     assert "conv_input_grad: input_shape is missing" in failure.problem
     assert "line" not in failure.problem
+
+
+def test_a_case_whose_map_raises_has_failed_at_that_map(monkeypatch):
+    def check_case(case):
+        raise MapError("input_grad", "raised RuntimeError")
+
+    monkeypatch.setattr("jaxconv.check.verify.check_case", check_case)
+    summary = verify(parse_case("taps/mb2ic3oc4iw9kw3"))
+    assert [failure.map for _, failure in summary.failures] == ["input_grad"]
 
 
 OPTIONS = {
