@@ -1,8 +1,23 @@
 """Convolution in JAX from first principles, with gradients written by hand.
 
-`jaxconv.chapter` is the place to begin reading; `conv` is the engine. `patch` and
-`jaxconv.compat` put it under existing models. The layers are in `jaxconv.nn`, MNIST in
-`jaxconv.data`, the training loop in `jaxconv.train`.
+    conv(x, w)                  x (batch, in, *space), w (in // groups, out, *kernel)
+    conv_input_grad(g, w, input_shape=x.shape)       what jax.grad gives at x,
+    conv_param_grad(x, g, kernel_shape=w.shape)      and at w
+    conv_transpose(x, w)        w (in, out // groups, *kernel); padding by convention=
+    per_example_grad_norms(x, g, kernel_shape=w.shape)
+    explain(x, w)               what computes a convolution, why, and at what cost
+    patch()                     a with block: other libraries run on jaxconv inside
+    conv_general_dilated(...)   lax's arguments, computed here
+
+    jaxconv.chapter             begin reading here: the maps as loops, with their
+                                derivation: _output, _input_grad, _param_grad
+    jaxconv.check               are gradients right? check_bilinear, check_gradients
+    jaxconv.nn, data, train     layers, data sets, the training loop
+    jaxconv.conv                the engine that all of these stand on
+
+>>> import jax.numpy as jnp
+>>> conv(jnp.ones((1, 1, 4)), jnp.ones((1, 1, 3)), padding="VALID").tolist()
+[[[3.0, 3.0]]]
 """
 
 from jaxconv import _program as _program  # first: it catches Ctrl-C from here on

@@ -1,5 +1,11 @@
 """Convolution from first principles: one filter over five numbers, then images.
 
+    output               gradient at the input  at the filter
+    conv_1d              input_grad_1d          param_grad_1d        one observation
+    conv_1d_batch        input_grad_1d_batch    param_grad_1d_batch  a batch of them
+    conv_2d              input_grad_2d          param_grad_2d        a batch of images
+    _output              _input_grad            _param_grad          and with channels
+
 Everything is written index by index, one `lax.fori_loop` for each loop, so that the
 code can be read beside the formulas. Filters have odd lengths and the input is padded
 with `length // 2` zeros on both sides, so the output is as long as the input.
@@ -63,6 +69,9 @@ from jaxconv._chapter_checks import (
 )
 
 __all__ = [
+    "_input_grad",
+    "_output",
+    "_param_grad",
     "conv_1d",
     "conv_1d_batch",
     "conv_1d_batch_sum",

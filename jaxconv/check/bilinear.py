@@ -21,13 +21,20 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import DTypeLike
 
+from jaxconv.check import options
+from jaxconv.check.calling import FORM, GRADIENTS, Map, MapError, called, hint
 from jaxconv.check.derivatives import check_derivatives
 from jaxconv.check.diagnose import diagnose
 from jaxconv.check.report import Report, Row
-from jaxconv.check.trial import FORM, GRADIENTS, Map, Trial, dot, impulse, widen
+from jaxconv.check.trial import Trial, dot, impulse, widen
+from jaxconv.conv.arguments import as_shape
+from jaxconv.conv.keywords import names_arguments
 from jaxconv.conv.rounding import Rounding, unit_roundoff
 
+_CALLER = "check_bilinear"
 
+
+@names_arguments
 def check_bilinear(
     output: Map,
     input_grad: Map,
@@ -67,7 +74,7 @@ def check_bilinear(
       A report: `print` it, ask `.ok`, or call `.raise_on_failure()`.
 
     Raises:
-      ValueError: `dtype` is not floating-point or complex, or needs `jax_enable_x64`.
+      ValueError: an option is out of its range, or `dtype` has no gradients here.
 
     >>> import jaxconv
     >>> report = check_bilinear(
@@ -81,12 +88,25 @@ def check_bilinear(
     True
     """
     maps = {"output": output, "input_grad": input_grad, "param_grad": param_grad}
-    _check_type(dtype)
+    for name, function in maps.items():
+        options.check_callable(
+            _CALLER, name, function, f"({', '.join(FORM[name][:2])})"
+        )
+    shapes = as_shape("x", x_shape, _CALLER), as_shape("w", w_shape, _CALLER)
+    options.check_sizes(_CALLER, "the shapes of x and w", *shapes)
+    kind = options.as_inexact(_CALLER, dtype)
+    options.check_seed(_CALLER, seed)
+    options.check_count(_CALLER, "entries", entries)
+    options.check_count(_CALLER, "order", order, most=3)
+    options.check_amplification(_CALLER, amplification)
     rounding = None
     if amplification is not None:
-        stated = Rounding(amplification * unit_roundoff(dtype), "largest")
+        stated = Rounding(amplification * unit_roundoff(kind), "largest")
         rounding = lambda name: stated  # noqa: E731
-    trial = Trial(maps, x_shape, w_shape, dtype, seed, rounding)
+    try:
+        trial = Trial(maps, *shapes, kind, seed, rounding)
+    except MapError as error:
+        return error.report
     check_trial(trial, entries, order)
     return trial.report
 
@@ -96,32 +116,19 @@ def check_trial(trial: Trial, entries: int, order: int, under_jit: bool = True) 
 
     Without `under_jit` the maps are not compiled once more: they compile themselves.
     """
-    _check_shapes(trial)
-    if not trial.failures:
-        _check_adjoint(trial)
-        _check_steps(trial, entries)
-        _check_impulses(trial, entries)
-        check_derivatives(trial, order)
-        _check_linearity(trial)
-        _check_containment(trial)
-        _check_repetition(trial, under_jit)
-
-
-def _check_type(dtype: DTypeLike) -> None:
-    kind = jnp.dtype(dtype)
-    if not jnp.issubdtype(kind, jnp.inexact):
-        raise ValueError(
-            "check_bilinear: dtype must be floating-point or complex, which gradients "
-            f"need, got {kind}."
-        )
-    if (
-        kind.name in ("float64", "complex128")
-        and not jax.config.values["jax_enable_x64"]
-    ):
-        raise ValueError(
-            f"check_bilinear: {kind} needs 64-bit types switched on: call it inside "
-            "`with jax.enable_x64(True):`."
-        )
+    try:
+        _check_shapes(trial)
+        if not trial.failures:
+            _check_adjoint(trial)
+            _check_steps(trial, entries)
+            _check_impulses(trial, entries)
+            check_derivatives(trial, order)
+            _check_linearity(trial)
+            _check_containment(trial)
+            _check_repetition(trial, under_jit)
+    except MapError as error:
+        trial.rows.append(error.row)
+        trial.failures.append(error.failure)
 
 
 def _check_shapes(trial: Trial) -> None:
@@ -136,6 +143,10 @@ def _check_shapes(trial: Trial) -> None:
         else:
             row = dataclasses.replace(row, error=np.inf)
             problem = f"the result is {kind}{np.shape(got)}, not {trial.dtype}{shape}"
+            if np.shape(got) != shape:
+                first, second = trial.arrays(a, b)
+                problem += f", {called(name, first, second)}"
+                problem += hint(trial.maps, name, first, second, shape)
             trial.fail(row.check, name, problem)
         trial.rows.append(row)
 
@@ -241,9 +252,8 @@ def _check_repetition(trial: Trial, under_jit: bool) -> None:
         trial.compare("once more", name, trial.run(name), before)
         if not under_jit:
             continue
-        arrays = [jnp.asarray(trial.operands[key], trial.dtype) for key in (a, b)]
         try:
-            jitted = jax.jit(trial.maps[name])(*arrays)
+            jitted = jax.jit(trial.maps[name])(*trial.arrays(a, b))
         except Exception as error:  # a callback, or anything that JAX cannot trace
             trial.skip("under jit", name, f"{type(error).__name__} from jax.jit")
             continue

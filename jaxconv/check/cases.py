@@ -17,9 +17,10 @@ import numpy as np
 from jax import lax
 
 from jaxconv.check.bilinear import check_trial
+from jaxconv.check.calling import FORM, GRADIENTS, Map
 from jaxconv.check.problems import parse_problem, problem
 from jaxconv.check.report import Report
-from jaxconv.check.trial import FORM, GRADIENTS, Map, Trial, widen
+from jaxconv.check.trial import Trial, widen
 from jaxconv.conv import bilinear
 from jaxconv.conv.choose import choose
 from jaxconv.conv.geometry import Geometry

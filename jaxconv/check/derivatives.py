@@ -19,7 +19,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxconv.check.trial import FORM, GRADIENTS, Trial, widen
+from jaxconv.check.calling import FORM, GRADIENTS
+from jaxconv.check.modes import first_line, why_missing
+from jaxconv.check.report import Row
+from jaxconv.check.trial import Trial, widen
 
 Operands = dict[str, np.ndarray]
 Function = Callable[..., Any]
@@ -33,20 +36,40 @@ def check_derivatives(trial: Trial, order: int) -> None:
     gradient = _gradient(trial.maps["output"])
     try:
         found = gradient(*start)
-    except Exception as error:  # a callback, or anything that JAX cannot trace
-        for name in GRADIENTS:
-            trial.skip("autodiff", name, f"{type(error).__name__} from jax.vjp")
+    except Exception as error:
+        _refuse(trial, "autodiff", error, start)
         return
     for name, value in zip(GRADIENTS, found, strict=False):
         bound = 2.0 * trial.bound(name)
         trial.compare("autodiff", name, widen(value), trial.results[name], bound)
     for mode, along in (("forward", _forward), ("reverse", _reverse)):
+        second = along(gradient, one)
+        third = along(second, two)
         if order >= 2:
-            second = along(gradient, one)
-            _compare(trial, f"order 2, {mode}", second(*start), points[0], points[1])
+            _compare(trial, f"order 2, {mode}", second, start, points[0], points[1])
         if order >= 3:
-            third = along(second, two)
-            _compare(trial, f"order 3, {mode}", third(*start), points[1], points[2])
+            _compare(trial, f"order 3, {mode}", third, start, points[1], points[2])
+
+
+def _refuse(trial: Trial, check: str, error: Exception, start: tuple) -> None:
+    """Write down why JAX takes no derivative: it cannot, or a rule of the map fails."""
+    why = why_missing(error)
+    if why is None and not _is_traceable(trial.maps["output"], *start[:2]):
+        why = f"{type(error).__name__} from jax.vjp"  # a callback, NumPy, a kernel
+    if why is not None:
+        for name in GRADIENTS:
+            trial.skip(check, name, why)
+        return
+    trial.rows.append(Row(check, "output", 1, np.inf))
+    trial.fail(check, "output", f"its derivative raised {first_line(error)}")
+
+
+def _is_traceable(output: Function, x: Any, w: Any) -> bool:
+    try:
+        jax.eval_shape(output, x, w)
+    except Exception:  # it is not
+        return False
+    return True
 
 
 def _gradient(output: Function) -> Function:
@@ -68,9 +91,19 @@ def _reverse(function: Function, direction: tuple) -> Function:
 
 
 def _compare(
-    trial: Trial, check: str, found: tuple, one: Operands, two: Operands
+    trial: Trial,
+    check: str,
+    derivative: Function,
+    start: tuple,
+    one: Operands,
+    two: Operands,
 ) -> None:
     """Compare the derivatives at x, w and g with the maps of mixed operands."""
+    try:
+        found = derivative(*start)
+    except Exception as error:
+        _refuse(trial, check, error, start)
+        return
     for name, value in zip((*GRADIENTS, "output"), found, strict=True):
         a, b, _ = FORM[name]
         mixed = {a: one[a], b: two[b]}, {a: two[a], b: one[b]}

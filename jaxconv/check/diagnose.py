@@ -4,8 +4,9 @@ from typing import Any
 
 import numpy as np
 
+from jaxconv.check.calling import FORM
 from jaxconv.check.patterns import recognise
-from jaxconv.check.trial import FORM, Index, Trial, dot, impulse, index_of, number
+from jaxconv.check.trial import Index, Trial, dot, impulse, index_of, number
 
 _MANY = 8  # wrong elements that are looked for
 _MOST_DERIVATIVES = 2048  # that are computed one by one to see a pattern

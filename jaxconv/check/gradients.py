@@ -10,6 +10,7 @@ Source: Dennis and Schnabel, "Numerical Methods for Unconstrained Optimization",
 section 5.4, for the step.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -17,19 +18,23 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
-from jax.flatten_util import ravel_pytree
 
+from jaxconv.check import options
+from jaxconv.check.modes import first_line, why_missing
 from jaxconv.check.report import Failure, Report, Row
+from jaxconv.check.vectors import Function, Point, as_vector
+from jaxconv.conv.keywords import names_arguments
 
-Function = Callable[[Array], Array]
+_CALLER = "check_gradients"
 
 
+@names_arguments
 def check_gradients(
     fun: Callable[..., Any],
     args: Sequence[Any],
     *,
     order: int = 2,
-    modes: Sequence[str] = ("fwd", "rev"),
+    modes: str | Sequence[str] = ("fwd", "rev"),
     entries: int = 256,
     seed: int = 0,
 ) -> Report:
@@ -41,7 +46,8 @@ def check_gradients(
       args: its arguments; leaves that are not real floating-point are kept constant.
       order: up to which order, 1 or more. Above 1 the derivative along a random
         direction is checked in turn.
-      modes: "fwd", "rev" or both: the modes to check, at each order.
+      modes: "fwd", "rev" or both: the modes to check, at each order. One that JAX does
+        not have for `fun` (forward, of a `jax.custom_vjp`) gets a row that says so.
       entries: the largest number of inputs, and of outputs, that are gone through one
         by one; more are combined at random.
       seed: of the random directions.
@@ -50,87 +56,68 @@ def check_gradients(
       A report, whose failures name the leaf and index.
 
     Raises:
-      ValueError: no leaf of the arguments is real floating-point, or a mode is unknown.
+      ValueError: no leaf of the arguments is real floating-point, an option is out of
+        its range, or `fun` has none of the modes.
 
     >>> check_gradients(lambda x: jnp.sin(x["a"]), ({"a": jnp.arange(3.0)},)).ok
     True
     """
-    unknown = set(modes) - {"fwd", "rev"}
-    if unknown or not modes:
-        raise ValueError(
-            f'check_gradients: modes must be "fwd", "rev" or both, got {modes!r}.'
-        )
+    options.check_callable(_CALLER, "fun", fun, "args")
+    given = options.as_args(_CALLER, args)
+    chosen = options.as_modes(_CALLER, modes)
+    options.check_count(_CALLER, "order", order)
+    options.check_count(_CALLER, "entries", entries)
+    options.check_seed(_CALLER, seed)
     with jax.enable_x64(True):
-        point = _as_vector(fun, args)
+        point = as_vector(fun, given, _CALLER)
         rng = np.random.default_rng(seed)
-        rows: list[Row] = []
-        failures: list[Failure] = []
+        found = _Found([], [])
         pending: list[tuple[str, Function]] = [("", point.function)]
         for number in range(1, order + 1):
             following = []
             for path, function in pending:
-                for mode in modes:
+                for mode in chosen:
                     name = f"{mode} of {path}" if path else mode
-                    comparison = _Comparison(point, function, mode, entries, rng)
-                    rows.append(
-                        Row(f"order {number}", name, *comparison.size_and_error)
+                    compare = functools.partial(
+                        _Comparison, point, function, mode, entries, rng
                     )
-                    if rows[-1].error > 1:
-                        problem = comparison.worst()
-                        failures.append(Failure(f"order {number}", name, problem))
-                    following.append((name, _along(mode, function, point.vector, rng)))
+                    if found.add(f"order {number}", name, compare):
+                        along = _along(mode, function, point.vector, rng)
+                        following.append((name, along))
             pending = following
-    return Report(tuple(rows), tuple(failures))
+    found.raise_if_nothing_was_done(chosen)
+    return Report(tuple(found.rows), tuple(found.failures))
 
 
-class _Point(NamedTuple):
-    """Where a function is differentiated: all real leaves as one vector."""
+class _Found(NamedTuple):
+    """The rows and failures so far."""
 
-    vector: Array
-    names: list[str]  # of the vector's elements
-    function: Function  # of the vector, to a vector
-    rounding: float  # relative, of the function's values
+    rows: list[Row]
+    failures: list[Failure]
 
+    def add(self, check: str, name: str, compare: Callable[[], "_Comparison"]) -> bool:
+        """Add what a comparison finds; return whether JAX has that derivative."""
+        try:
+            comparison = compare()
+        except Exception as error:
+            why = why_missing(error)
+            self.rows.append(Row(check, name, 0, 0.0 if why else np.inf, why))
+            if why is None:
+                problem = f"JAX's derivative raised {first_line(error)}"
+                self.failures.append(Failure(check, name, problem))
+            return False
+        self.rows.append(Row(check, name, *comparison.size_and_error))
+        if self.rows[-1].error > 1:
+            self.failures.append(Failure(check, name, comparison.worst()))
+        return True
 
-def _as_vector(fun: Callable[..., Any], args: Sequence[Any]) -> _Point:
-    """Return `fun` as a function of one vector."""
-    paths, tree = jax.tree_util.tree_flatten_with_path(tuple(args))
-    leaves = [jnp.asarray(leaf) for _, leaf in paths]
-    real = [jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in leaves]
-    if not any(real):
-        raise ValueError(
-            "check_gradients: args must hold a real floating-point array, got "
-            f"{[str(leaf.dtype) for leaf in leaves]}. Give real and imaginary parts of "
-            "complex ones apart."
-        )
-    triples = list(zip(paths, leaves, real, strict=True))
-    free = [leaf.astype("float64") for _, leaf, mine in triples if mine]
-    names = [
-        f"args{jax.tree_util.keystr(path)}{list(index) if index else ''}"
-        for (path, _), leaf, mine in triples
-        if mine
-        for index in np.ndindex(leaf.shape)
-    ]
-    vector, restore = ravel_pytree(free)
-
-    def results(vector: Array) -> list[Array]:
-        given = iter(restore(vector))
-        full = [next(given) if mine else leaf for _, leaf, mine in triples]
-        found = map(jnp.asarray, jax.tree.leaves(fun(*jax.tree.unflatten(tree, full))))
-        return [r for r in found if jnp.issubdtype(r.dtype, jnp.floating)]
-
-    def function(vector: Array) -> Array:
-        return jnp.concatenate(
-            [jnp.ravel(result).astype("float64") for result in results(vector)]
-        )
-
-    types = [result.dtype for result in jax.eval_shape(results, vector)]
-    if not types:
-        raise ValueError(
-            "check_gradients: fun must return a real floating-point array, got none."
-        )
-    rounding = max(float(jnp.finfo(dtype).eps) for dtype in types)
-    return _Point(vector, names, function, rounding)
+    def raise_if_nothing_was_done(self, modes: Sequence[str]) -> None:
+        """Raise if JAX has none of the modes: a report would say that all holds."""
+        if all(row.skipped for row in self.rows):
+            raise ValueError(
+                f"{_CALLER}: fun must have a derivative by one of the modes {modes}, "
+                f"but {self.rows[0].skipped}. Choose another mode, or give fun a rule."
+            )
 
 
 class _Comparison:
@@ -138,7 +125,7 @@ class _Comparison:
 
     def __init__(
         self,
-        point: _Point,
+        point: Point,
         function: Function,
         mode: str,
         entries: int,
@@ -204,9 +191,12 @@ class _Comparison:
         found, expected = self.found[row, at], self.expected[row, at]
         scale = max(1.0, abs(float(self.point.vector[column])))
         of = f"output {row}" if self.all_outputs else "a random sum of the outputs"
+        what = f"the derivative of {of} at {self.point.names[column]}"
+        if not np.isfinite(expected):
+            return f"{what} cannot be checked: fun is not finite there or a step beside"
         return (
-            f"the derivative of {of} at {self.point.names[column]} is "
-            f"{float(found) / scale:.8g}, expected {float(expected) / scale:.8g}"
+            f"{what} is {float(found) / scale:.8g}, "
+            f"expected {float(expected) / scale:.8g}"
         )
 
     def search(self, row: int, direction: np.ndarray) -> int:

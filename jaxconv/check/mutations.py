@@ -1,4 +1,4 @@
-"""Seeded bugs in the three maps of a convolution, and who finds them.
+"""Seeded bugs in the three maps of a convolution.
 
 The convolution is strided, dilated, padded unevenly and grouped; each bug changes one
 of its maps, or both gradients, as an author might by mistake. A checker that passes
@@ -6,16 +6,11 @@ one of them passes a wrong gradient.
 """
 
 import functools
-import importlib.util
-from collections.abc import Iterator
-from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from jaxconv.check.bilinear import check_bilinear
-from jaxconv.check.trial import Map
+from jaxconv.check.calling import Map
 from jaxconv.conv.api import conv, conv_input_grad, conv_param_grad
 
 Maps = dict[str, Map]
@@ -146,19 +141,6 @@ BUGS |= {
 }
 
 
-class Kills(NamedTuple):
-    """How often each checker found a bug, of how many times it looked."""
-
-    bug: str
-    bilinear: bool  # `check_bilinear`, once
-    check_grads: int  # `jax.test_util.check_grads`, at POINTS random points
-    gradcheck: int | None  # `torch.autograd.gradcheck`, likewise; None without torch
-
-
-POINTS = 10
-NO_BUG = "none"
-
-
 def with_bug(bug: Maps) -> tuple[Map, Map, Map]:
     """Return output, input_grad and param_grad, some replaced."""
     return (
@@ -166,71 +148,3 @@ def with_bug(bug: Maps) -> tuple[Map, Map, Map]:
         bug.get("input_grad", INPUT_GRAD),
         bug.get("param_grad", PARAM_GRAD),
     )
-
-
-def study() -> Iterator[Kills]:
-    """Let each checker look for each bug, in the type it is made for.
-
-    First at right maps, where finding anything is a false alarm.
-    """
-    torch: Any = None
-    if importlib.util.find_spec("torch"):
-        torch = importlib.import_module("torch")
-    for words, bug in ({NO_BUG: {}} | BUGS).items():
-        used = with_bug(bug)
-        found = not check_bilinear(*used, X, W, entries=10).ok
-        theirs = sum(_check_grads_finds(used, seed) for seed in range(POINTS))
-        others = None
-        if torch is not None:
-            others = sum(_gradcheck_finds(torch, used, seed) for seed in range(POINTS))
-        yield Kills(words, found, theirs, others)
-
-
-def _point(seed: int) -> tuple[np.ndarray, np.ndarray]:
-    rng = np.random.default_rng(seed)
-    return rng.normal(size=X), rng.normal(size=W)
-
-
-def _check_grads_finds(maps: tuple[Map, Map, Map], seed: int) -> bool:
-    from jax.test_util import check_grads
-
-    output, input_grad, param_grad = maps
-    function = jax.custom_vjp(output)
-    function.defvjp(
-        lambda x, w: (output(x, w), (x, w)),
-        lambda saved, g: (input_grad(g, saved[1]), param_grad(saved[0], g)),
-    )
-    operands = [jnp.asarray(a, "float32") for a in _point(seed)]
-    np.random.seed(seed)  # which check_grads draws its directions from
-    try:
-        check_grads(function, operands, order=1, modes=("rev",))
-    except Exception:  # an assertion, or the refusal of a wrong shape
-        return True
-    return False
-
-
-def _gradcheck_finds(torch: Any, maps: tuple[Map, Map, Map], seed: int) -> bool:
-    output, input_grad, param_grad = maps
-
-    def call(function: Map, a: Any, b: Any) -> Any:
-        with jax.enable_x64(True):
-            arrays = (jnp.asarray(t.detach().numpy()) for t in (a, b))
-            return torch.from_numpy(np.array(function(*arrays)))
-
-    class Function(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx: Any, x: Any, w: Any) -> Any:
-            ctx.save_for_backward(x, w)
-            return call(output, x, w)
-
-        @staticmethod
-        def backward(ctx: Any, g: Any) -> Any:
-            x, w = ctx.saved_tensors
-            return call(input_grad, g, w), call(param_grad, x, g)
-
-    operands = [torch.from_numpy(a).requires_grad_() for a in _point(seed)]
-    try:
-        torch.autograd.gradcheck(Function.apply, operands)
-    except Exception:  # its own error, or the refusal of a wrong shape
-        return True
-    return False

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from jaxconv.check.calling import FORM
 from jaxconv.check.trial import Trial
 
 
@@ -86,6 +87,11 @@ def _permutations(source: Trial, name: str, right: np.ndarray) -> Guesses:
 
 def _operands(source: Trial, name: str, right: np.ndarray) -> Guesses:
     """Right gradients of the wrong operands."""
+    first, second, _ = FORM[name]
+    a, b = source.operands[first], source.operands[second]
+    if a.shape == b.shape:
+        exchanged = {first: b, second: a}
+        yield "its arguments are exchanged", source.gradient(name, **exchanged)
     w, g = source.operands["w"], source.operands["g"]
     space = _pixels(w)
     if name == "input_grad":

@@ -4,7 +4,9 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
-from jaxconv._table import aligned
+from jaxconv._table import aligned, html_lines, html_table
+
+_HEADER = ("check", "map", "numbers", "error / bound", "result")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,8 +20,9 @@ class Failure:
 
     def __str__(self) -> str:
         """Return the sentence."""
+        end = "" if self.problem.endswith("?") else "."
         looks = f" It looks like this: {self.pattern}." if self.pattern else ""
-        return f"{self.map}, {self.check}: {self.problem}.{looks}"
+        return f"{self.map}, {self.check}: {self.problem}{end}{looks}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,9 +47,9 @@ class CheckFailedError(AssertionError):
     """A checked gradient is wrong."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Report:
-    """The rows and failures of a check; `print` shows them."""
+    """The rows and failures of a check; `print`, a prompt and a notebook show them."""
 
     rows: tuple[Row, ...]
     failures: tuple[Failure, ...]
@@ -67,17 +70,23 @@ class Report:
 
     def __str__(self) -> str:
         """Return the table, then a line for each failure."""
-        header = ("check", "map", "numbers", "error / bound", "result")
-        table = aligned([header, *map(_cells, self.rows)], left=len(header))
+        table = aligned([_HEADER, *map(_cells, self.rows)], left=len(_HEADER))
         table.insert(1, "-" * max(map(len, table)))
         return "\n".join([*table, *map(str, self.failures)])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        """Return the table for a notebook, failures in red."""
+        table = html_table(_HEADER, map(_cells, self.rows), left=len(_HEADER))
+        return table + html_lines(map(str, self.failures), color="firebrick")
 
     def __rich_console__(self, console: Any, options: Any) -> Iterator[Any]:
         """Show the table in a terminal, failures in red."""
         from rich.table import Table
         from rich.text import Text
 
-        table = Table("check", "map", "numbers", "error / bound", "result")
+        table = Table(*_HEADER)
         for row in self.rows:
             style = {"ok": "green", "FAILED": "bold red"}.get(row.result, "dim")
             table.add_row(*map(Text, _cells(row)[:-1]), Text(row.result, style))

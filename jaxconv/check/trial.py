@@ -6,22 +6,14 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
 from jax.typing import DTypeLike
 
+from jaxconv.check.calling import FORM, Map, MapError, Shape, call_map, called
 from jaxconv.check.report import Failure, Report, Row
 from jaxconv.conv.rounding import Rounding, of_products
 
-Map = Callable[[Any, Any], Any]
-Shape = tuple[int, ...]
 Index = tuple[int, ...]
-
-# Each map's arguments and result among the operands x, w, g.
-FORM = {
-    "output": ("x", "w", "g"),
-    "input_grad": ("g", "w", "x"),
-    "param_grad": ("x", "g", "w"),
-}
-GRADIENTS = ("input_grad", "param_grad")
 
 
 class Trial:
@@ -39,6 +31,9 @@ class Trial:
         """Draw the operands; the output says how `g` is shaped.
 
         `rounding` gives each map's bound; None if the maps add up products.
+
+        Raises:
+          MapError: a map raised, or returned no array.
         """
         self.maps = maps
         self.dtype = jnp.dtype(dtype)
@@ -52,25 +47,43 @@ class Trial:
         self.results: dict[str, np.ndarray] = {}
         self.operands = {"x": np.ones(tuple(x_shape)), "w": np.ones(tuple(w_shape))}
         self.operands["g"] = np.ones(self.run("output").shape)
-        self.terms = {name: _largest(self.run(name)) for name in FORM}
+        self.terms = {name: self._count_terms(name) for name in FORM}
         # 3 times a sum of as many products of two such numbers, complex ones, is exact.
         room = 2.0**self.digits / (3 * 2 * max(self.terms.values()))
         self.largest = int(min(max(room**0.5, 1), 63))
         self.operands = {k: self.draw(v.shape) for k, v in self.operands.items()}
+
+    def _count_terms(self, name: str) -> float:
+        """Return the largest number of products in an element: what ones give."""
+        count = _largest(self.run(name))
+        if not np.isfinite(count):
+            called_as = called(name, *self.arrays(*FORM[name][:2]))
+            raise MapError(name, f"returned {count} for ones, {called_as}")
+        return count
 
     def draw(self, shape: Shape) -> np.ndarray:
         """Whole numbers up to `largest` and without 0, so that no element can hide."""
         sizes = self.rng.integers(1, self.largest + 1, (2, *shape))
         real, imaginary = sizes * self.rng.choice((-1, 1), (2, *shape))
         if jnp.issubdtype(self.dtype, jnp.complexfloating):
-            return real + 1j * imaginary
-        return real.astype(np.float64)
+            return np.asarray(real + 1j * imaginary)
+        return np.asarray(real, np.float64)
 
     def call(self, name: str, a: np.ndarray, b: np.ndarray) -> Any:
-        """Call a map as its author would."""
-        arrays = [jnp.asarray(array, self.dtype) for array in (a, b)]
+        """Call a map as its author would.
+
+        Raises:
+          MapError: it raised, or returned no array.
+        """
+        result = self.operands.get(FORM[name][2])
+        shape = None if result is None else result.shape
+        first, second = (jnp.asarray(array, self.dtype) for array in (a, b))
         with np.errstate(all="ignore"):  # an inf is sent through on purpose
-            return self.maps[name](*arrays)
+            return call_map(self.maps, name, first, second, shape)
+
+    def arrays(self, *operands: str) -> list[Array]:
+        """Return some of the operands as a map takes them."""
+        return [jnp.asarray(self.operands[key], self.dtype) for key in operands]
 
     def run(self, name: str, **changed: np.ndarray) -> np.ndarray:
         """Call a map with its operands, some of them changed; as wide numbers."""

@@ -8,10 +8,10 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxconv.check.calling import FORM, MapError
 from jaxconv.check.cases import DTYPES, Case, cases_of, check_case
 from jaxconv.check.problems import GRID, parse_problem, random_geometry
 from jaxconv.check.report import Failure, Report
-from jaxconv.check.trial import FORM
 
 _BETWEEN_CLEARINGS = 50  # cases: each program holds memory maps, of which few are given
 
@@ -46,7 +46,7 @@ class Tally:
     failures: int = 0
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(repr=False)
 class Summary:
     """What came of a run."""
 
@@ -78,6 +78,8 @@ class Summary:
         found = f"{len(self.failures):,} failures" if self.failures else "all hold"
         ended = "interrupted after " if self.interrupted else ""
         return f"{ended}{self.cases:,} cases in {self.seconds:,.0f} s: {found}"
+
+    __repr__ = __str__
 
     def __rich_console__(self, console: Any, options: Any) -> Iterator[Any]:
         """Show a table, and the line."""
@@ -127,6 +129,8 @@ def verify(
                 break
             try:
                 report = check_case(case)
+            except MapError as error:
+                report = error.report
             except Exception as error:
                 problem = f"{type(error).__name__}: {error}"
                 report = Report((), (Failure("runs", "output", problem),))

@@ -10,6 +10,7 @@ from jaxtyping import Num
 from jaxconv.conv import bilinear
 from jaxconv.conv.dtypes import PrecisionLike, as_precision, common_type
 from jaxconv.conv.geometry import Geometry
+from jaxconv.conv.keywords import names_arguments
 from jaxconv.conv.methods import Method, check_method
 from jaxconv.conv.padding import Modes, as_modes, extend, extended, give_back
 
@@ -17,6 +18,7 @@ Padding = str | int | Sequence[int | tuple[int, int]]
 Sizes = int | Sequence[int]
 
 
+@names_arguments
 def conv(
     x: Num[Array, "n c_in *space"],
     w: Num[Array, "c_in_per_group c_out *kernel"],
@@ -97,6 +99,7 @@ def conv(
     return bilinear.output(extend(x, geometry, modes), w, **facts)
 
 
+@names_arguments
 def conv_input_grad(
     g: Num[Array, "n c_out *out"],
     w: Num[Array, "c_in_per_group c_out *kernel"],
@@ -139,6 +142,7 @@ def conv_input_grad(
     return give_back(bilinear.input_grad(g, w, **facts), geometry, modes)
 
 
+@names_arguments
 def conv_param_grad(
     x: Num[Array, "n c_in *space"],
     g: Num[Array, "n c_out *out"],

@@ -7,9 +7,13 @@ import numbers
 from collections.abc import Sequence
 from typing import Any
 
+import jax
 import numpy as np
 from jax import lax
+from jax.core import Tracer
 from jax.export import is_symbolic_dim
+
+from jaxconv.conv import hints
 
 Shape = tuple[int, ...]
 Pads = tuple[tuple[int, int], ...]
@@ -28,27 +32,32 @@ def dilate(shape: Shape, dilation: Shape) -> Shape:
 
 
 def as_shape(name: str, shape: Any, caller: str) -> Shape:
-    """Return `shape` as a tuple of sizes."""
-    shape = _plain(shape)
-    if not isinstance(shape, Sequence) or not all(is_int(n) and n >= 0 for n in shape):
-        raise ValueError(
-            f"{caller}: the shape of {name} must be a sequence of sizes, got {shape!r}."
-            + (" Symbolic sizes are not served." if _is_symbolic(shape) else "")
-        )
-    return tuple(int(n) for n in shape)
+    """Return `shape`, that of the operand `name`, as a tuple of sizes."""
+    sizes = _plain(shape)
+    if not isinstance(sizes, Sequence) or not all(is_int(n) and n >= 0 for n in sizes):
+        hint = f"Write {name}.shape." if hasattr(shape, "shape") else ""
+        if _is_symbolic(sizes):
+            hint = "Symbolic sizes are not served."
+        what = f"the shape of {name}"
+        raise refused(caller, what, "a sequence of sizes", shape, hint)
+    return tuple(int(n) for n in sizes)
 
 
-def per_axis(name: str, value: Any, axes: int, caller: str) -> Shape:
-    """Return `value` as one positive int for each spatial axis."""
-    values = (value,) * axes if is_int(value) else _plain(value)
+def per_axis(name: str, value: Any, axes: int, caller: str, least: int = 1) -> Shape:
+    """Return `value` as one int of at least `least` for each spatial axis."""
+    plain = _plain(value)
+    values = (plain,) * axes if is_int(plain) else plain
     if (
         not isinstance(values, Sequence)
         or len(values) != axes
-        or not all(is_int(v) and 1 <= v <= _LARGEST for v in values)
+        or not all(is_int(v) and least <= v <= _LARGEST for v in values)
     ):
-        raise ValueError(
-            f"{caller}: {name} must be an int of at least 1, or one for each of the "
-            f"{axes} spatial axes, got {value!r}."
+        raise refused(
+            caller,
+            name,
+            f"an int of at least {least}, or one for each of the {axes} spatial axes",
+            value,
+            hints.of_axes(values, axes),
         )
     return tuple(int(v) for v in values)
 
@@ -67,7 +76,8 @@ def as_pads(
             return tuple((int(low), int(high)) for low, high in pairs)
         if name == "CAUSAL":
             return tuple((k - 1, 0) for k in kernel)
-    values = (padding,) * len(space) if is_int(padding) else _plain(padding)
+    plain = _plain(padding)
+    values = (plain,) * len(space) if is_int(plain) else plain
     if (
         isinstance(values, Sequence)
         and not isinstance(values, str)
@@ -79,10 +89,13 @@ def as_pads(
             for pair in pairs
         ):
             return tuple((int(low), int(high)) for low, high in pairs)
-    raise ValueError(
-        f'{caller}: padding must be "SAME", "SAME_LOWER", "VALID", "CAUSAL", an int, '
-        f"or an int or (low, high) pair for each of the {len(space)} spatial axes, got "
-        f"{padding!r}."
+    raise refused(
+        caller,
+        "padding",
+        '"SAME", "SAME_LOWER", "VALID", "CAUSAL", an int, or an int or (low, high) '
+        f"pair for each of the {len(space)} spatial axes",
+        padding,
+        hints.of_sides(values, len(space)),
     )
 
 
@@ -99,16 +112,14 @@ def check_ranks(
         raise ValueError(
             f"{caller}: w must have as many axes as x, {layout} to "
             f"(batch, channels, *space), got {len(w_shape)} axes {w_shape} to "
-            f"{len(x_shape)} axes {x_shape}. Is the batch or a channel axis missing?"
+            f"{len(x_shape)} axes {x_shape}. {hints.of_ranks(x_shape, w_shape)}"
         )
 
 
 def check_groups(groups: Any, caller: str) -> None:
     """Raise unless `groups` is a positive int."""
     if not is_int(groups) or groups < 1:
-        raise ValueError(
-            f"{caller}: groups must be an int of at least 1, got {groups!r}."
-        )
+        raise refused(caller, "groups", "an int of at least 1", groups)
 
 
 def check_channels(x_shape: Shape, w_shape: Shape, groups: Any, caller: str) -> None:
@@ -118,7 +129,8 @@ def check_channels(x_shape: Shape, w_shape: Shape, groups: Any, caller: str) -> 
         where = f"{groups} groups of {w_shape[0]}" if groups > 1 else w_shape[0]
         raise ValueError(
             f"{caller}: x has {x_shape[1]} channels (axis 1 of {x_shape}) but w takes "
-            f"{where} (axis 0 of {w_shape}). {_channels_hint(x_shape, w_shape, groups)}"
+            f"{where} (axis 0 of {w_shape}). "
+            + hints.of_channels(x_shape, w_shape, groups, caller)
         )
     if w_shape[1] % groups:
         raise ValueError(
@@ -141,8 +153,8 @@ def check_sizes(
             raise ValueError(
                 f"{caller}: w is larger than the padded x along axis {axis}: "
                 f"{w_shape[axis]} taps of {w_shape} reach over {k} pixels where there "
-                f"are {size} ({x_shape[axis]} of {x_shape}, with padding). Use a "
-                "smaller filter or more padding."
+                f"are {size} ({x_shape[axis]} of {x_shape}, with padding). "
+                + hints.of_sizes(x_shape, w_shape)
             )
 
 
@@ -165,22 +177,46 @@ def check_countable(
             )
 
 
-def _channels_hint(x_shape: Shape, w_shape: Shape, groups: int) -> str:
-    """Guess which exchange of axes made the channels differ."""
-    if groups > 1 and w_shape[0] == x_shape[1]:
-        return f"With groups, w has in // groups = {x_shape[1] // groups} there."
-    if x_shape[-1] == groups * w_shape[0]:
-        return "Is x channels-last? Move its last axis to 1: jnp.moveaxis(x, -1, 1)."
-    if w_shape[1] * groups == x_shape[1]:
-        return "Is w (out, in, *kernel)? Swap its first two: jnp.swapaxes(w, 0, 1)."
-    if len(w_shape) > 3 and w_shape[-2] * groups == x_shape[1]:
-        return "Is w (*kernel, in, out)? Move its last two axes to the front."
-    return "Filters are (in // groups, out, *kernel)."
+def refused(
+    caller: str, name: str, expected: str, value: Any, hint: str = ""
+) -> ValueError:
+    """Return the error that says which form `value` should have had.
+
+    A value that JAX traces, inside jit for instance, has no form that can be seen.
+    """
+    traced = _first_traced(value)
+    if traced is not None:
+        return ValueError(
+            f"{caller}: {name} must be static under jit, vmap and grad, got the traced "
+            f"value {traced!r}. Name the argument that it comes from in "
+            "jax.jit(..., static_argnames=...), or bind it with functools.partial "
+            "before jit."
+        )
+    shape = getattr(value, "shape", ()) if getattr(value, "ndim", 0) > 1 else ()
+    shown = f"an array of shape {tuple(shape)}" if shape else repr(value)
+    return ValueError(
+        f"{caller}: {name} must be {expected}, got {shown}.{hint and ' ' + hint}"
+    )
+
+
+def _first_traced(value: Any) -> Tracer | None:
+    if isinstance(value, list | tuple):
+        found = (_first_traced(part) for part in value)
+        return next((traced for traced in found if traced is not None), None)
+    return value if isinstance(value, Tracer) else None
 
 
 def _plain(value: Any) -> Any:
-    """Return a NumPy array as lists, anything else as it is."""
-    return value.tolist() if isinstance(value, np.ndarray) else value
+    """Return arrays whose numbers are known as lists, anything else as it is."""
+    if type(value) is int or isinstance(value, str):
+        return value
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    if isinstance(value, np.ndarray) or (
+        isinstance(value, jax.Array) and not isinstance(value, Tracer)
+    ):
+        return value.tolist()
+    return value
 
 
 def _is_symbolic(shape: Any) -> bool:
@@ -200,10 +236,7 @@ def as_limit(memory_limit: int | None, caller: str) -> int | None:
     """
     if memory_limit is None:
         return None
-    whole = isinstance(memory_limit, int | np.integer)
-    if not whole or isinstance(memory_limit, bool) or memory_limit < 1:
-        raise ValueError(
-            f"{caller}: memory_limit must be None or a whole number of bytes, at least "
-            f"1, got {memory_limit!r}."
-        )
+    if not is_int(memory_limit) or memory_limit < 1:
+        expected = "None or a whole number of bytes, at least 1"
+        raise refused(caller, "memory_limit", expected, memory_limit)
     return int(memory_limit)

@@ -21,7 +21,8 @@ ConvTranspose (version 22), keras.layers.Conv2DTranspose, jax.lax.conv_transpose
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, get_args
 
-from jaxconv.conv.arguments import as_pads, is_int
+from jaxconv.conv.arguments import as_pads, is_int, refused
+from jaxconv.conv.hints import of_sides
 
 Convention = Literal["torch", "lax", "keras", "onnx"]
 Padding = str | tuple[int, int]
@@ -125,7 +126,8 @@ def as_paddings(
     allowed = [f'"{name}"' for name in _NAMED[convention]]
     if convention != "keras":
         allowed.append(f"an int, or an int or (low, high) pair for each of {axes} axes")
-    raise ValueError(
-        f'{caller}: padding with convention="{convention}" must be '
-        f"{', '.join(allowed)}, got {padding!r}."
-    )
+    what = f'padding with convention="{convention}"'
+    hint = of_sides(padding, axes) if convention != "keras" else ""
+    if isinstance(padding, str) and convention == "torch":
+        hint = 'Names are of convention="keras", "lax" or "onnx".'
+    raise refused(caller, what, ", ".join(allowed), padding, hint)

@@ -9,7 +9,8 @@ from jax import Array
 from jax.lax import DotAlgorithmPreset, Precision
 from jax.typing import DTypeLike
 
-_TOO_SHORT = ("float8_e8m0fnu", "float4_e2m1fn")
+from jaxconv.conv.arguments import refused
+from jaxconv.conv.arrays import as_array
 
 PrecisionLike = str | Precision | Sequence[str | Precision] | None
 
@@ -17,32 +18,44 @@ PrecisionLike = str | Precision | Sequence[str | Precision] | None
 def common_type(
     caller: str, preferred: DTypeLike | None, **arrays: Any
 ) -> tuple[Array, ...]:
-    """Return the arrays in the type that is computed in: theirs, promoted, or wider.
-
-    Whole numbers shorter than int32 become int32; `preferred` decides if given.
+    """Return the arrays in the type that is computed in, see `common_dtype`.
 
     Raises:
       ValueError: an argument is not an array of numbers, or `preferred` cannot hold
         what the arrays hold.
     """
-    values = [_as_array(caller, name, array) for name, array in arrays.items()]
-    dtype = jnp.result_type(*values)
+    values = {name: as_array(caller, name, array) for name, array in arrays.items()}
+    dtype = common_dtype(caller, preferred, **values)
+    return tuple(value.astype(dtype) for value in values.values())
+
+
+def common_dtype(
+    caller: str, preferred: DTypeLike | None, **arrays: Array | jax.ShapeDtypeStruct
+) -> Any:
+    """Return the type that is computed in: that of the arrays, promoted, or wider.
+
+    Whole numbers shorter than int32 become int32; `preferred` decides if given.
+
+    Raises:
+      ValueError: `preferred` cannot hold what the arrays hold.
+    """
+    dtype = jnp.result_type(*arrays.values())
     if preferred is not None:
         wanted = _as_dtype(caller, preferred)
         with jax.numpy_dtype_promotion("standard"):  # asked for, so not implicit
             both = jnp.promote_types(dtype, wanted)
         if both != wanted:
+            held = " and ".join(f"{name} {a.dtype}" for name, a in arrays.items())
             raise ValueError(
                 f"{caller}: preferred_element_type must hold what the operands hold, "
-                f"got {wanted} for {_types(arrays, values)}. Use {both}, or convert "
-                "the result."
+                f"got {wanted} for {held}. Use {both}, or convert the result."
             )
-        dtype = wanted
-    elif jnp.issubdtype(dtype, jnp.bool_) or (
+        return wanted
+    if jnp.issubdtype(dtype, jnp.bool_) or (
         jnp.issubdtype(dtype, jnp.integer) and jnp.iinfo(dtype).bits < 32
     ):
-        dtype = jnp.dtype("int32")
-    return tuple(value.astype(dtype) for value in values)
+        return jnp.dtype("int32")
+    return dtype
 
 
 def as_precision(precision: PrecisionLike, caller: str) -> Precision | None:
@@ -73,43 +86,20 @@ def as_precision(precision: PrecisionLike, caller: str) -> Precision | None:
     return max(found, key=lambda one: one.value)
 
 
-def _as_array(caller: str, name: str, array: Any) -> Array:
-    try:
-        value = jnp.asarray(array)
-    except (TypeError, ValueError) as error:
-        raise ValueError(
-            f"{caller}: {name} must be an array of numbers, got {type(array)}."
-        ) from error
-    if not (
-        jnp.issubdtype(value.dtype, jnp.number)
-        or jnp.issubdtype(value.dtype, jnp.bool_)
-    ):
-        raise ValueError(
-            f"{caller}: {name} must be an array of numbers, got one of {value.dtype}."
-        )
-    if value.dtype.name in _TOO_SHORT:
-        raise ValueError(
-            f"{caller}: {name} is of {value.dtype}, which has no zero to pad with or "
-            "cannot be multiplied on every device. Convert it to bfloat16."
-        )
-    return value
-
-
 def _as_dtype(caller: str, preferred: DTypeLike) -> Any:
+    """Return the type that `preferred` names; Python's float, say, is the default's."""
     try:
-        wanted = jnp.zeros((), preferred).dtype
-    except TypeError as error:
+        wanted: Any = None if hasattr(preferred, "ndim") else jnp.dtype(preferred)
+    except TypeError:
+        wanted = None
+    if wanted is None or not jnp.issubdtype(wanted, jnp.number):
+        shown = preferred if wanted is None else wanted
+        raise refused(caller, "preferred_element_type", "a type of number", shown)
+    there = jax.dtypes.canonicalize_dtype(wanted)
+    if there != wanted and preferred not in (int, float, complex):
         raise ValueError(
-            f"{caller}: preferred_element_type must be a type of number, got "
-            f"{preferred!r}."
-        ) from error
-    if not jnp.issubdtype(wanted, jnp.number):
-        raise ValueError(
-            f"{caller}: preferred_element_type must be a type of number, got {wanted}."
+            f"{caller}: preferred_element_type {wanted} needs the 64-bit types of JAX, "
+            'which are off. Switch them on, jax.config.update("jax_enable_x64", True), '
+            f"call inside `with jax.enable_x64(True):`, or use {there}."
         )
-    return wanted
-
-
-def _types(arrays: dict[str, Any], values: Sequence[Array]) -> str:
-    pairs = zip(arrays, values, strict=True)
-    return " and ".join(f"{name} {value.dtype}" for name, value in pairs)
+    return there

@@ -3,17 +3,21 @@
 import dataclasses
 import functools
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
-from jaxconv._table import aligned
+from jaxconv._table import aligned, html_lines, html_table
 from jaxconv.conv import bilinear
 from jaxconv.conv.api import Padding, Sizes, prepared
+from jaxconv.conv.arrays import as_struct
 from jaxconv.conv.choose import Choice, choose
-from jaxconv.conv.dtypes import PrecisionLike
+from jaxconv.conv.dtypes import PrecisionLike, common_dtype
 from jaxconv.conv.geometry import Geometry
+from jaxconv.conv.keywords import names_arguments
 from jaxconv.conv.methods import ALGORITHMS, Method
 from jaxconv.conv.operands import Operand, shape_of
 from jaxconv.conv.phases import blocks
@@ -24,6 +28,7 @@ _MAPS: dict[str, tuple[Operand, Operand, Operand]] = {
     "input_grad": ("g", "w", "x"),
     "param_grad": ("x", "g", "w"),
 }
+_HEADER = ("map", "method", "MFLOP", "MB", "temporary MB", "error bound")
 _BY = {
     "abreast": "images abreast",
     "float32": "in float32",
@@ -48,9 +53,9 @@ class MapPlan:
     relative_to: str = "sum"  # see `Rounding`
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Explanation:
-    """How the three maps are computed; `print` shows it."""
+    """How the three maps are computed; `print`, a prompt and a notebook show it."""
 
     geometry: Geometry
     dtype: str
@@ -59,46 +64,60 @@ class Explanation:
 
     def __str__(self) -> str:
         """Return a table, and the reasons."""
+        table = aligned([_HEADER, *map(_cells, self.plans)], left=2)
+        return "\n".join([self._title, *table, *self._reasons])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        """Return the table for a notebook, and the reasons."""
+        table = html_table(_HEADER, map(_cells, self.plans), 2, self._title)
+        return table + html_lines(self._reasons)
+
+    @property
+    def _title(self) -> str:
         g = self.geometry
-        header = ("map", "method", "MFLOP", "MB", "temporary MB", "error bound")
         shapes = f"x {list(g.x_shape)}, w {list(g.w_shape)}, output {list(g.out_shape)}"
-        return "\n".join(
-            [
-                f"{shapes}, {self.dtype}, {self.platform}",
-                *aligned([header, *map(_cells, self.plans)], left=2),
-                *(f"{plan.map}: {plan.choice.reason}" for plan in self.plans),
-            ]
-        )
+        return f"{shapes}, {self.dtype}, {self.platform}"
+
+    @property
+    def _reasons(self) -> list[str]:
+        return [f"{plan.map}: {plan.choice.reason}" for plan in self.plans]
 
 
+@names_arguments
 def explain(
     x: Any,
     w: Any,
     *,
     strides: Sizes = 1,
     padding: Padding = "SAME",
+    padding_mode: str | Sequence[str] = "zeros",
     input_dilation: Sizes = 1,
     kernel_dilation: Sizes = 1,
     groups: int = 1,
     method: Method = "auto",
     memory_limit: int | None = None,
     precision: PrecisionLike = None,
+    preferred_element_type: DTypeLike | None = None,
 ) -> Explanation:
     """Say what computes `conv(x, w, ...)` and its two gradients here, and why.
 
     Nothing is run; the temporary memory is what the compiler says that it plans.
 
     Args:
-      x: the input, or anything with its `shape` and `dtype`.
+      x: the input, or a `jax.ShapeDtypeStruct` of it, or its bare shape, for float32.
       w: the filters, likewise.
       strides: like the other arguments, as in `conv`.
       padding: see `conv`.
+      padding_mode: see `conv`.
       input_dilation: see `conv`.
       kernel_dilation: see `conv`.
       groups: see `conv`.
       method: see `conv`.
       memory_limit: see `conv`.
       precision: see `conv`.
+      preferred_element_type: see `conv`.
 
     Returns:
       What `print` shows as a table: for each map the method, millions of floating-point
@@ -109,13 +128,15 @@ def explain(
     Raises:
       ValueError: the arguments do not fit each other.
 
-    >>> found = explain(jnp.ones((8, 16, 9, 9)), jnp.ones((16, 4, 3, 3)))
+    >>> found = explain((8, 16, 9, 9), (16, 4, 3, 3))
     >>> [(plan.map, plan.choice.method) for plan in found.plans]
     [('output', 'xla'), ('input_grad', 'xla'), ('param_grad', 'xla')]
     """
-    dtype = jnp.result_type(x.dtype, w.dtype)
+    caller = "explain"
+    x, w = as_struct(caller, "x", x), as_struct(caller, "w", w)
+    dtype = common_dtype(caller, preferred_element_type, x=x, w=w)
     geometry, _, facts = prepared(
-        "explain",
+        caller,
         x.shape,
         w.shape,
         strides=strides,
@@ -123,7 +144,7 @@ def explain(
         input_dilation=input_dilation,
         kernel_dilation=kernel_dilation,
         groups=groups,
-        padding_mode="zeros",
+        padding_mode=padding_mode,
         method=method,
         memory_limit=memory_limit,
         precision=precision,

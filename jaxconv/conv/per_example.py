@@ -26,6 +26,7 @@ from jaxtyping import Num
 from jaxconv.conv import bilinear
 from jaxconv.conv.api import Padding, Sizes, check_output_grad, prepared
 from jaxconv.conv.dtypes import PrecisionLike, common_type
+from jaxconv.conv.keywords import names_arguments
 from jaxconv.conv.meshes import placed_by_compiler
 from jaxconv.conv.methods import Method
 from jaxconv.conv.operands import accumulator, split_groups
@@ -36,6 +37,7 @@ _LEAST_LEFT = 2.0**-6  # of the size of the terms: at most six bits are lost
 _CALLER = "per_example_grad_norms"
 
 
+@names_arguments
 def per_example_grad_norms(
     x: Num[Array, "n c_in *space"],
     g: Num[Array, "n c_out *out"],

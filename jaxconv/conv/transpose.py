@@ -7,23 +7,24 @@ Source: arXiv:1603.07285, chapter 4.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import jax.numpy as jnp
 from jax import Array
 from jax.typing import DTypeLike
 from jaxtyping import Num
 
-from jaxconv.conv import arguments, bilinear
+from jaxconv.conv import arguments, bilinear, hints
 from jaxconv.conv.arguments import Shape, dilate
 from jaxconv.conv.conventions import Convention, Place, as_paddings, place
 from jaxconv.conv.dtypes import PrecisionLike, as_precision, common_type
 from jaxconv.conv.geometry import Geometry
+from jaxconv.conv.keywords import names_arguments
 from jaxconv.conv.methods import Method, check_method
 
 _CALLER = "conv_transpose"
 
 
+@names_arguments
 def conv_transpose(
     x: Num[Array, "n c_in *space"],
     w: Num[Array, "c_in c_out_per_group *kernel"],
@@ -116,17 +117,7 @@ def _each(
     """Return `value` for each axis; None for none."""
     if value is None:
         return (None,) * axes
-    sizes: Any = (value,) * axes if arguments.is_int(value) else value
-    if (
-        not isinstance(sizes, Sequence)
-        or len(sizes) != axes
-        or not all(arguments.is_int(size) and size >= 0 for size in sizes)
-    ):
-        raise ValueError(
-            f"{_CALLER}: {name} must be an int of at least 0, or one for each of the "
-            f"{axes} spatial axes, got {value!r}. Leave out batch and channels."
-        )
-    return [int(size) for size in sizes]
+    return arguments.per_axis(name, value, axes, _CALLER, least=0)
 
 
 def _check_operands(x_shape: Shape, w_shape: Shape, groups: int) -> None:
@@ -138,16 +129,10 @@ def _check_operands(x_shape: Shape, w_shape: Shape, groups: int) -> None:
             f"and {w_shape}."
         )
     if x_shape[1] != w_shape[0]:
-        hint = "Filters are (in, out // groups, *kernel)."
-        if x_shape[-1] == w_shape[0]:
-            hint = "Is x channels-last? Move its last axis to 1: moveaxis(x, -1, 1)."
-        elif w_shape[1] == x_shape[1]:
-            hint = "Is w (out, in, *kernel)? Swap its first two: jnp.swapaxes(w, 0, 1)."
-        elif w_shape[-1] == x_shape[1]:
-            hint = "Is w (*kernel, out, in)? jnp.transpose makes it (in, out, *kernel)."
         raise ValueError(
             f"{_CALLER}: x has {x_shape[1]} channels (axis 1 of {x_shape}) but w takes "
-            f"{w_shape[0]} (axis 0 of {w_shape}). {hint}"
+            f"{w_shape[0]} (axis 0 of {w_shape}). "
+            + hints.of_transposed_channels(x_shape, w_shape, groups)
         )
     if x_shape[1] % groups:
         raise ValueError(

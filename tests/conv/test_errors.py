@@ -83,11 +83,11 @@ MISTAKES = {
     ),
     "text for an array": (
         lambda: conv("x", W),
-        r"conv: x must be an array of numbers, got <class 'str'>",
+        r"conv: x must be an array of numbers, got strings \('x'\)",
     ),
     "nothing for an array": (
         lambda: conv(X, None),
-        r"conv: w must be an array of numbers, got <class 'NoneType'>",
+        r"conv: w must be an array of numbers, got None",
     ),
     "padding beyond what can be counted": (
         lambda: conv(X, W, padding=2**31),

@@ -1,0 +1,24 @@
+"""Modes of differentiation that JAX does not have for a function."""
+
+_REASONS = {  # by words of JAX's errors that tell of no mistake in a rule
+    "forward-mode autodiff (jvp) to a custom_vjp": "a custom_vjp has no forward mode",
+    "Reverse-mode differentiation does not work": (
+        "a loop whose length is traced has no reverse mode"
+    ),
+    "callbacks do not support JVP": "a callback has no derivative",
+    "cannot be differentiated": "a foreign call has no derivative",
+    "ifferentiation rule for": "a primitive has no derivative",
+    "Transpose rule (for reverse-mode": "a primitive has no reverse mode",
+}
+
+
+def why_missing(error: Exception) -> str | None:
+    """Return why JAX lacks a mode; None if `error` tells of something else."""
+    text = str(error)
+    return next((why for words, why in _REASONS.items() if words in text), None)
+
+
+def first_line(error: Exception) -> str:
+    """Return an exception's type and the first line of what it says."""
+    line = next(iter(str(error).strip().splitlines()), "").removesuffix(".")
+    return f"{type(error).__name__}: {line}" if line else type(error).__name__
