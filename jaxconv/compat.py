@@ -7,19 +7,22 @@ exception, lax itself decides: each call is checked by its rules first.
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 from jax.lax import DotAlgorithm, DotAlgorithmPreset
 from jax.typing import DTypeLike
 
-from jaxconv._lax_rules import LAX, check, dimension_numbers_of
+from jaxconv import _redirect
+from jaxconv._lax_rules import check, dimension_numbers_of
 from jaxconv.conv import bilinear
 from jaxconv.conv.arguments import dilate
 from jaxconv.conv.choose import choose
 from jaxconv.conv.dtypes import as_precision
+from jaxconv.conv.eager import checked_once, one_program
 from jaxconv.conv.geometry import Geometry
 from jaxconv.conv.methods import refusal
 
@@ -120,6 +123,20 @@ def why_not(lhs: Any, rhs: Any, given: dict[str, Any]) -> str | None:
     return None
 
 
+class _Plan(NamedTuple):
+    """All that is known of a call before its numbers are."""
+
+    spec: lax.ConvDimensionNumbers
+    turn: bool  # the filters, and exchange their channels
+    blocks: int  # of the batch
+    dtype: Any  # to compute in
+    result: Any  # to return
+    geometry: Geometry
+    method: str
+    precision: lax.Precision | None
+    chosen: str  # the method that computes the output
+
+
 def serve(
     name: str, lhs: Any, rhs: Any, given: dict[str, Any], method: str = "auto"
 ) -> tuple[Array, str]:
@@ -130,41 +147,81 @@ def serve(
     Returns:
       The result, and the method that computed it.
     """
-    lhs, rhs = jnp.asarray(lhs), jnp.asarray(rhs)
+    lhs, rhs = (
+        array if isinstance(array, Array) else jnp.asarray(array)
+        for array in (lhs, rhs)
+    )
+    operands = ((lhs.shape, lhs.dtype), (rhs.shape, rhs.dtype))
+    plan = _planned(name, operands, given, method)
+    return _convolved(lhs, rhs, plan=plan), plan.chosen
+
+
+@checked_once
+def _planned(name: str, operands: tuple, given: dict[str, Any], method: str) -> _Plan:
+    """Check a call by lax's rules, and translate it."""
+    lhs, rhs = (jax.ShapeDtypeStruct(*operand) for operand in operands)
     result = check(name, lhs, rhs, given)
+    turn = bool(given.get("transpose_kernel"))
     if name == "conv_transpose":
-        lhs, rhs, given = _as_dilated(lhs, rhs, given)
+        given = _as_dilated(lhs, rhs, given)
     spec = dimension_numbers_of(name, lhs, rhs, given.get("dimension_numbers"))
-    x = lhs.transpose(spec.lhs_spec)
-    w = rhs.transpose(spec.rhs_spec[1], spec.rhs_spec[0], *spec.rhs_spec[2:])
-    groups = int(given.get("feature_group_count", 1))
     blocks = int(given.get("batch_group_count", 1))
-    if blocks > 1:  # block i of the batch meets block i of the filters: groups
-        n, c, *space = x.shape
-        x = jnp.moveaxis(x.reshape(blocks, n // blocks, c, *space), 0, 1)
-        x, groups = x.reshape(n // blocks, blocks * c, *space), blocks
-    dtype = jnp.int32 if result.dtype == bool else result.dtype
+    n, c, *space = (lhs.shape[at] for at in spec.lhs_spec)
+    co, ci, *kernel = (rhs.shape[at] for at in spec.rhs_spec)
+    if turn:
+        ci, co = co, ci
+    dtype = jnp.dtype("int32") if result.dtype == bool else result.dtype
     geometry = dataclasses.replace(
-        _geometry(name, x.shape, w.shape, groups, given),
-        channels_last=x.ndim > 2 and spec.lhs_spec[1] == x.ndim - 1,
+        _geometry(
+            name,
+            (n // blocks, blocks * c, *space),
+            (ci, co, *kernel),
+            blocks if blocks > 1 else int(given.get("feature_group_count", 1)),
+            given,
+        ),
+        channels_last=lhs.ndim > 2 and spec.lhs_spec[1] == lhs.ndim - 1,
     )
     if refusal(method, geometry, dtype):
         method = "auto"
-    y = bilinear.output(
-        x.astype(dtype),
-        w.astype(dtype),
+    return _Plan(
+        spec=lax.ConvDimensionNumbers(*map(tuple, spec)),
+        turn=turn,
+        blocks=blocks,
+        dtype=dtype,
+        result=result.dtype,
         geometry=geometry,
         method=method,
         precision=as_precision(given.get("precision"), name),
+        chosen=choose(method, "output", geometry, dtype).method,
     )
-    y = y != 0 if result.dtype == bool else y  # a sum of "and" is an "or"
-    chosen = choose(method, "output", geometry, dtype)
-    return y.transpose(np.argsort(spec.out_spec)), chosen.method
+
+
+@one_program
+def _convolved(lhs: Array, rhs: Array, *, plan: _Plan) -> Array:
+    """Bring the operands to the engine's layout, convolve, and bring back the result."""
+    spec, blocks = plan.spec, plan.blocks
+    if plan.turn:
+        rhs = jnp.swapaxes(jnp.flip(rhs, spec.rhs_spec[2:]), *spec.rhs_spec[:2])
+    x = lhs.transpose(spec.lhs_spec)
+    w = rhs.transpose(spec.rhs_spec[1], spec.rhs_spec[0], *spec.rhs_spec[2:])
+    if blocks > 1:  # block i of the batch meets block i of the filters: groups
+        n, c, *space = x.shape
+        x = jnp.moveaxis(x.reshape(blocks, n // blocks, c, *space), 0, 1)
+        x = x.reshape(n // blocks, blocks * c, *space)
+    y = bilinear.output(
+        x.astype(plan.dtype),
+        w.astype(plan.dtype),
+        geometry=plan.geometry,
+        method=plan.method,
+        precision=plan.precision,
+    )
+    y = y != 0 if plan.result == bool else y  # a sum of "and" is an "or"
+    return y.transpose(np.argsort(spec.out_spec))
 
 
 def _serve_or_pass_on(name: str, lhs: Any, rhs: Any, given: dict[str, Any]) -> Array:
     if why_not(lhs, rhs, given):
-        return LAX[name](lhs, rhs, **given)
+        return _redirect.call_lax(name, lhs, rhs, **given)
     return serve(name, lhs, rhs, given)[0]
 
 
@@ -177,10 +234,11 @@ def _is_dot_algorithm(precision: Any) -> bool:
     return named or isinstance(precision, DotAlgorithm | DotAlgorithmPreset)
 
 
-def _as_dilated(
-    lhs: Array, rhs: Array, given: dict[str, Any]
-) -> tuple[Array, Array, dict[str, Any]]:
-    """Return the call of `conv_general_dilated` that a `conv_transpose` amounts to."""
+def _as_dilated(lhs: Any, rhs: Any, given: dict[str, Any]) -> dict[str, Any]:
+    """Return how `conv_general_dilated` is called for what `conv_transpose` does.
+
+    Where `transpose_kernel` asks for it, the filters are turned beforehand.
+    """
     strides, padding = given["strides"], given["padding"]
     spec = dimension_numbers_of("conv_transpose", lhs, rhs, given["dimension_numbers"])
     spread = _per_axis(given["rhs_dilation"], rhs.ndim - 2)
@@ -196,20 +254,14 @@ def _as_dilated(
             (k - 1 - low, k - 1 - high)
             for k, (low, high) in zip(kernel, padding, strict=True)
         ]
-    if given["transpose_kernel"]:
-        rhs = jnp.swapaxes(jnp.flip(rhs, spec.rhs_spec[2:]), *spec.rhs_spec[:2])
-    return (
-        lhs,
-        rhs,
-        {
-            "window_strides": (1,) * len(kernel),
-            "padding": padding,
-            "lhs_dilation": tuple(strides),
-            "rhs_dilation": spread,
-            "dimension_numbers": spec,
-            "precision": given["precision"],
-        },
-    )
+    return {
+        "window_strides": (1,) * len(kernel),
+        "padding": padding,
+        "lhs_dilation": tuple(strides),
+        "rhs_dilation": spread,
+        "dimension_numbers": spec,
+        "precision": given["precision"],
+    }
 
 
 def _split(cut: int, k: int) -> tuple[int, int]:

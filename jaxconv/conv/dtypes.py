@@ -1,6 +1,6 @@
 """Types of number: what a convolution computes in, and how exactly it multiplies."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import jax
@@ -9,6 +9,10 @@ from jax import Array
 from jax.lax import DotAlgorithmPreset, Precision
 from jax.typing import DTypeLike
 
+_AS_THEY_ARE = {
+    jnp.dtype(name)
+    for name in ("bfloat16", "float16", "float32", "complex64", "int32", "uint32")
+}
 _TOO_SHORT = ("float8_e8m0fnu", "float4_e2m1fn")
 
 PrecisionLike = str | Precision | Sequence[str | Precision] | None
@@ -25,6 +29,8 @@ def common_type(
       ValueError: an argument is not an array of numbers, or `preferred` cannot hold
         what the arrays hold.
     """
+    if preferred is None and _are_alike(arrays.values()):
+        return tuple(arrays.values())
     values = [_as_array(caller, name, array) for name, array in arrays.items()]
     dtype = jnp.result_type(*values)
     if preferred is not None:
@@ -71,6 +77,12 @@ def as_precision(precision: PrecisionLike, caller: str) -> Precision | None:
             f"{precision!r}."
         )
     return max(found, key=lambda one: one.value)
+
+
+def _are_alike(arrays: Iterable[Any]) -> bool:
+    """Return whether all are of one type that is computed in as it is."""
+    dtypes = {a.dtype if isinstance(a, jax.Array) else None for a in arrays}
+    return len(dtypes) == 1 and dtypes <= _AS_THEY_ARE
 
 
 def _as_array(caller: str, name: str, array: Any) -> Array:
