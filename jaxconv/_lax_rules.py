@@ -26,12 +26,12 @@ def check(name: str, lhs: Any, rhs: Any, given: dict[str, Any]) -> jax.ShapeDtyp
     Raises:
       TypeError, ValueError, RuntimeError, RankError: what lax raises, in more words.
     """
-    for side, array in (("lhs", lhs), ("rhs", rhs)):
-        if array.ndim < 2:
-            raise RankError(
-                f"{name}: {side} must have two axes, batch and channels or channels in "
-                f"and out, and one for each axis of pixels, got shape {array.shape}."
-            )
+    if lhs.ndim == rhs.ndim < 2:
+        raise RankError(
+            f"{name}: lhs and rhs must have two axes, batch and channels or channels in "
+            f"and out, and one for each axis of pixels, got shapes {lhs.shape} and "
+            f"{rhs.shape}."
+        )
     try:
         return jax.eval_shape(functools.partial(ORIGINAL[name], **given), lhs, rhs)
     except AssertionError as error:
@@ -56,10 +56,9 @@ def dimension_numbers_of(
 def _explain(
     name: str, lhs: Any, rhs: Any, given: dict[str, Any], error: Exception
 ) -> str:
-    """Say what lax said, what the axes are, and what to change where that is plain."""
-    said = str(error).strip() or "the operands do not fit each other"
-    said = said.removeprefix(f"{name} ").rstrip(".")
-    parts = [f"{name}: {said}."]
+    """Say what lax said, in its words, what the axes are, and what to change."""
+    said = str(error).strip()
+    parts = [f"{said.removesuffix('.')}. {name}:" if said else f"{name}:"]
     try:
         spec = dimension_numbers_of(name, lhs, rhs, given.get("dimension_numbers"))
     except (TypeError, ValueError, KeyError):

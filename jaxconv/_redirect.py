@@ -68,7 +68,7 @@ def uninstall() -> None:
         if _installed > 0:
             return
         for name, function in _found.items():
-            LAX[name].__code__ = ORIGINAL[name].__code__  # type: ignore[attr-defined]
+            LAX[name].__code__ = ORIGINAL[name].__code__
             del LAX[name].__signature__
             setattr(lax, name, function)
         _found.clear()

@@ -151,15 +151,24 @@ def serve(
         array if isinstance(array, Array) else jnp.asarray(array)
         for array in (lhs, rhs)
     )
-    operands = ((lhs.shape, lhs.dtype), (rhs.shape, rhs.dtype))
-    plan = _planned(name, operands, given, method)
+    plan = _planned(name, (_facts(lhs), _facts(rhs)), given, method)
     return _convolved(lhs, rhs, plan=plan), plan.chosen
+
+
+def _facts(array: Array) -> tuple[Any, ...]:
+    """Return what a call is checked by; how the array is placed, if explicitly."""
+    placed = jax.typeof(array).sharding
+    explicit = any(axis is not None for axis in placed.spec)
+    return array.shape, array.dtype, placed if explicit else None
 
 
 @checked_once
 def _planned(name: str, operands: tuple, given: dict[str, Any], method: str) -> _Plan:
     """Check a call by lax's rules, and translate it."""
-    lhs, rhs = (jax.ShapeDtypeStruct(*operand) for operand in operands)
+    lhs, rhs = (
+        jax.ShapeDtypeStruct(shape, dtype, sharding=placed)
+        for shape, dtype, placed in operands
+    )
     result = check(name, lhs, rhs, given)
     turn = bool(given.get("transpose_kernel"))
     if name == "conv_transpose":
@@ -170,7 +179,7 @@ def _planned(name: str, operands: tuple, given: dict[str, Any], method: str) -> 
     co, ci, *kernel = (rhs.shape[at] for at in spec.rhs_spec)
     if turn:
         ci, co = co, ci
-    dtype = jnp.dtype("int32") if result.dtype == bool else result.dtype
+    dtype = jnp.dtype("int32") if result.dtype == np.bool_ else result.dtype
     geometry = dataclasses.replace(
         _geometry(
             name,
@@ -215,7 +224,7 @@ def _convolved(lhs: Array, rhs: Array, *, plan: _Plan) -> Array:
         method=plan.method,
         precision=plan.precision,
     )
-    y = y != 0 if plan.result == bool else y  # a sum of "and" is an "or"
+    y = y != 0 if plan.result == np.bool_ else y  # a sum of "and" is an "or"
     return y.transpose(np.argsort(spec.out_spec))
 
 
@@ -225,8 +234,17 @@ def _serve_or_pass_on(name: str, lhs: Any, rhs: Any, given: dict[str, Any]) -> A
     return serve(name, lhs, rhs, given)[0]
 
 
-def _per_axis(dilation: Sequence[int] | None, axes: int) -> tuple[int, ...]:
-    return (1,) * axes if dilation is None else tuple(map(int, dilation))
+def _per_axis(
+    name: str, dilation: Sequence[int] | None, axes: int, caller: str
+) -> tuple[int, ...]:
+    if dilation is None:
+        return (1,) * axes
+    if len(dilation) != axes:
+        raise ValueError(
+            f"{caller}: {name} must have a number for each of the {axes} axes of "
+            f"pixels, got {dilation!r}."
+        )
+    return tuple(map(int, dilation))
 
 
 def _is_dot_algorithm(precision: Any) -> bool:
@@ -241,7 +259,9 @@ def _as_dilated(lhs: Any, rhs: Any, given: dict[str, Any]) -> dict[str, Any]:
     """
     strides, padding = given["strides"], given["padding"]
     spec = dimension_numbers_of("conv_transpose", lhs, rhs, given["dimension_numbers"])
-    spread = _per_axis(given["rhs_dilation"], rhs.ndim - 2)
+    spread = _per_axis(
+        "rhs_dilation", given["rhs_dilation"], rhs.ndim - 2, "conv_transpose"
+    )
     kernel = dilate(tuple(rhs.shape[axis] for axis in spec.rhs_spec[2:]), spread)
     if isinstance(padding, str) and padding in ("SAME", "VALID"):
         # "SAME" gives n * s outputs and "VALID" the full ones, where not fewer.
@@ -278,7 +298,7 @@ def _geometry(
     given: dict,
 ) -> Geometry:
     axes = len(x_shape) - 2
-    spread = _per_axis(given.get("rhs_dilation"), axes)
+    spread = _per_axis("rhs_dilation", given.get("rhs_dilation"), axes, caller)
     padding = given["padding"]
     if isinstance(padding, str):
         kernel = dilate(w_shape[2:], spread)
@@ -290,7 +310,9 @@ def _geometry(
         w_shape,
         strides=tuple(map(int, given["window_strides"])),
         padding=[(int(low), int(high)) for low, high in padding],
-        input_dilation=_per_axis(given.get("lhs_dilation"), axes),
+        input_dilation=_per_axis(
+            "lhs_dilation", given.get("lhs_dilation"), axes, caller
+        ),
         kernel_dilation=spread,
         groups=groups,
         empty_ok=True,

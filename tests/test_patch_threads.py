@@ -102,7 +102,7 @@ def test_a_block_left_twice_says_so():
     block = jaxconv.patch()
     with block:
         pass
-    with pytest.raises(RuntimeError, match="patch: .* left more often than entered"):
+    with pytest.raises(RuntimeError, match=r"patch: .* left more often than entered"):
         block.__exit__(None, None, None)
     assert lax_is_as_it_was()
 
