@@ -28,8 +28,8 @@ def check(name: str, lhs: Any, rhs: Any, given: dict[str, Any]) -> jax.ShapeDtyp
     """
     if lhs.ndim == rhs.ndim < 2:
         raise RankError(
-            f"{name}: lhs and rhs must have two axes, batch and channels or channels in "
-            f"and out, and one for each axis of pixels, got shapes {lhs.shape} and "
+            f"{name}: lhs and rhs must have two axes, batch and channels or channels "
+            f"in and out, and one for each axis of pixels, got shapes {lhs.shape} and "
             f"{rhs.shape}."
         )
     try:

@@ -2,8 +2,8 @@
 
 Most callers look a function up in `jax.lax`, where another can stand for a while. Some
 hold a reference to it: a default argument, an attribute of a layer, jax's own modules.
-These are reached by exchanging the code of the function itself, which all of them share.
-`ORIGINAL` holds copies, which run lax's code whatever happens to the functions.
+These are reached by exchanging the code of the function itself, which all of them
+share. `ORIGINAL` holds copies: they run lax's code whatever happens to the functions.
 """
 
 import contextlib

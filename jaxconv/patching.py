@@ -12,74 +12,15 @@ import inspect
 import threading
 import weakref
 from collections.abc import Callable
-from typing import Any, NamedTuple, overload
+from typing import Any, overload
 
 import jax
-import jax.numpy as jnp
 from jax import Array
 
 from jaxconv import _redirect, compat
+from jaxconv._patch_report import Call, Report, Settings, described
 from jaxconv.conv.eager import is_eager
 from jaxconv.conv.methods import Method, check_method
-
-
-class Call(NamedTuple):
-    """One traced call of a convolution of lax."""
-
-    function: str  # its name in jax.lax
-    lhs: str  # type and shape, as in float32[60,1,28,28]
-    rhs: str
-    method: str | None  # the output's method; None if lax ran
-    reason: str | None  # why lax ran; None if jaxconv did
-
-
-class Settings(NamedTuple):
-    """What a block was asked for: part of jit's cache key."""
-
-    method: str
-    everywhere: bool
-
-
-class Report:
-    """What `patch` saw: the calls that jaxconv served and those that lax ran.
-
-    A call is seen when it is traced. A function that `jit` has compiled inside an
-    earlier `patch` with the same arguments runs as compiled then, and is not seen
-    again: `traced_before` counts what was seen then.
-    """
-
-    def __init__(self, traced_before: int = 0) -> None:
-        """Begin with no calls."""
-        self.calls: list[Call] = []
-        self.traced_before = traced_before
-
-    @property
-    def served(self) -> list[Call]:
-        """The calls that ran on jaxconv."""
-        return [call for call in self.calls if call.reason is None]
-
-    @property
-    def passed_on(self) -> list[Call]:
-        """The calls that were left to lax, each with its reason."""
-        return [call for call in self.calls if call.reason is not None]
-
-    def __str__(self) -> str:
-        """Return a line for each call, and the totals."""
-        lines = [
-            f"{call.function}  {call.lhs} * {call.rhs}  "
-            + (f"lax: {call.reason}" if call.reason else f"jaxconv, {call.method}")
-            for call in self.calls
-        ]
-        lines.append(
-            f"{len(self.served)} served, {len(self.passed_on)} passed on to lax"
-        )
-        if not self.calls and self.traced_before:
-            lines.append(
-                "No convolution was traced in this block. What jit compiled in earlier "
-                "blocks with the same arguments runs as compiled then: "
-                f"{self.traced_before} convolutions served."
-            )
-        return "\n".join(lines)
 
 
 class _Block:
@@ -262,7 +203,7 @@ def _by_reference(name: str, caller: str, args: tuple, kwargs: dict) -> Array:
     lhs, rhs, _ = _arguments(name, args, kwargs)
     reason = f"{caller} holds a reference to it; patch(everywhere=True) reaches it"
     blocks[-1].report.calls.append(
-        Call(name, _describe(lhs), _describe(rhs), None, reason)
+        Call(name, described(lhs), described(rhs), None, reason)
     )
     return result
 
@@ -277,7 +218,7 @@ def _served(block: _Block, name: str, args: tuple, kwargs: dict) -> Array:
             _traced[block.settings] += 1
     else:
         result = _redirect.call_lax(name, *args, **kwargs)
-    call = Call(name, _describe(lhs), _describe(rhs), method, reason)
+    call = Call(name, described(lhs), described(rhs), method, reason)
     block.report.calls.append(call)
     return result
 
@@ -299,17 +240,6 @@ def _arguments(
     ):
         _redirect.SIGNATURES[name].bind(*args, **kwargs)
     return given.pop("lhs"), given.pop("rhs"), given
-
-
-def _describe(array: Any) -> str:
-    if not isinstance(array, Array):
-        array = jnp.asarray(array)
-    return _written(jax.typeof(array))
-
-
-@functools.lru_cache(4096)
-def _written(aval: Any) -> str:
-    return aval.str_short()
 
 
 _DEFAULTS = {

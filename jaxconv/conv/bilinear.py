@@ -27,7 +27,14 @@ from jax.sharding import NamedSharding, PartitionSpec
 from jaxconv.conv.arrange import ARRANGEMENTS
 from jaxconv.conv.choose import MOST_PARTS, choose
 from jaxconv.conv.geometry import Geometry
-from jaxconv.conv.meshes import Axes, kept, mesh_of, placed, placed_by_compiler, vary_alike
+from jaxconv.conv.meshes import (
+    Axes,
+    kept,
+    mesh_of,
+    placed,
+    placed_by_compiler,
+    vary_alike,
+)
 from jaxconv.conv.methods import ALGORITHMS, check_served
 from jaxconv.conv.operands import (
     Operand,
@@ -75,12 +82,14 @@ def _bind(
     bind = functools.partial(
         primitive.bind, geometry=geometry, method=method, precision=precision
     )
-    result: Operand = RESULTS[primitive]
-    return placed_by_compiler(bind, a, b, spec=_spec(result, placed(a), a, geometry))
+    spec = _spec(RESULTS[primitive], geometry, placed(a), mesh_of(a))
+    return placed_by_compiler(bind, a, b, spec=spec)
 
 
-def _spec(result: Operand, spec: Sequence[Axes], a: Array, geometry: Geometry):
-    """Return how a result lies on an explicit mesh whose first operand lies as `spec`.
+def _spec(
+    result: Operand, geometry: Geometry, spec: Sequence[Axes], mesh: Any
+) -> list[Axes]:
+    """Return how a result lies on an explicit mesh where the first operand lies so.
 
     The filters' gradient, a sum over batch and pixels, lies whole on every device.
     """
@@ -88,7 +97,7 @@ def _spec(result: Operand, spec: Sequence[Axes], a: Array, geometry: Geometry):
     if result == "w":
         return [None] * len(shape)
     batch, _, *pixels = spec
-    return kept((batch, None, *pixels), shape, mesh_of(a))
+    return kept((batch, None, *pixels), shape, mesh)
 
 
 def _run(
@@ -157,8 +166,8 @@ def _primitive(
         )
         a, at = pairs[0]
         inner = [axes for i, axes in enumerate(placed(a)) if i != at]
-        spec = (first, *_spec(result, inner, a, geometry))
-        spec = kept(spec, (extra, *shape_of(result, geometry)), mesh_of(*arrays))
+        mesh, shape = mesh_of(*arrays), (extra, *shape_of(result, geometry))
+        spec = kept((first, *_spec(result, geometry, inner, mesh)), shape, mesh)
 
         def folded(*arrays):
             triples = list(zip(arguments, arrays, mapped_axes, strict=True))
@@ -199,7 +208,11 @@ def _primitive(
 output_p = _primitive("output", ("x", "w"), "g")
 input_grad_p = _primitive("input_grad", ("g", "w"), "x")
 param_grad_p = _primitive("param_grad", ("x", "g"), "w")
-RESULTS: dict[Primitive, Operand] = {output_p: "g", input_grad_p: "x", param_grad_p: "w"}
+RESULTS: dict[Primitive, Operand] = {
+    output_p: "g",
+    input_grad_p: "x",
+    param_grad_p: "w",
+}
 
 ad.defbilinear(
     output_p,

@@ -23,7 +23,6 @@ from jax.sharding import Mesh
 from jaxconv.conv.geometry import Geometry
 
 
-
 class Cut(NamedTuple):
     """How a spatial axis is cut."""
 

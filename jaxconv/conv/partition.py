@@ -2,10 +2,10 @@
 
 XLA's own partitioner gathers the whole batch on every device where it meets a loop over
 the images or a grouped convolution. Here each axis of the trilinear form is told apart:
-n, groups, ci and co may be cut, and pixels where a device has those that its outputs are
-over (`halo.py`), taps may not; the axes that a map sums over leave partial sums, which
-are added up over the devices. JAX cannot serialise the executable of a program for
-several devices that holds such a rule of one's own.
+n, groups, ci and co may be cut, and pixels where a device has those that its outputs
+are over (`halo.py`), taps may not; the axes that a map sums over leave partial sums,
+which are added up over the devices. JAX cannot serialise the executable of a program
+for several devices that holds such a rule of one's own.
 """
 
 import dataclasses

@@ -172,8 +172,8 @@ def _add_sparse(primitive: Primitive, transform: Any) -> None:
         if primitive.name == "conv_input_grad":
             b = bcoo.bcoo_rev(b, dimensions=(2,)) if _is_sparse(b) else jnp.flip(b, 2)
         index = (a if _is_sparse(a) else b).indices.dtype
-        lines = (bcoo._convert_to_1d_for_conv(array, index) for array in (a, b))
-        return bcoo._bcoo_conv_1d(*lines, padding=own.padding[0])
+        line, taps = (bcoo._convert_to_1d_for_conv(array, index) for array in (a, b))
+        return bcoo._bcoo_conv_1d(line, taps, padding=own.padding[0])
 
     rule = transform._standard_sparse_rule(primitive, run)
     transform.sparse_rules_bcoo[primitive] = rule
@@ -184,8 +184,8 @@ def _is_sparse(array: Any) -> bool:
 
 
 _SPARSE = (
-    "conv: sparse operands are served as in lax, for one image of one spatial axis, one "
-    "channel in and out, strides and dilations of 1, got x {} and w {} (in, out, "
+    "conv: sparse operands are served as in lax, for one image of one spatial axis, "
+    "one channel in and out, strides and dilations of 1, got x {} and w {} (in, out, "
     "*kernel). Use sparse.todense()."
 )
 _LATER: dict[str, Callable[[Primitive, Any], None]] = {

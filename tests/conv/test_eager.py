@@ -78,7 +78,10 @@ def test_a_call_at_a_new_shape_compiles_one_program(name, height):
 
 def test_gradients_outside_of_jit_compile_no_more_programs_than_lax_s():
     counts = []
-    for call, height in ((compat.conv_general_dilated, 31), (lax.conv_general_dilated, 32)):
+    for call, height in (
+        (compat.conv_general_dilated, 31),
+        (lax.conv_general_dilated, 32),
+    ):
         x, w = images(height)
 
         def gradients(call=call, x=x, w=w):
@@ -173,9 +176,7 @@ def test_the_default_precision_is_not_remembered():
 
 COUNTLESS = {
     "conv": lambda x, w: conv(x, w, padding=0, input_dilation=2**19),
-    "drop-in": lambda x, w: compat.conv_general_dilated(
-        x, w, (1,), [(0, 0)], (2**19,)
-    ),
+    "drop-in": lambda x, w: compat.conv_general_dilated(x, w, (1,), [(0, 0)], (2**19,)),
 }
 
 

@@ -26,7 +26,7 @@ def maps(call, settings, x, w, g):
 
 
 def run(call, x_shape, w_shape, settings, spec, mesh_shape=(4,)):
-    """Return the collectives of output and gradients; the bits are those of one device."""
+    """Return the collectives; the bits must be those of one device."""
     names = ("d", "e")[: len(mesh_shape)]
     mesh = jax.make_mesh(mesh_shape, names, axis_types=(AxisType.Auto,) * len(names))
     rng = np.random.default_rng(0)

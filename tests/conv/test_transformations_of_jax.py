@@ -1,4 +1,4 @@
-"""`jax.checkpoint`, checkify, jet, sparsify and roofline do as with lax's convolution."""
+"""`jax.checkpoint`, checkify, jet, sparsify, roofline: as with lax's convolution."""
 
 import functools
 import subprocess
@@ -167,5 +167,7 @@ assert not [name for name in late if f"jax.experimental.{name}" in sys.modules]
 from jax.experimental.jet import jet
 print(jet(conv, (x, w), ([x], [w]))[1][0].ravel().tolist())
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True
+    )
     assert done.stdout.split("\n")[0] == "[4.0, 6.0, 6.0, 4.0]", done.stderr
