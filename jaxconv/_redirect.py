@@ -32,7 +32,9 @@ def _copy(function: Any) -> Any:
         function.__defaults__,
         function.__closure__,
     )
-    return functools.update_wrapper(copy, function)
+    functools.update_wrapper(copy, function)
+    del copy.__wrapped__  # its signature would be that of the code exchanged
+    return copy
 
 
 ORIGINAL: dict[str, Function] = {name: _copy(LAX[name]) for name in NAMES}

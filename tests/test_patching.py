@@ -79,7 +79,7 @@ def test_what_is_passed_on_goes_to_what_stood_there_before(monkeypatch):
 
 def test_a_mistake_raises_and_is_not_reported():
     with jaxconv.patch() as report:
-        with pytest.raises(ValueError, match=r"conv: .* lhs is"):
+        with pytest.raises(ValueError, match=r"conv: lhs is"):
             lax.conv(X, W[:, :1], (2,), "SAME")
         with pytest.raises(TypeError, match="argument"):
             lax.conv(X, W)

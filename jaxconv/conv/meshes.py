@@ -52,16 +52,13 @@ def mesh_of(*arrays: Array) -> Any:
 
 
 def kept(spec: Sequence[Axes], shape: Sequence[int], mesh: Any) -> list[Axes]:
-    """Return the parts of `spec` that can be kept for a result of this shape.
+    """Return the parts of `spec` that divide the sizes of a result, as lax does."""
 
-    Each mesh axis is used once, and where it divides the size; as in lax.
-    """
-    used: set[Any] = set()
-    result: list[Axes] = []
-    for axes, size in zip(spec, shape, strict=True):
+    def fits(axes: Axes, size: int) -> bool:
         names = axes if isinstance(axes, tuple) else (axes,)
-        fits = axes is not None and used.isdisjoint(names)
-        fits = fits and size % math.prod(mesh.shape[name] for name in names) == 0
-        result.append(axes if fits else None)
-        used.update(names if fits else ())
-    return result
+        return size % math.prod(mesh.shape[name] for name in names) == 0
+
+    return [
+        axes if axes is None or fits(axes, size) else None
+        for axes, size in zip(spec, shape, strict=True)
+    ]

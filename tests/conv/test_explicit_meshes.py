@@ -100,3 +100,10 @@ def test_vmap_keeps_both(operands, mesh):
     np.testing.assert_array_equal(
         y, conv(operands[0].mT, operands[1].transpose(1, 2, 0))
     )
+
+
+def test_pixels_that_cannot_stay_cut_are_whole(operands, mesh):
+    """`conv` has no argument to place its result by, so that it does not refuse."""
+    x, w = put(operands, PLACES["pixels"], mesh)
+    y = conv(x.transpose(0, 2, 1), w.transpose(1, 2, 0), padding="VALID")
+    assert jax.typeof(y).sharding.spec == P(None, None, None)
