@@ -1,23 +1,13 @@
 """lax's own rules for its convolutions, and better words where they are broken."""
 
 import functools
-from collections.abc import Callable
 from typing import Any
 
 import jax
-import numpy as np
-from jax import Array, lax
+from jax import lax
 
-# Bound here, so that whatever stands in for them in `jax.lax` later is not called.
-LAX: dict[str, Callable[..., Array]] = {
-    name: getattr(lax, name)
-    for name in (
-        "conv",
-        "conv_general_dilated",
-        "conv_transpose",
-        "conv_with_general_padding",
-    )
-}
+from jaxconv._redirect import ORIGINAL
+
 _TRANSPOSE_LAYOUTS = {
     2: ("NC", "IO", "NC"),
     3: ("NHC", "HIO", "NHC"),
@@ -30,23 +20,20 @@ class RankError(ValueError, AssertionError):
     """The operands have different numbers of axes; lax fails an assertion there."""
 
 
-def check(
-    name: str, lhs: Array, rhs: Array, given: dict[str, Any]
-) -> jax.ShapeDtypeStruct:
+def check(name: str, lhs: Any, rhs: Any, given: dict[str, Any]) -> jax.ShapeDtypeStruct:
     """Return the shape and type of lax's result, without computing it.
 
     Raises:
       TypeError, ValueError, RuntimeError, RankError: what lax raises, in more words.
     """
-    for side, array in (("lhs", lhs), ("rhs", rhs)):
-        if array.ndim < 2:
-            raise RankError(
-                f"{name}: {side} must have two axes, batch and channels or channels in "
-                f"and out, and one for each axis of pixels, got shape {array.shape}."
-            )
-    operands = [(array.shape, array.dtype) for array in (lhs, rhs)]
+    if lhs.ndim == rhs.ndim < 2:
+        raise RankError(
+            f"{name}: lhs and rhs must have two axes, batch and channels or channels "
+            f"in and out, and one for each axis of pixels, got shapes {lhs.shape} and "
+            f"{rhs.shape}."
+        )
     try:
-        return _result_of(name, tuple(operands), _frozen(given))
+        return jax.eval_shape(functools.partial(ORIGINAL[name], **given), lhs, rhs)
     except AssertionError as error:
         raise RankError(_explain(name, lhs, rhs, given, error)) from error
     except (TypeError, ValueError, RuntimeError) as error:
@@ -57,37 +44,8 @@ def check(
         raise type(error)(words) from error
 
 
-def _result_of(name: str, operands: tuple, given: tuple) -> jax.ShapeDtypeStruct:
-    """Trace lax's function, once for each set of shapes and settings."""
-    try:
-        return _traced(name, operands, given, jax.config.values["jax_enable_x64"])
-    except TypeError as error:
-        if "unhashable" not in str(error):
-            raise
-    return _traced.__wrapped__(name, operands, given, None)
-
-
-@functools.lru_cache(maxsize=4096)
-def _traced(
-    name: str, operands: tuple, given: tuple, x64: bool | None
-) -> jax.ShapeDtypeStruct:
-    shapes = [jax.ShapeDtypeStruct(shape, dtype) for shape, dtype in operands]
-    return jax.eval_shape(lambda lhs, rhs: LAX[name](lhs, rhs, **dict(given)), *shapes)
-
-
-def _frozen(value: Any) -> Any:
-    """Return settings with tuples for lists, arrays and dicts, to be a cache's key."""
-    if isinstance(value, dict):
-        return tuple((key, _frozen(setting)) for key, setting in value.items())
-    if isinstance(value, np.ndarray):
-        return _frozen(value.tolist())
-    if type(value) in (list, tuple):
-        return tuple(map(_frozen, value))
-    return value
-
-
 def dimension_numbers_of(
-    name: str, lhs: Array, rhs: Array, given: Any
+    name: str, lhs: Any, rhs: Any, given: Any
 ) -> lax.ConvDimensionNumbers:
     """Return the layout in lax's canonical form; each function has its own default."""
     if given is None and name == "conv_transpose":
@@ -96,12 +54,11 @@ def dimension_numbers_of(
 
 
 def _explain(
-    name: str, lhs: Array, rhs: Array, given: dict[str, Any], error: Exception
+    name: str, lhs: Any, rhs: Any, given: dict[str, Any], error: Exception
 ) -> str:
-    """Say what lax said, what the axes are, and what to change where that is plain."""
-    said = str(error).strip() or "the operands do not fit each other"
-    said = said.removeprefix(f"{name} ").rstrip(".")
-    parts = [f"{name}: {said}."]
+    """Say what lax said, in its words, what the axes are, and what to change."""
+    said = str(error).strip()
+    parts = [f"{said.removesuffix('.')}. {name}:" if said else f"{name}:"]
     try:
         spec = dimension_numbers_of(name, lhs, rhs, given.get("dimension_numbers"))
     except (TypeError, ValueError, KeyError):
@@ -117,14 +74,14 @@ def _explain(
     return " ".join(part for part in parts if part)
 
 
-def _named(array: Array, spec: Any, leading: str) -> str:
+def _named(array: Any, spec: Any, leading: str) -> str:
     """Write the axes in their order with names: `(N 2, H 28, W 28, C 1) float32`."""
     names = dict(zip(spec, leading + "HWD456"[: array.ndim - 2], strict=False))
     axes = (f"{names.get(i, '?')} {size}" for i, size in enumerate(array.shape))
     return f"({', '.join(axes)}) {array.dtype}"
 
 
-def _hint(lhs: Array, rhs: Array, spec: Any, given: dict[str, Any]) -> str:
+def _hint(lhs: Any, rhs: Any, spec: Any, given: dict[str, Any]) -> str:
     if lhs.dtype != rhs.dtype:
         return "Convert one of them: rhs.astype(lhs.dtype)."
     groups = given.get("feature_group_count") or 1

@@ -5,7 +5,6 @@ under every caller. What the arguments mean, which are refused and by which type
 exception, lax itself decides: each call is checked by its rules first.
 """
 
-import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,13 +14,8 @@ from jax import Array, lax
 from jax.lax import DotAlgorithm, DotAlgorithmPreset
 from jax.typing import DTypeLike
 
-from jaxconv._lax_rules import LAX, check, dimension_numbers_of
-from jaxconv.conv import bilinear
-from jaxconv.conv.arguments import dilate
-from jaxconv.conv.choose import choose
-from jaxconv.conv.dtypes import as_precision
-from jaxconv.conv.geometry import Geometry
-from jaxconv.conv.methods import refusal
+from jaxconv import _redirect
+from jaxconv._plans import convolved, facts_of, planned
 
 DimensionNumbers = tuple[str, str, str] | lax.ConvDimensionNumbers | None
 Pairs = str | Sequence[tuple[int, int]]
@@ -130,117 +124,20 @@ def serve(
     Returns:
       The result, and the method that computed it.
     """
-    lhs, rhs = jnp.asarray(lhs), jnp.asarray(rhs)
-    result = check(name, lhs, rhs, given)
-    if name == "conv_transpose":
-        lhs, rhs, given = _as_dilated(lhs, rhs, given)
-    spec = dimension_numbers_of(name, lhs, rhs, given.get("dimension_numbers"))
-    x = lhs.transpose(spec.lhs_spec)
-    w = rhs.transpose(spec.rhs_spec[1], spec.rhs_spec[0], *spec.rhs_spec[2:])
-    groups = int(given.get("feature_group_count", 1))
-    blocks = int(given.get("batch_group_count", 1))
-    if blocks > 1:  # block i of the batch meets block i of the filters: groups
-        n, c, *space = x.shape
-        x = jnp.moveaxis(x.reshape(blocks, n // blocks, c, *space), 0, 1)
-        x, groups = x.reshape(n // blocks, blocks * c, *space), blocks
-    dtype = jnp.int32 if result.dtype == bool else result.dtype
-    geometry = dataclasses.replace(
-        _geometry(name, x.shape, w.shape, groups, given),
-        channels_last=x.ndim > 2 and spec.lhs_spec[1] == x.ndim - 1,
+    lhs, rhs = (
+        array if isinstance(array, Array) else jnp.asarray(array)
+        for array in (lhs, rhs)
     )
-    if refusal(method, geometry, dtype):
-        method = "auto"
-    y = bilinear.output(
-        x.astype(dtype),
-        w.astype(dtype),
-        geometry=geometry,
-        method=method,
-        precision=as_precision(given.get("precision"), name),
-    )
-    y = y != 0 if result.dtype == bool else y  # a sum of "and" is an "or"
-    chosen = choose(method, "output", geometry, dtype)
-    return y.transpose(np.argsort(spec.out_spec)), chosen.method
+    plan = planned(name, (facts_of(lhs), facts_of(rhs)), given, method)
+    return convolved(lhs, rhs, plan=plan), plan.chosen
 
 
 def _serve_or_pass_on(name: str, lhs: Any, rhs: Any, given: dict[str, Any]) -> Array:
     if why_not(lhs, rhs, given):
-        return LAX[name](lhs, rhs, **given)
+        return _redirect.call_lax(name, lhs, rhs, **given)
     return serve(name, lhs, rhs, given)[0]
-
-
-def _per_axis(dilation: Sequence[int] | None, axes: int) -> tuple[int, ...]:
-    return (1,) * axes if dilation is None else tuple(map(int, dilation))
 
 
 def _is_dot_algorithm(precision: Any) -> bool:
     named = isinstance(precision, str) and precision in DotAlgorithmPreset.__members__
     return named or isinstance(precision, DotAlgorithm | DotAlgorithmPreset)
-
-
-def _as_dilated(
-    lhs: Array, rhs: Array, given: dict[str, Any]
-) -> tuple[Array, Array, dict[str, Any]]:
-    """Return the call of `conv_general_dilated` that a `conv_transpose` amounts to."""
-    strides, padding = given["strides"], given["padding"]
-    spec = dimension_numbers_of("conv_transpose", lhs, rhs, given["dimension_numbers"])
-    spread = _per_axis(given["rhs_dilation"], rhs.ndim - 2)
-    kernel = dilate(tuple(rhs.shape[axis] for axis in spec.rhs_spec[2:]), spread)
-    if isinstance(padding, str) and padding in ("SAME", "VALID"):
-        # "SAME" gives n * s outputs and "VALID" the full ones, where not fewer.
-        padding = [
-            _split(k - s if padding == "SAME" else min(0, k - s), k)
-            for k, s in zip(kernel, strides, strict=True)
-        ]
-    elif given["use_consistent_padding"]:  # what the convolution's output was padded by
-        padding = [
-            (k - 1 - low, k - 1 - high)
-            for k, (low, high) in zip(kernel, padding, strict=True)
-        ]
-    if given["transpose_kernel"]:
-        rhs = jnp.swapaxes(jnp.flip(rhs, spec.rhs_spec[2:]), *spec.rhs_spec[:2])
-    return (
-        lhs,
-        rhs,
-        {
-            "window_strides": (1,) * len(kernel),
-            "padding": padding,
-            "lhs_dilation": tuple(strides),
-            "rhs_dilation": spread,
-            "dimension_numbers": spec,
-            "precision": given["precision"],
-        },
-    )
-
-
-def _split(cut: int, k: int) -> tuple[int, int]:
-    """Pad the dilated input for all outputs but `cut`: the smaller half cut before."""
-    low = k - 1 - max(cut, 0) // 2
-    return low, 2 * (k - 1) - cut - low
-
-
-def _geometry(
-    caller: str,
-    x_shape: tuple[int, ...],
-    w_shape: tuple[int, ...],
-    groups: int,
-    given: dict,
-) -> Geometry:
-    axes = len(x_shape) - 2
-    spread = _per_axis(given.get("rhs_dilation"), axes)
-    padding = given["padding"]
-    if isinstance(padding, str):
-        kernel = dilate(w_shape[2:], spread)
-        padding = lax.padtype_to_pads(
-            x_shape[2:], kernel, given["window_strides"], padding
-        )
-    return Geometry.of(
-        x_shape,
-        w_shape,
-        strides=tuple(map(int, given["window_strides"])),
-        padding=[(int(low), int(high)) for low, high in padding],
-        input_dilation=_per_axis(given.get("lhs_dilation"), axes),
-        kernel_dilation=spread,
-        groups=groups,
-        empty_ok=True,
-        caller=caller,
-    )

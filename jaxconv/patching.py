@@ -6,83 +6,71 @@ outside, whenever it was first called. And `jax.lax` belongs to all threads: the
 replacements stay out of the way of threads that did not enter `patch`.
 """
 
+import collections
 import functools
 import inspect
 import threading
+import weakref
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, overload
 
 import jax
-import jax.numpy as jnp
-from jax import Array, lax
+from jax import Array
 
-from jaxconv import compat
-from jaxconv._lax_rules import LAX
+from jaxconv import _redirect, compat
+from jaxconv._patch_report import Call, Report, Settings, described
+from jaxconv.conv.eager import is_eager
 from jaxconv.conv.methods import Method, check_method
 
 
-class Call(NamedTuple):
-    """One traced call of a convolution of lax."""
+class _Block:
+    """A block that a thread has entered and not left."""
 
-    function: str  # its name in jax.lax
-    lhs: str  # type and shape, as in float32[60,1,28,28]
-    rhs: str
-    method: str | None  # the output's method; None if lax ran
-    reason: str | None  # why lax ran; None if jaxconv did
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.report = Report(_traced[settings])
+        self.thread = _blocks()
+        with _redirect.lock:
+            self.thread.append(self)
+            _redirect.install(_REPLACEMENTS, _by_reference)
+        _tell_jit()
+
+    def leave(self) -> None:
+        """Give lax its functions back, in whatever thread this is called."""
+        global _left_elsewhere
+        with _redirect.lock:
+            if self not in self.thread:  # its thread has ended
+                return
+            self.thread.remove(self)
+            _redirect.uninstall()
+            if self.thread is not _blocks():
+                _left_elsewhere += 1
+        _tell_jit()
 
 
-class Report:
-    """What `patch` saw: the calls that jaxconv served and those that lax ran.
-
-    A call is seen when it is traced. A function that `jit` has compiled inside an
-    earlier `patch` runs as compiled then, and is not seen again.
-    """
-
-    def __init__(self) -> None:
-        """Begin with no calls."""
-        self.calls: list[Call] = []
-
-    @property
-    def served(self) -> list[Call]:
-        """The calls that ran on jaxconv."""
-        return [call for call in self.calls if call.reason is None]
-
-    @property
-    def passed_on(self) -> list[Call]:
-        """The calls that were left to lax, each with its reason."""
-        return [call for call in self.calls if call.reason is not None]
-
-    def __str__(self) -> str:
-        """Return a line for each call, and the totals."""
-        lines = [
-            f"{call.function}  {call.lhs} * {call.rhs}  "
-            + (f"lax: {call.reason}" if call.reason else f"jaxconv, {call.method}")
-            for call in self.calls
-        ]
-        totals = f"{len(self.served)} served, {len(self.passed_on)} passed on to lax"
-        return "\n".join([*lines, totals])
+class _Blocks(list[_Block]):
+    """The blocks that a thread is inside of, the innermost last."""
 
 
 class _Patch:
     """A block that runs lax's convolutions on jaxconv; see `patch`."""
 
-    def __init__(self, method: str) -> None:
-        self.method = method
-        self._reports: list[Report] = []  # a block may be entered again
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._entered: list[_Block] = []  # a block may be entered again
 
     def __enter__(self) -> Report:
-        report = Report()
-        self._reports.append(report)
-        _install()
-        _blocks().append((report, self.method))
-        _tell_jit()
-        return report
+        block = _Block(self.settings)
+        self._entered.append(block)
+        return block.report
 
     def __exit__(self, *exception: Any) -> None:
-        report = self._reports.pop()
-        _blocks().remove((report, self.method))
-        _tell_jit()
-        _uninstall()
+        if not self._entered:
+            raise RuntimeError("patch: this block was left more often than entered.")
+        here = [block for block in self._entered if block.thread is _blocks()]
+        block = (here or self._entered)[-1]
+        self._entered.remove(block)
+        block.leave()
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Decorate a function: each call of it is a block."""
@@ -94,7 +82,7 @@ class _Patch:
 
         @functools.wraps(function)
         def decorated(*args: Any, **kwargs: Any) -> Any:
-            with _Patch(self.method):
+            with _Patch(self.settings):
                 return function(*args, **kwargs)
 
         return decorated
@@ -105,109 +93,161 @@ _KINDS_THAT_RUN_LATER = (
     inspect.isgeneratorfunction,
     inspect.isasyncgenfunction,
 )
-_context = jax.make_user_context(default_value=None)  # the method, for jit's cache key
-_lock = threading.Lock()
-_depth = 0  # of `patch` blocks, over all threads
-_found: dict[str, Callable[..., Array]] = {}  # what stood in jax.lax before
+_context = jax.make_user_context(default_value=None)  # for jit's cache key
 _thread = threading.local()
+_traced: collections.Counter[Settings] = collections.Counter()  # and served
+_left_elsewhere = 0  # blocks that were left in another thread than entered
 
 
-def patch(method: Method = "auto") -> _Patch:
+@overload
+def patch(method: Callable[..., Any], /) -> Callable[..., Any]: ...
+@overload
+def patch(method: Method = "auto", *, everywhere: bool = False) -> _Patch: ...
+def patch(method: Any = "auto", *, everywhere: bool = False) -> Any:
     """Run every convolution of lax on jaxconv: in a `with` block, or as a decorator.
 
     Whoever calls `jax.lax.conv_general_dilated`, `conv_transpose`, `conv` or
     `conv_with_general_padding` in this thread by looking it up in `jax.lax` is served:
-    Flax linen, Equinox, Haiku, Keras. A function that was bound by name before is not
-    reached (`from jax.lax import conv`, the default argument of `flax.nnx.Conv`, jax's
-    own `jnp.convolve`); where a library takes a function, give it
-    `jaxconv.conv_general_dilated`.
+    Flax linen, Equinox, Haiku, Keras. Who holds a reference to the function of before
+    (`from jax.lax import conv`, the default argument of `flax.nnx.Conv` and the layers
+    built with it, jax's own `conv_general_dilated_patches`, `jnp.convolve` and
+    `jax.scipy.signal`) is named in the report, and served with `everywhere=True`.
 
     Blocks may be nested, the inner one's report getting the calls; leaving the last, on
-    an exception too, gives lax's functions back. A block belongs to its thread, and so
-    to whatever asyncio runs there until it ends.
+    an exception too and in whatever thread, gives lax's functions back. A block belongs
+    to the thread that entered it, ends with it at the latest, and covers whatever
+    asyncio runs there until then.
 
     Args:
       method: as for `conv`.
+      everywhere: serve calls by reference too. For the length of the block the code of
+        lax's functions is exchanged, so that all who hold them are reached. lax's own
+        calls within, in the derivatives of what it is left, are not served.
 
     Returns:
-      A context manager, whose value is a `Report`, and decorator.
+      A context manager, whose value is a `Report`, and decorator, which may also be
+      written without parentheses.
 
     Raises:
       ValueError: there is no such method.
       TypeError: what is decorated is a generator or coroutine function.
 
+    >>> from jax.lax import conv
     >>> x, w = jax.numpy.ones((1, 2, 5)), jax.numpy.ones((3, 2, 3))
-    >>> with patch() as report:
-    ...     y = lax.conv(x, w, (1,), "SAME")
+    >>> with patch(everywhere=True) as report:
+    ...     y = conv(x, w, (1,), "SAME")
     >>> print(report)
     conv  float32[1,2,5] * float32[3,2,3]  jaxconv, xla
     1 served, 0 passed on to lax
     """
-    return _Patch(check_method(method, "patch"))
+    if callable(method):
+        return _Patch(Settings("auto", everywhere))(method)
+    return _Patch(Settings(check_method(method, "patch"), bool(everywhere)))
 
 
-def _blocks() -> list[tuple[Report, str]]:
-    """Return the blocks that this thread is inside of, the innermost last."""
-    return _thread.__dict__.setdefault("blocks", [])
+def _blocks() -> _Blocks:
+    """Return the blocks that this thread is inside of.
+
+    They end with the thread: what belongs to it alone is finalised then.
+    """
+    blocks: _Blocks | None = getattr(_thread, "blocks", None)
+    if blocks is None:
+        blocks = _thread.blocks = _Blocks()
+        _thread.end = end = _End()
+        weakref.finalize(end, _leave_all, blocks).atexit = False
+    return blocks
+
+
+class _End:
+    """What goes when its thread goes."""
+
+
+def _leave_all(blocks: _Blocks) -> None:
+    with _redirect.lock:
+        while blocks:
+            blocks.pop()
+            _redirect.uninstall()
 
 
 def _tell_jit() -> None:
-    """Make the innermost block's method part of jit's cache key.
+    """Make the innermost block's settings part of jit's cache key.
 
-    Entered and never left: blocks need not end in the order in which they began.
+    Entered and never left: blocks need not end in the order in which they began. A
+    thread whose block was left by another cannot be told before it enters its next, and
+    compiles lax's code under a key of blocks until then: later blocks have other keys.
     """
     blocks = _blocks()
-    _context(blocks[-1][1] if blocks else None).__enter__()
-
-
-def _install() -> None:
-    global _depth
-    with _lock:
-        if _depth == 0:
-            for name, replacement in _REPLACEMENTS.items():
-                _found[name] = getattr(lax, name)
-                setattr(lax, name, replacement)
-        _depth += 1
-
-
-def _uninstall() -> None:
-    global _depth
-    with _lock:
-        _depth -= 1
-        if _depth == 0:
-            for name, function in _found.items():
-                setattr(lax, name, function)
-            _found.clear()
+    key = (*blocks[-1].settings, _left_elsewhere) if blocks else None
+    _context(key).__enter__()
 
 
 def _replacement(name: str) -> Callable[..., Array]:
-    signature = inspect.signature(LAX[name])
-
-    @functools.wraps(LAX[name])
+    @functools.wraps(_redirect.ORIGINAL[name])
     def run(*args: Any, **kwargs: Any) -> Array:
         blocks = _blocks()
         if not blocks:  # a thread that did not enter, or a reference kept from a block
-            return _found.get(name, LAX[name])(*args, **kwargs)
-        report, chosen = blocks[-1]
-        bound = signature.bind(*args, **kwargs)
-        bound.apply_defaults()
-        given = bound.arguments
-        lhs, rhs = given.pop("lhs"), given.pop("rhs")
-        reason = compat.why_not(lhs, rhs, given)
-        method = None
-        if reason is None:
-            result, method = compat.serve(name, lhs, rhs, given, chosen)
-        else:
-            result = _found[name](*args, **kwargs)
-        call = Call(name, _describe(lhs), _describe(rhs), method, reason)
-        report.calls.append(call)
-        return result
+            return _redirect.call_lax(name, *args, **kwargs)
+        return _served(blocks[-1], name, args, kwargs)
 
     return run
 
 
-def _describe(array: Any) -> str:
-    return jax.typeof(jnp.asarray(array)).str_short()
+def _by_reference(name: str, caller: str, args: tuple, kwargs: dict) -> Array:
+    """Run a call of lax's function itself."""
+    blocks = _blocks()
+    if not blocks:
+        return _redirect.ORIGINAL[name](*args, **kwargs)
+    if blocks[-1].settings.everywhere:
+        return _served(blocks[-1], name, args, kwargs)
+    result = _redirect.ORIGINAL[name](*args, **kwargs)
+    lhs, rhs, _ = _arguments(name, args, kwargs)
+    reason = f"{caller} holds a reference to it; patch(everywhere=True) reaches it"
+    blocks[-1].report.calls.append(
+        Call(name, described(lhs), described(rhs), None, reason)
+    )
+    return result
 
 
-_REPLACEMENTS = {name: _replacement(name) for name in LAX}
+def _served(block: _Block, name: str, args: tuple, kwargs: dict) -> Array:
+    lhs, rhs, given = _arguments(name, args, kwargs)
+    reason = compat.why_not(lhs, rhs, given)
+    method = None
+    if reason is None:
+        result, method = compat.serve(name, lhs, rhs, given, block.settings.method)
+        if not is_eager():
+            _traced[block.settings] += 1
+    else:
+        result = _redirect.call_lax(name, *args, **kwargs)
+    call = Call(name, described(lhs), described(rhs), method, reason)
+    block.report.calls.append(call)
+    return result
+
+
+def _arguments(
+    name: str, args: tuple, kwargs: dict[str, Any]
+) -> tuple[Any, Any, dict[str, Any]]:
+    """Return both operands and all further arguments, by name.
+
+    Raises:
+      TypeError: one is missing, unknown or given twice.
+    """
+    parameters = _redirect.SIGNATURES[name].parameters
+    given = _DEFAULTS[name] | dict(zip(parameters, args, strict=False)) | kwargs
+    if not (
+        len(given) == len(parameters) == len(parameters.keys() & given.keys())
+        and len(args) <= len(parameters)
+        and kwargs.keys().isdisjoint(list(parameters)[: len(args)])
+    ):
+        _redirect.SIGNATURES[name].bind(*args, **kwargs)
+    return given.pop("lhs"), given.pop("rhs"), given
+
+
+_DEFAULTS = {
+    name: {
+        parameter.name: parameter.default
+        for parameter in signature.parameters.values()
+        if parameter.default is not inspect.Parameter.empty
+    }
+    for name, signature in _redirect.SIGNATURES.items()
+}
+_REPLACEMENTS = {name: _replacement(name) for name in _redirect.NAMES}

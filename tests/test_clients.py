@@ -294,4 +294,13 @@ def test_patch_alone_does_not_reach_nnx_conv():
     parameters, run = nnx(transposed=False)
     with jaxconv.patch() as report:
         trace(run, parameters)
-    assert report.calls == []
+    assert {call.function for call in report.passed_on} == {CONV}
+    assert "flax.nnx.nn.linear.Conv.__call__ holds a reference" in str(report)
+    assert report.served == []
+
+
+def test_patch_everywhere_reaches_nnx_conv():
+    parameters, run = nnx(transposed=False)
+    with jaxconv.patch(everywhere=True) as report:
+        assert names(trace(run, parameters).jaxpr.jaxpr) == OURS
+    assert [call.function for call in report.served] == [CONV, CONV]

@@ -9,7 +9,7 @@ import pytest
 from jax import lax
 
 import jaxconv
-from jaxconv._lax_rules import LAX
+from jaxconv._redirect import LAX
 
 X, W = jnp.arange(30.0).reshape(1, 2, 15), jnp.arange(18.0).reshape(3, 2, 3)
 PIXELS_LAST, TAPS_FIRST = X.mT, W.T  # as conv_transpose has them: (n, w, c), (k, i, o)
@@ -79,7 +79,7 @@ def test_what_is_passed_on_goes_to_what_stood_there_before(monkeypatch):
 
 def test_a_mistake_raises_and_is_not_reported():
     with jaxconv.patch() as report:
-        with pytest.raises(ValueError, match=r"conv: .* lhs is"):
+        with pytest.raises(ValueError, match=r"conv: lhs is"):
             lax.conv(X, W[:, :1], (2,), "SAME")
         with pytest.raises(TypeError, match="argument"):
             lax.conv(X, W)

@@ -9,6 +9,7 @@ from jaxtyping import Num
 
 from jaxconv.conv import bilinear
 from jaxconv.conv.dtypes import PrecisionLike, as_precision, common_type
+from jaxconv.conv.eager import checked_once, one_program
 from jaxconv.conv.geometry import Geometry
 from jaxconv.conv.keywords import names_arguments
 from jaxconv.conv.methods import Method, check_method
@@ -96,7 +97,7 @@ def conv(
         memory_limit=memory_limit,
         precision=precision,
     )
-    return bilinear.output(extend(x, geometry, modes), w, **facts)
+    return _output(x, w, whole=geometry, modes=modes, **facts)
 
 
 @names_arguments
@@ -139,7 +140,7 @@ def conv_input_grad(
         precision=precision,
     )
     check_output_grad(g, geometry, caller)
-    return give_back(bilinear.input_grad(g, w, **facts), geometry, modes)
+    return _input_grad(g, w, whole=geometry, modes=modes, **facts)
 
 
 @names_arguments
@@ -180,9 +181,28 @@ def conv_param_grad(
         precision=precision,
     )
     check_output_grad(g, geometry, caller)
-    return bilinear.param_grad(extend(x, geometry, modes), g, **facts)
+    return _param_grad(x, g, whole=geometry, modes=modes, **facts)
 
 
+@one_program
+def _output(x, w, *, whole, modes, geometry, method, precision):
+    facts = {"geometry": geometry, "method": method, "precision": precision}
+    return bilinear.output(extend(x, whole, modes), w, **facts)
+
+
+@one_program
+def _input_grad(g, w, *, whole, modes, geometry, method, precision):
+    facts = {"geometry": geometry, "method": method, "precision": precision}
+    return give_back(bilinear.input_grad(g, w, **facts), whole, modes)
+
+
+@one_program
+def _param_grad(x, g, *, whole, modes, geometry, method, precision):
+    facts = {"geometry": geometry, "method": method, "precision": precision}
+    return bilinear.param_grad(extend(x, whole, modes), g, **facts)
+
+
+@checked_once
 def prepared(
     caller: str,
     x_shape: Sequence[int],

@@ -158,10 +158,20 @@ def check_sizes(
             )
 
 
+def check_crops(x_shape: Shape, pads: Pads, padded: Shape, caller: str) -> None:
+    """Raise if an axis is cropped by more pixels than it has."""
+    for axis, ((low, high), total) in enumerate(zip(pads, padded, strict=True), 2):
+        if total < 0:
+            raise ValueError(
+                f"{caller}: padding ({low}, {high}) crops axis {axis} of {x_shape} by "
+                "more pixels than it has. Crop less."
+            )
+
+
 def check_countable(
     x_shape: Shape, pads: Pads, padded: Shape, dilated: Shape, caller: str
 ) -> None:
-    """Raise if an axis is longer than XLA can count, or cropped by more than it has."""
+    """Raise if an axis is longer than XLA can count."""
     axes = zip(x_shape[2:], pads, padded, dilated, strict=True)
     for axis, (size, (low, high), total, k) in enumerate(axes, start=2):
         if max(abs(low), abs(high), total, k) > _LARGEST:
@@ -169,11 +179,6 @@ def check_countable(
                 f"{caller}: padding and dilation must keep axis {axis} below 2**31 "
                 f"pixels, got {total} ({size} with padding {low} and {high}) and a "
                 f"filter over {k}."
-            )
-        if total < 0:
-            raise ValueError(
-                f"{caller}: padding ({low}, {high}) crops axis {axis} of {x_shape} by "
-                "more pixels than it has. Crop less."
             )
 
 

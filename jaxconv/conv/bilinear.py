@@ -11,6 +11,7 @@ hand-written maps of the chosen method and nothing else.
 """
 
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -26,7 +27,14 @@ from jax.sharding import NamedSharding, PartitionSpec
 from jaxconv.conv.arrange import ARRANGEMENTS
 from jaxconv.conv.choose import MOST_PARTS, choose
 from jaxconv.conv.geometry import Geometry
-from jaxconv.conv.meshes import placed_by_compiler, vary_alike
+from jaxconv.conv.meshes import (
+    Axes,
+    kept,
+    mesh_of,
+    placed,
+    placed_by_compiler,
+    vary_alike,
+)
 from jaxconv.conv.methods import ALGORITHMS, check_served
 from jaxconv.conv.operands import (
     Operand,
@@ -37,6 +45,7 @@ from jaxconv.conv.operands import (
     unfold,
 )
 from jaxconv.conv.partition import may_partition, over_devices
+from jaxconv.conv.transformations import Bilinear, register
 
 
 def output(x: Array, w: Array, **facts: Any) -> Array:
@@ -65,15 +74,30 @@ def _bind(
 ) -> Array:
     """Bind as sharding wants it: operands that vary over the same mesh axes.
 
-    On an explicit mesh the compiler places the work, and the batch stays where it was.
+    On an explicit mesh the compiler places the work, and as in lax the batch and the
+    pixels stay where they were.
     """
     check_served(method, geometry, a.dtype, "jaxconv")
     a, b = vary_alike(a, b)
     bind = functools.partial(
         primitive.bind, geometry=geometry, method=method, precision=precision
     )
-    batch = None if primitive is param_grad_p else jax.typeof(a).sharding.spec[0]
-    return placed_by_compiler(bind, a, b, first=batch)
+    spec = _spec(RESULTS[primitive], geometry, placed(a), mesh_of(a))
+    return placed_by_compiler(bind, a, b, spec=spec)
+
+
+def _spec(
+    result: Operand, geometry: Geometry, spec: Sequence[Axes], mesh: Any
+) -> list[Axes]:
+    """Return how a result lies on an explicit mesh where the first operand lies so.
+
+    The filters' gradient, a sum over batch and pixels, lies whole on every device.
+    """
+    shape = shape_of(result, geometry)
+    if result == "w":
+        return [None] * len(shape)
+    batch, _, *pixels = spec
+    return kept((batch, None, *pixels), shape, mesh)
 
 
 def _run(
@@ -114,9 +138,10 @@ def _primitive(
     name: str, arguments: tuple[Operand, Operand], result: Operand
 ) -> Primitive:
     """Make the primitive that takes two operands of the form to the third."""
-    primitive = Primitive(f"conv_{name}")
+    primitive = Bilinear(f"conv_{name}")
 
     def lower(ctx, a, b, *, geometry: Geometry, **facts):
+        geometry.check_countable("conv")
         platforms = ctx.platforms or ctx.module_context.platforms
         facts["platform"] = platforms[0] if len(platforms) == 1 else "cpu"
         run = functools.partial(_run, name=name, result=result, **facts)
@@ -135,10 +160,14 @@ def _primitive(
         """Fold the mapped axis into the geometry, run the same map, unfold it."""
         pairs = list(zip(arrays, mapped_axes, strict=True))
         extra, first = next(
-            (array.shape[at], jax.typeof(array).sharding.spec[at])
+            (array.shape[at], placed(array)[at])
             for array, at in pairs
             if at is not None
         )
+        a, at = pairs[0]
+        inner = [axes for i, axes in enumerate(placed(a)) if i != at]
+        mesh, shape = mesh_of(*arrays), (extra, *shape_of(result, geometry))
+        spec = kept((first, *_spec(result, geometry, inner, mesh)), shape, mesh)
 
         def folded(*arrays):
             triples = list(zip(arguments, arrays, mapped_axes, strict=True))
@@ -156,7 +185,7 @@ def _primitive(
             )
             return unfold(wide, result, axis, geometry, extra)
 
-        return placed_by_compiler(folded, *arrays, first=first), 0
+        return placed_by_compiler(folded, *arrays, spec=spec), 0
 
     compiled = jax.jit(
         primitive.bind, static_argnames=("geometry", "method", "precision")
@@ -172,12 +201,18 @@ def _primitive(
     batching.primitive_batchers[primitive] = batch
     mlir.register_lowering(primitive, lower)
     dispatch.prim_requires_devices_during_lowering.add(primitive)
+    register(primitive)
     return primitive
 
 
 output_p = _primitive("output", ("x", "w"), "g")
 input_grad_p = _primitive("input_grad", ("g", "w"), "x")
 param_grad_p = _primitive("param_grad", ("x", "g"), "w")
+RESULTS: dict[Primitive, Operand] = {
+    output_p: "g",
+    input_grad_p: "x",
+    param_grad_p: "w",
+}
 
 ad.defbilinear(
     output_p,

@@ -1,6 +1,6 @@
 """Types of number: what a convolution computes in, and how exactly it multiplies."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import jax
@@ -11,6 +11,11 @@ from jax.typing import DTypeLike
 
 from jaxconv.conv.arguments import refused
 from jaxconv.conv.arrays import as_array
+
+_AS_THEY_ARE = {
+    jnp.dtype(name)
+    for name in ("bfloat16", "float16", "float32", "complex64", "int32", "uint32")
+}
 
 PrecisionLike = str | Precision | Sequence[str | Precision] | None
 
@@ -24,6 +29,8 @@ def common_type(
       ValueError: an argument is not an array of numbers, or `preferred` cannot hold
         what the arrays hold.
     """
+    if preferred is None and _are_alike(arrays.values()):
+        return tuple(arrays.values())
     values = {name: as_array(caller, name, array) for name, array in arrays.items()}
     dtype = common_dtype(caller, preferred, **values)
     return tuple(value.astype(dtype) for value in values.values())
@@ -84,6 +91,12 @@ def as_precision(precision: PrecisionLike, caller: str) -> Precision | None:
             f"{precision!r}."
         )
     return max(found, key=lambda one: one.value)
+
+
+def _are_alike(arrays: Iterable[Any]) -> bool:
+    """Return whether all are of one type that is computed in as it is."""
+    dtypes = {a.dtype if isinstance(a, jax.Array) else None for a in arrays}
+    return len(dtypes) == 1 and dtypes <= _AS_THEY_ARE
 
 
 def _as_dtype(caller: str, preferred: DTypeLike) -> Any:

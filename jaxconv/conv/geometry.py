@@ -23,6 +23,7 @@ from typing import Any
 
 from jaxconv.conv import arguments
 from jaxconv.conv.arguments import Pads, Shape, dilate
+from jaxconv.conv.eager import is_eager
 
 __all__ = ["Geometry", "Pads", "Shape"]
 
@@ -100,12 +101,23 @@ class Geometry:
             memory_limit=arguments.as_limit(memory_limit, caller),
         )
         padded = geometry.padded
-        arguments.check_countable(
-            x_shape, geometry.padding, padded, wide_kernel, caller
-        )
+        arguments.check_crops(x_shape, geometry.padding, padded, caller)
+        if is_eager():
+            geometry.check_countable(caller)
         if not empty_ok:
             arguments.check_sizes(x_shape, w_shape, padded, wide_kernel, caller)
         return geometry
+
+    def check_countable(self, caller: str) -> None:
+        """Raise if XLA cannot count the pixels: before it runs, not for a shape alone.
+
+        Raises:
+          ValueError: an axis is too long.
+        """
+        reach = dilate(self.kernel, self.kernel_dilation)
+        arguments.check_countable(
+            self.x_shape, self.padding, self.padded, reach, caller
+        )
 
     def widen(self, axis: str, factor: int) -> "Geometry":
         """Return the geometry with n, groups, ci or co `factor` times as long."""

@@ -1,10 +1,14 @@
 """Arrays on meshes of devices: what varies over them, and who places the work."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 from jax import Array, lax
 from jax.sharding import PartitionSpec, auto_axes
+
+Axes = str | tuple[str, ...] | None
 
 
 def vary_alike(*arrays: Array) -> list[Array]:
@@ -22,16 +26,39 @@ def vary_alike(*arrays: Array) -> list[Array]:
 
 
 def placed_by_compiler(
-    run: Callable[..., Array], *arrays: Array, first: object = None
+    run: Callable[..., Array], *arrays: Array, spec: Sequence[Axes]
 ) -> Array:
     """Call `run`; on an explicit mesh let the compiler place what it does.
 
     Args:
       run: a function of the arrays.
       arrays: its arguments.
-      first: the mesh axes over which the result's first axis is to lie there.
+      spec: the mesh axes over which each axis of the result is to lie there.
     """
-    specs = [jax.typeof(array).sharding.spec for array in arrays]
-    if any(axis is not None for spec in specs for axis in spec):
-        return auto_axes(run, out_sharding=PartitionSpec(first))(*arrays)
+    if any(axis is not None for array in arrays for axis in placed(array)):
+        return auto_axes(run, out_sharding=PartitionSpec(*spec))(*arrays)
     return run(*arrays)
+
+
+def placed(array: Array) -> tuple[Axes, ...]:
+    """Return the mesh axes over which each axis of an array lies, explicitly."""
+    return tuple(jax.typeof(array).sharding.spec)
+
+
+def mesh_of(*arrays: Array) -> Any:
+    """Return the mesh of the first array that lies on one."""
+    meshes = [jax.typeof(array).sharding.mesh for array in arrays]
+    return next((mesh for mesh in meshes if not mesh.empty), meshes[0])
+
+
+def kept(spec: Sequence[Axes], shape: Sequence[int], mesh: Any) -> list[Axes]:
+    """Return the parts of `spec` that divide the sizes of a result, as lax does."""
+
+    def fits(axes: Axes, size: int) -> bool:
+        names = axes if isinstance(axes, tuple) else (axes,)
+        return size % math.prod(mesh.shape[name] for name in names) == 0
+
+    return [
+        axes if axes is None or fits(axes, size) else None
+        for axes, size in zip(spec, shape, strict=True)
+    ]

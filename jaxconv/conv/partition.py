@@ -2,9 +2,10 @@
 
 XLA's own partitioner gathers the whole batch on every device where it meets a loop over
 the images or a grouped convolution. Here each axis of the trilinear form is told apart:
-n, groups, ci and co may be cut, pixels and taps may not; the axis that a map sums over
-leaves partial sums, which are added up over the devices. JAX cannot serialise the
-executable of a program for several devices that holds such a rule of one's own.
+n, groups, ci and co may be cut, and pixels where a device has those that its outputs
+are over (`halo.py`), taps may not; the axes that a map sums over leave partial sums,
+which are added up over the devices. JAX cannot serialise the executable of a program
+for several devices that holds such a rule of one's own.
 """
 
 import dataclasses
@@ -18,6 +19,7 @@ from jax.experimental.custom_partitioning import custom_partitioning
 from jax.interpreters import mlir
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from jaxconv.conv import halo
 from jaxconv.conv.geometry import Geometry
 from jaxconv.conv.operands import LEADING, Operand
 
@@ -46,17 +48,25 @@ def over_devices(
     """Return `run` with `geometry` as a function that XLA can split over devices."""
 
     def partition(mesh: Mesh, shapes, _):
-        specs = [_spec(shape.sharding, mesh) for shape in shapes]
+        specs = [_spec(shape.sharding, mesh, len(shape.shape)) for shape in shapes]
         cuts = _cuts(specs, arguments, geometry, mesh)
-        share = geometry
-        for axis, names in cuts.items():
-            size = getattr(share, axis) // math.prod(mesh.shape[name] for name in names)
-            share = dataclasses.replace(share, **{axis: size})
         summed = [name for axis in _summed(result) for name in cuts.get(axis, ())]
+        pixels = _pixels(cuts, mesh)
+        if result == "w":
+            summed += [name for cut in pixels for name in cut.names]
+        own = _share(geometry, cuts, mesh)
 
-        def on_one_device(a, b):
-            partial = run(a, b, share)
-            return lax.psum(partial, tuple(summed)) if summed else partial
+        def on_one_device(*arrays):
+            arrays = [
+                halo.receive(array, geometry, pixels) if operand == "x" else array
+                for operand, array in zip(arguments, arrays, strict=True)
+            ]
+            partial = run(*arrays, own)
+            if summed:
+                partial = lax.psum(partial, tuple(summed))
+            if result == "x":
+                partial = halo.give_back(partial, geometry, pixels)
+            return partial
 
         def place(operand: Operand) -> NamedSharding:
             axes = _cut_axes(operand, geometry)
@@ -71,41 +81,46 @@ def over_devices(
     return whole
 
 
-def _spec(sharding: Any, mesh: Mesh) -> tuple[Axes, Axes]:
-    """Return the mesh axes over which axes 0 and 1 of an array are cut.
+def _spec(sharding: Any, mesh: Mesh, ndim: int) -> list[Axes]:
+    """Return the mesh axes over which each axis of an array is cut.
 
     A cut by part of a mesh axis has no name; the array is then taken whole.
     """
     try:
         spec = parse_flatten_op_sharding(sharding._to_xla_hlo_sharding(0), mesh)[0]
     except (ValueError, NotImplementedError, AssertionError):
-        return (), ()
-    first, second, *_ = (*spec, None, None)
-    return _names(first), _names(second)
+        return [()] * ndim
+    return [_names(axes) for axes in (*spec, *[None] * (ndim - len(spec)))]
 
 
 def _names(axes: str | Axes | None) -> Axes:
     return (axes,) if isinstance(axes, str) else tuple(axes or ())
 
 
-def _cut_axes(operand: Operand, geometry: Geometry) -> tuple[str | None, str]:
-    """Return which axis of the form is cut where axis 0 or 1 of the operand is.
+def _cut_axes(operand: Operand, geometry: Geometry) -> list[str | None]:
+    """Return which axis of the form is cut where each axis of the operand is.
 
-    Where there are groups, channels are cut between groups only.
+    Where there are groups, channels are cut between groups only. `p0` stands for the
+    outputs along the first axis of pixels, and so for the pixels under them.
     """
     first, groups, channels = LEADING[operand]
-    if geometry.groups == 1:
-        return first, channels
-    return (None if first == "ci" else first), groups
+    leading: list[str | None] = [first, channels]
+    if geometry.groups > 1:
+        leading = [None if first == "ci" else first, groups]
+    axes = range(len(geometry.space))
+    return leading + [
+        f"p{i}" if operand != "w" and halo.can_be_cut(geometry, i) else None
+        for i in axes
+    ]
 
 
 def _summed(result: Operand) -> set[str]:
-    """Return the axis that the map to `result` sums over."""
+    """Return the axis that the map to `result` sums over, beside pixels or taps."""
     return {"n", "ci", "co"} - set(LEADING[result])
 
 
 def _cuts(
-    specs: Sequence[tuple[Axes, Axes]],
+    specs: Sequence[Sequence[Axes]],
     arguments: tuple[Operand, Operand],
     geometry: Geometry,
     mesh: Mesh,
@@ -117,13 +132,42 @@ def _cuts(
     cuts: dict[str, Axes] = {}
     for operand, spec in zip(arguments, specs, strict=True):
         for axis, names in zip(_cut_axes(operand, geometry), spec, strict=True):
-            parts = math.prod(mesh.shape[name] for name in names)
             taken = {name for others in cuts.values() for name in others}
-            if axis is None or axis in cuts or taken & set(names):
+            if axis is None or axis in cuts or not names or taken & set(names):
                 continue
-            if names and getattr(geometry, axis) % parts == 0:
+            if _can_be_cut(geometry, axis, _parts(names, mesh)):
                 cuts[axis] = names
     return cuts
+
+
+def _parts(names: Axes, mesh: Mesh) -> int:
+    return math.prod(mesh.shape[name] for name in names)
+
+
+def _can_be_cut(geometry: Geometry, axis: str, parts: int) -> bool:
+    if axis.startswith("p"):
+        return halo.neighbours_suffice(geometry, int(axis[1:]), parts)
+    return getattr(geometry, axis) % parts == 0
+
+
+def _pixels(cuts: dict[str, Axes], mesh: Mesh) -> list[halo.Cut]:
+    """Return the cuts of spatial axes."""
+    return [
+        halo.cut_over(int(axis[1:]), names, mesh)
+        for axis, names in cuts.items()
+        if axis.startswith("p")
+    ]
+
+
+def _share(geometry: Geometry, cuts: dict[str, Axes], mesh: Mesh) -> Geometry:
+    """Return the convolution of one device."""
+    for axis, names in cuts.items():
+        if not axis.startswith("p"):
+            size = getattr(geometry, axis) // _parts(names, mesh)
+            geometry = dataclasses.replace(geometry, **{axis: size})
+    for cut in _pixels(cuts, mesh):
+        geometry = halo.share(geometry, cut.axis, len(cut.order))
+    return geometry
 
 
 def _rule(
@@ -132,17 +176,25 @@ def _rule(
     """Write down for Shardy which axes go together, which are summed, which stay whole.
 
     For the output: `n ci x0 x1, ci co w0 w1 -> n co g0 g1`, with groups
-    `n (groups ci) x0 x1, ci (groups co) w0 w1 -> n (groups co) g0 g1`.
+    `n (groups ci) x0 x1, ci (groups co) w0 w1 -> n (groups co) g0 g1`. Where pixels can
+    be cut, `p0` stands for `x0` and `g0`, and with strides `(p0 s0)` for `x0`.
     """
     grouped = geometry.groups > 1
+    cut = [i for i in range(len(geometry.space)) if halo.can_be_cut(geometry, i)]
+
+    def pixels(operand: Operand, i: int) -> list[str]:
+        if operand == "w" or i not in cut:
+            return [f"{operand}{i}"]
+        strided = operand == "x" and geometry.strides[i] > 1
+        return [f"p{i}", f"s{i}"] if strided else [f"p{i}"]
 
     def factors(operand: Operand) -> list[list[str]]:
         first, groups, channels = LEADING[operand]
         merged = [groups] if grouped else []
         if not grouped or getattr(geometry, channels) > 1:
             merged.append(channels)
-        pixels = [[f"{operand}{i}"] for i in range(len(geometry.space))]
-        return [[first], merged, *pixels]
+        axes = range(len(geometry.space))
+        return [[first], merged, *(pixels(operand, i) for i in axes)]
 
     def written(operand: Operand) -> str:
         axes = factors(operand)
@@ -151,12 +203,18 @@ def _rule(
     axes = [axis for operand in (*arguments, result) for axis in factors(operand)]
     names = list(dict.fromkeys(name for axis in axes for name in axis))
     alone = {axis[0] for axis in axes if len(axis) == 1}
+    sizes = {name: getattr(geometry, name) for name in ("n", "groups", "ci", "co")}
+    sizes |= {f"p{i}": geometry.out[i] for i in cut}
+    sizes |= {f"s{i}": geometry.strides[i] for i in cut}
     whole = {"ci", "co"} if grouped else set()
-    whole |= {name for name in names if name[0] in "xwg" and name != "groups"}
+    whole |= {name for name in names if name[0] in "xwgs"} - {"groups"}
+    moved = {f"p{i}" for i in cut}
+    summed = _summed(result) | (moved if result == "w" else set())
     a, b, c = map(written, (*arguments, result))
     return {
         "sharding_rule": f"{a}, {b} -> {c}",
         "need_replication_factors": tuple(name for name in names if name in whole),
-        "reduction_factors": tuple(_summed(result) - whole),
-        **{name: getattr(geometry, name) for name in names if name not in alone},
+        "reduction_factors": tuple(sorted(summed - whole)),
+        "permutation_factors": tuple(sorted(moved - summed)),
+        **{name: sizes[name] for name in names if name not in alone},
     }

@@ -18,7 +18,6 @@ import dataclasses
 import math
 from collections.abc import Sequence
 
-import jax
 import jax.numpy as jnp
 from jax import Array, lax
 from jaxtyping import Num
@@ -27,7 +26,7 @@ from jaxconv.conv import bilinear
 from jaxconv.conv.api import Padding, Sizes, check_output_grad, prepared
 from jaxconv.conv.dtypes import PrecisionLike, common_type
 from jaxconv.conv.keywords import names_arguments
-from jaxconv.conv.meshes import placed_by_compiler
+from jaxconv.conv.meshes import placed, placed_by_compiler
 from jaxconv.conv.methods import Method
 from jaxconv.conv.operands import accumulator, split_groups
 from jaxconv.conv.padding import extend, pad_input
@@ -109,7 +108,7 @@ def per_example_grad_norms(
     fewer = 2 * positions**2 < one.ci * one.taps * one.co
     run = by_positions if fewer else by_gradient
     squares = placed_by_compiler(
-        lambda x, g: lax.map(run, (x, g)), x, g, first=jax.typeof(x).sharding.spec[0]
+        lambda x, g: lax.map(run, (x, g)), x, g, spec=placed(x)[:1]
     )
     positive = squares > 0  # the root has no slope at 0; take 0 there
     return jnp.where(positive, jnp.sqrt(jnp.where(positive, squares, 1)), 0)

@@ -138,8 +138,8 @@ def _param_grad(
     """Collect at each tap the shifted input times the gradient it was carried to."""
     if geometry.ci == 1 and geometry.out:
         few = geometry.taps <= _UNROLLED
-        grad = tiles.param_grad if few else _by_images
-        return grad(x, g, geometry).astype(x.dtype)
+        run = tiles.param_grad if few else _by_images
+        return run(x, g, geometry).astype(x.dtype)
     xs, gs = _padded(x, geometry), split_stored(g, "g", geometry)
     last, acc = geometry.channels_last, accumulator(x.dtype)
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import jax.numpy as jnp
 from jax import Array
+from jax.lax import Precision
 from jax.typing import DTypeLike
 from jaxtyping import Num
 
@@ -17,6 +18,7 @@ from jaxconv.conv import arguments, bilinear, hints
 from jaxconv.conv.arguments import Shape, dilate
 from jaxconv.conv.conventions import Convention, Place, as_paddings, place
 from jaxconv.conv.dtypes import PrecisionLike, as_precision, common_type
+from jaxconv.conv.eager import one_program
 from jaxconv.conv.geometry import Geometry
 from jaxconv.conv.keywords import names_arguments
 from jaxconv.conv.methods import Method, check_method
@@ -90,8 +92,6 @@ def conv_transpose(
     ]
     limits = [max(pair) for pair in zip(strides, dilation, strict=True)]
     _check_places(places, limits, output_shape, convention)
-    if convention == "lax":  # slides the filter as it is; `input_grad` turns it
-        w = jnp.flip(w, range(2, w.ndim))
     geometry = Geometry.of(
         (x.shape[0], groups * w.shape[1], *(one.size for one in places)),
         (w.shape[1], w.shape[0], *w.shape[2:]),
@@ -102,13 +102,29 @@ def conv_transpose(
         empty_ok=True,
         caller=_CALLER,
     )
-    return bilinear.input_grad(
+    return _spread(
         x,
-        jnp.swapaxes(w, 0, 1),
+        w,
+        turn=convention == "lax",  # slides the filter as it is; `input_grad` turns it
         geometry=geometry,
         method=check_method(method, _CALLER),
         precision=as_precision(precision, _CALLER),
     )
+
+
+@one_program
+def _spread(
+    x: Array,
+    w: Array,
+    *,
+    turn: bool,
+    geometry: Geometry,
+    method: str,
+    precision: Precision | None,
+) -> Array:
+    w = jnp.flip(w, range(2, w.ndim)) if turn else w
+    facts = {"geometry": geometry, "method": method, "precision": precision}
+    return bilinear.input_grad(x, jnp.swapaxes(w, 0, 1), **facts)
 
 
 def _each(

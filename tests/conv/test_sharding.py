@@ -100,13 +100,8 @@ def test_batch_and_channels_may_be_cut_together():
     assert found["all-reduce"] == 2  # of both gradients
 
 
-@pytest.mark.parametrize(
-    "spec",
-    [PartitionSpec(None, "d"), PartitionSpec(None, None, "d")],
-    ids=["more devices than groups", "pixels"],
-)
-def test_what_cannot_stay_cut_is_gathered_and_right(spec):
-    shapes = (2, 8, 8, 5), (4, 8, 3, 2), (2, 8, 8, 5)
+def test_more_devices_than_groups_are_gathered_and_right():
+    shapes, spec = ((2, 8, 8, 5), (4, 8, 3, 2), (2, 8, 8, 5)), PartitionSpec(None, "d")
     found = compiled("im2col", shapes, (spec, PartitionSpec(), spec), groups=2)
     assert found["all-gather"] > 0
 

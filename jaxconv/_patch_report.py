@@ -1,0 +1,81 @@
+"""What `patch` reports: the calls that it saw, and which of them jaxconv served."""
+
+import functools
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+
+class Call(NamedTuple):
+    """One traced call of a convolution of lax."""
+
+    function: str  # its name in jax.lax
+    lhs: str  # type and shape, as in float32[60,1,28,28]
+    rhs: str
+    method: str | None  # the output's method; None if lax ran
+    reason: str | None  # why lax ran; None if jaxconv did
+
+
+class Settings(NamedTuple):
+    """What a block was asked for: part of jit's cache key."""
+
+    method: str
+    everywhere: bool
+
+
+class Report:
+    """What `patch` saw: the calls that jaxconv served and those that lax ran.
+
+    A call is seen when it is traced. A function that `jit` has compiled inside an
+    earlier `patch` with the same arguments runs as compiled then, and is not seen
+    again: `traced_before` counts what was seen then.
+    """
+
+    def __init__(self, traced_before: int = 0) -> None:
+        """Begin with no calls."""
+        self.calls: list[Call] = []
+        self.traced_before = traced_before
+
+    @property
+    def served(self) -> list[Call]:
+        """The calls that ran on jaxconv."""
+        return [call for call in self.calls if call.reason is None]
+
+    @property
+    def passed_on(self) -> list[Call]:
+        """The calls that were left to lax, each with its reason."""
+        return [call for call in self.calls if call.reason is not None]
+
+    def __str__(self) -> str:
+        """Return a line for each call, and the totals."""
+        lines = [
+            f"{call.function}  {call.lhs} * {call.rhs}  "
+            + (f"lax: {call.reason}" if call.reason else f"jaxconv, {call.method}")
+            for call in self.calls
+        ]
+        lines.append(
+            f"{len(self.served)} served, {len(self.passed_on)} passed on to lax"
+        )
+        if not self.calls and self.traced_before:
+            lines.append(
+                "No convolution was traced in this block. What jit compiled in earlier "
+                "blocks with the same arguments runs as compiled then: "
+                f"{self.traced_before} convolutions served."
+            )
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+
+def described(array: Any) -> str:
+    """Return type and shape, as in float32[60,1,28,28]."""
+    if not isinstance(array, Array):
+        array = jnp.asarray(array)
+    return _written(jax.typeof(array))
+
+
+@functools.lru_cache(4096)
+def _written(aval: Any) -> str:
+    return aval.str_short()

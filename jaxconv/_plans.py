@@ -1,0 +1,187 @@
+"""What a call of lax's convolutions amounts to in the engine, and how it is run."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+
+from jaxconv._lax_rules import check, dimension_numbers_of
+from jaxconv.conv import bilinear
+from jaxconv.conv.arguments import dilate
+from jaxconv.conv.choose import choose
+from jaxconv.conv.dtypes import as_precision
+from jaxconv.conv.eager import checked_once, one_program
+from jaxconv.conv.geometry import Geometry
+from jaxconv.conv.methods import refusal
+
+
+class Plan(NamedTuple):
+    """All that is known of a call before its numbers are."""
+
+    spec: lax.ConvDimensionNumbers
+    turn: bool  # the filters, and exchange their channels
+    blocks: int  # of the batch
+    dtype: Any  # to compute in
+    result: Any  # to return
+    geometry: Geometry
+    method: str
+    precision: lax.Precision | None
+    chosen: str  # the method that computes the output
+
+
+def facts_of(array: Array) -> tuple[Any, ...]:
+    """Return what a call is checked by; how the array is placed, if explicitly."""
+    placed = jax.typeof(array).sharding
+    explicit = any(axis is not None for axis in placed.spec)
+    return array.shape, array.dtype, placed if explicit else None
+
+
+@checked_once
+def planned(name: str, operands: tuple, given: dict[str, Any], method: str) -> Plan:
+    """Check a call by lax's rules, and translate it."""
+    lhs, rhs = (
+        jax.ShapeDtypeStruct(shape, dtype, sharding=placed)
+        for shape, dtype, placed in operands
+    )
+    result = check(name, lhs, rhs, given)
+    turn = bool(given.get("transpose_kernel"))
+    if name == "conv_transpose":
+        given = _as_dilated(lhs, rhs, given)
+    spec = dimension_numbers_of(name, lhs, rhs, given.get("dimension_numbers"))
+    blocks = int(given.get("batch_group_count", 1))
+    n, c, *space = (lhs.shape[at] for at in spec.lhs_spec)
+    co, ci, *kernel = (rhs.shape[at] for at in spec.rhs_spec)
+    if turn:
+        ci, co = co, ci
+    dtype = jnp.dtype("int32") if result.dtype == np.bool_ else result.dtype
+    geometry = dataclasses.replace(
+        _geometry(
+            name,
+            (n // blocks, blocks * c, *space),
+            (ci, co, *kernel),
+            blocks if blocks > 1 else int(given.get("feature_group_count", 1)),
+            given,
+        ),
+        channels_last=lhs.ndim > 2 and spec.lhs_spec[1] == lhs.ndim - 1,
+    )
+    if refusal(method, geometry, dtype):
+        method = "auto"
+    return Plan(
+        spec=lax.ConvDimensionNumbers(*map(tuple, spec)),
+        turn=turn,
+        blocks=blocks,
+        dtype=dtype,
+        result=result.dtype,
+        geometry=geometry,
+        method=method,
+        precision=as_precision(given.get("precision"), name),
+        chosen=choose(method, "output", geometry, dtype).method,
+    )
+
+
+@one_program
+def convolved(lhs: Array, rhs: Array, *, plan: Plan) -> Array:
+    """Convolve in the engine's layout; moving axes there and back is part of it."""
+    spec, blocks = plan.spec, plan.blocks
+    if plan.turn:
+        rhs = jnp.swapaxes(jnp.flip(rhs, spec.rhs_spec[2:]), *spec.rhs_spec[:2])
+    x = lhs.transpose(spec.lhs_spec)
+    w = rhs.transpose(spec.rhs_spec[1], spec.rhs_spec[0], *spec.rhs_spec[2:])
+    if blocks > 1:  # block i of the batch meets block i of the filters: groups
+        n, c, *space = x.shape
+        x = jnp.moveaxis(x.reshape(blocks, n // blocks, c, *space), 0, 1)
+        x = x.reshape(n // blocks, blocks * c, *space)
+    y = bilinear.output(
+        x.astype(plan.dtype),
+        w.astype(plan.dtype),
+        geometry=plan.geometry,
+        method=plan.method,
+        precision=plan.precision,
+    )
+    y = y != 0 if plan.result == np.bool_ else y  # a sum of "and" is an "or"
+    return y.transpose(np.argsort(spec.out_spec))
+
+
+def _per_axis(
+    name: str, dilation: Sequence[int] | None, axes: int, caller: str
+) -> tuple[int, ...]:
+    if dilation is None:
+        return (1,) * axes
+    if len(dilation) != axes:
+        raise ValueError(
+            f"{caller}: {name} must have a number for each of the {axes} axes of "
+            f"pixels, got {dilation!r}."
+        )
+    return tuple(map(int, dilation))
+
+
+def _as_dilated(lhs: Any, rhs: Any, given: dict[str, Any]) -> dict[str, Any]:
+    """Return how `conv_general_dilated` is called for what `conv_transpose` does.
+
+    Where `transpose_kernel` asks for it, the filters are turned beforehand.
+    """
+    strides, padding = given["strides"], given["padding"]
+    spec = dimension_numbers_of("conv_transpose", lhs, rhs, given["dimension_numbers"])
+    spread = _per_axis(
+        "rhs_dilation", given["rhs_dilation"], rhs.ndim - 2, "conv_transpose"
+    )
+    kernel = dilate(tuple(rhs.shape[axis] for axis in spec.rhs_spec[2:]), spread)
+    if isinstance(padding, str) and padding in ("SAME", "VALID"):
+        # "SAME" gives n * s outputs and "VALID" the full ones, where not fewer.
+        padding = [
+            _split(k - s if padding == "SAME" else min(0, k - s), k)
+            for k, s in zip(kernel, strides, strict=True)
+        ]
+    elif given["use_consistent_padding"]:  # what the convolution's output was padded by
+        padding = [
+            (k - 1 - low, k - 1 - high)
+            for k, (low, high) in zip(kernel, padding, strict=True)
+        ]
+    return {
+        "window_strides": (1,) * len(kernel),
+        "padding": padding,
+        "lhs_dilation": tuple(strides),
+        "rhs_dilation": spread,
+        "dimension_numbers": spec,
+        "precision": given["precision"],
+    }
+
+
+def _split(cut: int, k: int) -> tuple[int, int]:
+    """Pad the dilated input for all outputs but `cut`: the smaller half cut before."""
+    low = k - 1 - max(cut, 0) // 2
+    return low, 2 * (k - 1) - cut - low
+
+
+def _geometry(
+    caller: str,
+    x_shape: tuple[int, ...],
+    w_shape: tuple[int, ...],
+    groups: int,
+    given: dict,
+) -> Geometry:
+    axes = len(x_shape) - 2
+    spread = _per_axis("rhs_dilation", given.get("rhs_dilation"), axes, caller)
+    padding = given["padding"]
+    if isinstance(padding, str):
+        kernel = dilate(w_shape[2:], spread)
+        padding = lax.padtype_to_pads(
+            x_shape[2:], kernel, given["window_strides"], padding
+        )
+    return Geometry.of(
+        x_shape,
+        w_shape,
+        strides=tuple(map(int, given["window_strides"])),
+        padding=[(int(low), int(high)) for low, high in padding],
+        input_dilation=_per_axis(
+            "lhs_dilation", given.get("lhs_dilation"), axes, caller
+        ),
+        kernel_dilation=spread,
+        groups=groups,
+        empty_ok=True,
+        caller=caller,
+    )

@@ -1,0 +1,95 @@
+"""Calls outside of jit: settings are checked once, and one program does all the work.
+
+Without this each transpose, cast and map of a call is dispatched and compiled alone,
+which takes ten times as long as the convolution of a small image.
+"""
+
+import functools
+import inspect
+from collections.abc import Callable, Hashable
+from typing import Any, ParamSpec, TypeVar
+
+import jax
+import numpy as np
+from jax._src.core import EvalTrace, trace_ctx
+from jax._src.interpreters.ad import JVPTrace, LinearizeTrace
+from jax._src.interpreters.batching import BatchTrace
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_MOST_SETTINGS = 4096  # remembered for each function
+
+
+def one_program(run: Callable[P, T]) -> Callable[P, T]:
+    """Return `run` compiled whole when it is called outside of jit.
+
+    Its keyword-only arguments are static. Under jit, or whatever else stages what it
+    traces, `run` is traced in place; an eager `jax.grad` or `jax.vmap` has one program
+    for each map.
+    """
+    parameters = inspect.signature(run).parameters.values()
+    static = tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
+    compiled: Any = jax.jit(run, static_argnames=static)
+
+    @functools.wraps(run)
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        return (compiled if is_eager() else run)(*args, **kwargs)
+
+    return call
+
+
+def is_eager() -> bool:
+    """Return whether what is called now runs now, under grad or vmap too."""
+    trace: Any = trace_ctx.trace
+    while isinstance(trace, JVPTrace | LinearizeTrace | BatchTrace):
+        trace = trace.parent_trace
+    return isinstance(trace, EvalTrace)
+
+
+def checked_once(check: Callable[P, T]) -> Callable[P, T]:
+    """Return `check`, a pure function of settings, with its results remembered.
+
+    Not so for what raises, nor for settings that cannot be compared: traced ones.
+    """
+    found: dict[Hashable, T] = {}
+
+    @functools.wraps(check)
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        values = jax.config.values
+        precision, x64 = (
+            values["jax_default_matmul_precision"],
+            values["jax_enable_x64"],
+        )
+        try:
+            key = (frozen(args), frozen(kwargs), precision, x64)
+            known = key in found
+        except Exception:  # of the comparison, whatever it raises
+            return check(*args, **kwargs)
+        if not known:
+            result = check(*args, **kwargs)
+            if len(found) >= _MOST_SETTINGS:
+                found.clear()
+            found[key] = result
+            return result
+        return found[key]
+
+    return call
+
+
+def frozen(value: Any) -> Hashable:
+    """Return settings as a key: tuples for lists and arrays, numbers with their type.
+
+    >>> frozen([1, 2]) == frozen((1, 2)), frozen(1) == frozen(True)
+    (True, False)
+    """
+    kind = type(value)
+    if kind is int or kind is str or value is None:
+        return value
+    if kind is tuple or kind is list:
+        return tuple(map(frozen, value))
+    if kind is dict:
+        return tuple((name, frozen(setting)) for name, setting in value.items())
+    if kind is np.ndarray:
+        return (kind, value.dtype, frozen(value.tolist()))
+    return (kind, value)
