@@ -100,6 +100,10 @@ def check_count(caller: str, name: str, value: object) -> None:
 
 def described(value: object) -> str:
     """Say what a value is, in a few words whatever its size."""
+    if isinstance(value, jax.Array) and jnp.issubdtype(
+        value.dtype, jax.dtypes.prng_key
+    ):
+        return f"a random key of shape {value.shape}"
     if isinstance(value, jax.Array | np.ndarray) and value.ndim:
         return f"an array of {value.dtype} and shape {value.shape}"
     if inspect.isroutine(value) or isinstance(value, type):

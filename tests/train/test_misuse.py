@@ -60,7 +60,7 @@ WRONG_TYPES = {
     ),
     "a key as seed": (
         lambda: init_state(MODEL, SGD, (4,), jax.random.key(0)),
-        r"init_state: seed must be an int, not a key",
+        r"init_state: seed must be an int, not a key, got a random key of shape \(\)",
     ),
     "a dict as config": (
         lambda: train({}, PlainReport()),
