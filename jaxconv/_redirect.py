@@ -25,13 +25,14 @@ LAX: dict[str, Any] = {name: getattr(lax, name) for name in NAMES}
 
 
 def _copy(function: Any) -> Any:
-    copy = types.FunctionType(
+    copy: Any = types.FunctionType(
         function.__code__,
         function.__globals__,
         function.__name__,
         function.__defaults__,
         function.__closure__,
     )
+    copy.__kwdefaults__ = function.__kwdefaults__
     functools.update_wrapper(copy, function)
     del copy.__wrapped__  # its signature would be that of the code exchanged
     return copy

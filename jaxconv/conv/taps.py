@@ -16,6 +16,7 @@ there: loops then run over channels and not over pixels.
 import dataclasses
 import functools
 import itertools
+import math
 import operator
 
 import jax.numpy as jnp
@@ -206,29 +207,31 @@ def _shifted(x: Array, tap: tuple, geometry: Geometry) -> Array:
 
 
 def _over_taps(body, init: Array, geometry: Geometry) -> Array:
-    """Run `carry = body(tap, carry)` for each tap: unrolled, or if many as a loop.
+    """Run `carry = body(tap, carry)` for each tap: unrolled, or as loops if many.
 
-    A turn of the loop takes a run of taps along the last axis, in one pass over memory.
+    A turn of a loop takes a run of taps along the last axis, in one pass over memory; a
+    second loop takes what is left over of each row.
     """
     if geometry.taps <= _UNROLLED:
         for tap in itertools.product(*map(range, geometry.kernel)):
             init = body(tap, init)
         return init
-    *rest, last = geometry.kernel
-    run = min(last, _RUN)
+    *rows, length = geometry.kernel
+    run = min(length, _RUN)
+    runs, left = divmod(length, run)
 
-    def take(start, count, carry):  # one run of taps
+    def take(carry, row, first, count):
         for p in range(count):
-            carry = body((*start[:-1], start[-1] + p), carry)
+            carry = body((*row, first + p), carry)
         return carry
 
-    def step(i, carry):
-        *tap, at = jnp.unravel_index(i, (*rest, last // run))
-        return take((*tap, at * run), run, carry)
+    def a_run(i, carry):
+        *row, at = jnp.unravel_index(i, (*rows, runs))
+        return take(carry, row, at * run, run)
 
-    def left_over(i, carry):
-        tap = jnp.unravel_index(i, rest) if rest else ()
-        return take((*tap, last - last % run), last % run, carry)
+    def the_rest(i, carry):
+        row = jnp.unravel_index(i, rows) if rows else ()
+        return take(carry, row, runs * run, left)
 
-    init = lax.fori_loop(0, geometry.taps // last * (last // run), step, init)
-    return lax.fori_loop(0, geometry.taps // last if last % run else 0, left_over, init)
+    init = lax.fori_loop(0, math.prod(rows) * runs, a_run, init)
+    return lax.fori_loop(0, math.prod(rows), the_rest, init) if left else init
