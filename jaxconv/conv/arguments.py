@@ -216,7 +216,8 @@ def _plain(value: Any) -> Any:
     if type(value) is int or isinstance(value, str):
         return value
     if isinstance(value, list | tuple):
-        return [_plain(part) for part in value]
+        ints = all(type(part) is int for part in value)  # nearly always, and fast
+        return value if ints else [_plain(part) for part in value]
     if isinstance(value, np.ndarray) or (
         isinstance(value, jax.Array) and not isinstance(value, Tracer)
     ):
