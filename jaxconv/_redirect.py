@@ -34,7 +34,7 @@ def _copy(function: Any) -> Any:
     )
     copy.__kwdefaults__ = function.__kwdefaults__
     functools.update_wrapper(copy, function)
-    del copy.__wrapped__  # its signature would be that of the code exchanged
+    del vars(copy)["__wrapped__"]  # its signature would be that of the code exchanged
     return copy
 
 
