@@ -20,6 +20,9 @@
 [[[3.0, 3.0]]]
 """
 
+import importlib
+from typing import Any
+
 from jaxconv import _program as _program  # first: it catches Ctrl-C from here on
 from jaxconv.compat import conv_general_dilated
 from jaxconv.conv.api import conv, conv_input_grad, conv_param_grad
@@ -40,3 +43,10 @@ __all__ = [
     "per_example_grad_norms",
 ]
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    """Import a part of the package when it is first asked for, as `jaxconv.nn`."""
+    if name in ("chapter", "check", "data", "nn", "train"):
+        return importlib.import_module(f"jaxconv.{name}")
+    raise AttributeError(f"module 'jaxconv' has no attribute {name!r}")

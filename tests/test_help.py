@@ -1,5 +1,6 @@
 """`help` of the package and of the chapter: what matters comes first."""
 
+import importlib
 import pydoc
 
 import pytest
@@ -37,3 +38,15 @@ def test_the_chapter_begins_with_a_table_of_every_map():
     names = " ".join(lines[at : at + 5]).split()
     maps = [n for n in chapter.__all__ if "conv" in n or "grad" in n or n == "_output"]
     assert set(maps) - {"conv_1d_sum", "conv_1d_batch_sum"} <= set(names)
+
+
+@pytest.mark.parametrize("name", ["chapter", "check", "data", "nn", "train"])
+def test_a_part_is_imported_when_asked_for(name, monkeypatch):
+    part = importlib.import_module(f"jaxconv.{name}")
+    monkeypatch.delattr(jaxconv, name)
+    assert getattr(jaxconv, name) is part
+
+
+def test_what_is_no_part_is_no_attribute():
+    with pytest.raises(AttributeError, match="'jaxconv' has no attribute 'layers'"):
+        _ = jaxconv.layers

@@ -221,7 +221,7 @@ def test_the_processor_is_named_with_its_family(scripts, tmp_path):
 def test_a_missing_extra_is_named_with_its_command(scripts, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     assert run_script(monkeypatch, "report") == 2
-    assert "pip install -e '.[bench]'" in capsys.readouterr().err
+    assert 'pip install -e ".[bench]"' in capsys.readouterr().err
 
 
 def test_help_names_the_commands(scripts, monkeypatch, capsys):
