@@ -179,6 +179,18 @@ def test_an_inf_reaches_only_the_windows_that_hold_it(method, pixel):
 
 
 @methods
+def test_an_inf_stays_in_its_group_in_double_precision(method):
+    """There XLA's own multiplies the other groups by zeros, and adds them."""
+    geometry = Geometry.of((1, 4, 9), (1, 4, 3), groups=4)
+    with jax.enable_x64(True):
+        x = jnp.ones(geometry.x_shape, "float64").at[0, 0, 2].set(jnp.inf)
+        w = jnp.ones(geometry.w_shape, "float64")
+        y = METHODS[method]._output(x, w, geometry)
+    assert not jnp.isfinite(y[:, 0]).all()
+    assert jnp.isfinite(y[:, 1:]).all()
+
+
+@methods
 @pytest.mark.parametrize("dtype", fast(["float16", "bfloat16"], "bfloat16"))
 @pytest.mark.parametrize(
     ("name", "x_shape", "w_shape"),
