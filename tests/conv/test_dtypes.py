@@ -145,7 +145,10 @@ def test_types_without_a_zero_or_product_are_refused(dtype):
         ),
         ({"preferred_element_type": "int32"}, "must hold what the operands hold"),
         ({"preferred_element_type": "wide"}, "must be a type of number, got 'wide'"),
-        ({"preferred_element_type": bool}, "must be a type of number, got dtype\\('bool'\\)"),
+        (
+            {"preferred_element_type": bool},
+            "must be a type of number, got dtype\\('bool'\\)",
+        ),
     ],
     ids=[
         "no such precision",
