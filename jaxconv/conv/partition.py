@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from jax import Array, lax
+from jax._src.config import include_full_tracebacks_in_locations
 from jax._src.sharding_impls import parse_flatten_op_sharding
 from jax.experimental.custom_partitioning import custom_partitioning
 from jax.interpreters import mlir
@@ -48,6 +49,7 @@ def over_devices(
     """Return `run` with `geometry` as a function that XLA can split over devices."""
 
     def partition(mesh: Mesh, shapes, _):
+        _leave_out_frames()
         specs = [_spec(shape.sharding, mesh, len(shape.shape)) for shape in shapes]
         cuts = _cuts(specs, arguments, geometry, mesh)
         summed = [name for axis in _summed(result) for name in cuts.get(axis, ())]
@@ -79,6 +81,17 @@ def over_devices(
     rule = _rule(arguments, result, geometry)
     whole.def_partition(partition, decode_shardings=False, **rule)
     return whole
+
+
+def _leave_out_frames() -> None:
+    """Let this thread lower programs without the frames that called.
+
+    JAX lowers what a rule returns into a module of its own, whose numbers of frames XLA
+    then takes for those of the whole program's: where they make a circle, its pass
+    PropagateCallMetadata never ends (jaxlib 0.10.2). The thread is XLA's, for one
+    compilation; where it is the caller's, places in dumps name one line from then on.
+    """
+    include_full_tracebacks_in_locations.set_local(False)
 
 
 def _spec(sharding: Any, mesh: Mesh, ndim: int) -> list[Axes]:
