@@ -3,11 +3,12 @@
 Values are annotated as `object`: these functions are there for those of a wrong type.
 """
 
+import contextlib
 import difflib
 import functools
 import inspect
 import numbers
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ParamSpec, TypeVar
 
 import jax
@@ -40,8 +41,10 @@ def check_key(caller: str, key: object) -> None:
     raise TypeError(f"{wanted}, got {described(key)}. Write jax.random.key(0).")
 
 
-def check_shape(caller: str, input_shape: object) -> tuple[int, ...]:
+def check_shape(caller: str, input_shape: object) -> tuple[Any, ...]:
     """Return the sizes of one observation's axes as a tuple, if that is what they are.
+
+    An observation of several arrays has a tuple of such tuples.
 
     Raises:
       ValueError: they are not.
@@ -61,9 +64,25 @@ def check_shape(caller: str, input_shape: object) -> tuple[int, ...]:
         sizes: tuple[Any, ...] = tuple(input_shape)  # type: ignore[arg-type]
     except TypeError:
         raise ValueError(wanted) from None
+    if sizes and all(isinstance(shape, tuple) for shape in sizes):
+        return tuple(check_shape(caller, shape) for shape in sizes)
     if not all(isinstance(size, numbers.Integral) and int(size) >= 0 for size in sizes):
         raise ValueError(f"{wanted} Every size is an int of at least 0.")
     return tuple(int(size) for size in sizes)
+
+
+@contextlib.contextmanager
+def at_part(name: str) -> Iterator[None]:
+    """Let the message of an error inside begin with the part's name, as in a path."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        if name and len(error.args) == 1 and isinstance(error.args[0], str):
+            path = getattr(error, "path", "")
+            message = error.args[0].removeprefix(f"{path}: ") if path else error.args[0]
+            error.path = f"{name}/{path}" if path else name  # type: ignore[union-attr]
+            error.args = (f"{error.path}: {message}",)  # type: ignore[union-attr]
+        raise
 
 
 def check_params(caller: str, params: object) -> None:

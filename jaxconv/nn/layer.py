@@ -1,47 +1,55 @@
-"""What a layer is: two pure functions, and the ways to combine them.
+"""What a layer is: pure functions of parameters and data.
 
-    init(key, input_shape)           -> (output_shape, params)
-    apply(params, x, *, key=None)    -> y
+    init(key, input_shape)            -> (output_shape, params)
+    apply(params, x, *, key=None)     -> y
+    update(params, x, *, key=None)    -> (y, params)
 
 Shapes leave out the batch axis; `x` and `y` have it first. `params` is a dict of
 arrays, nested where layers are, `{}` for a layer without any. `key` is the source of a
 layer's randomness (dropout); without one, `apply` computes what inference needs.
+
+Only a layer that keeps statistics of its input has `update`: it computes what training
+computes, and returns the params with their statistics brought up to date.
 """
 
 import dataclasses
-from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 import jax
 from jax import Array
 
-from jaxconv.nn._checks import (
-    as_called,
-    check_key,
-    check_params,
-    check_shape,
-    described,
-)
+from jaxconv.nn._checks import check_key, check_params, check_shape
+from jaxconv.nn.window import PIXEL, Window
 
 Shape = tuple[int, ...]
 Params = dict[str, Any]
 Init = Callable[[Array, Shape], tuple[Shape, Params]]
 Apply = Callable[..., Array]
+Update = Callable[..., tuple[Array, Params]]
+Part = tuple[str, "Layer"]
+Flow = Literal["serial", "parallel", "each"]
 
 
 @dataclasses.dataclass(frozen=True)
 class Layer:
     """Two pure functions; `init, apply = layer` unpacks them.
 
-    `name` says what kind of layer this is; `serial` numbers it. `parts` are the named
-    layers that a combination is made of, for `summary`.
+    `name` says what kind of layer this is; a combination numbers it, unless the name is
+    `exact`. `update` is there if the layer keeps statistics. The other fields tell
+    `summary` how the layer is made: `parts` are the named layers of a combination, one
+    after another ("serial"), all of the same input ("parallel"), or each of an input of
+    its own ("each"); `window` says which pixels one output is computed from.
     """
 
     init: Init
     apply: Apply
     name: str = "layer"
-    parts: tuple[tuple[str, "Layer"], ...] = ()
+    parts: tuple[Part, ...] = ()
+    update: Update | None = None
+    flow: Flow = "serial"
+    window: Window = PIXEL
+    exact: bool = False
 
     def __iter__(self) -> Iterator[Callable[..., Any]]:
         """Yield `init`, then `apply`."""
@@ -56,64 +64,45 @@ class Layer:
 
     def __repr__(self) -> str:
         """Name the layer and its parts."""
-        parts = ", ".join(name for name, _ in self.parts)
+        parts = ", ".join(name for name, _ in self.parts if name)
         return f"<Layer {self.name}{f': {parts}' if parts else ''}>"
 
 
-def serial(*layers: Layer) -> Layer:
-    """Chain layers: each one's output is the next one's input.
+def update(
+    layer: Layer, params: Params, x: Array, *, key: Array | None = None
+) -> tuple[Array, Params]:
+    """Compute `(y, params)` as training does, of any layer.
 
-    `params` has an entry for each layer that has parameters, named after its kind and
-    its place among those of its kind: `conv1`, `conv2`, `dense1`.
+    The params are those given, unless the layer keeps statistics.
+    """
+    if layer.update is not None:
+        return layer.update(params, x, key=key)
+    return layer.apply(params, x, key=key), params
+
+
+def eval_shape(layer: Layer, input_shape: Shape) -> tuple[Shape, Params]:
+    """Compute what `init` would return, without drawing a number.
+
+    Returns:
+      The output shape, and params of `jax.ShapeDtypeStruct`.
 
     Raises:
-      ValueError: an argument is not a `Layer`.
+      ValueError: the layer does not take `input_shape`.
 
     >>> from jaxconv import nn
-    >>> shape, params = nn.serial(nn.Dense(3), nn.Tanh()).init(jax.random.key(0), (2,))
-    >>> shape, sorted(params["dense1"])
-    ((3,), ['bias', 'weights'])
+    >>> shape, params = eval_shape(nn.Dense(3), (2,))
+    >>> shape, params["weights"].shape
+    ((3,), (2, 3))
     """
-    counts: Counter[str] = Counter()
-    parts: list[tuple[str, Layer]] = []
-    for position, layer in enumerate(layers):
-        if not isinstance(layer, Layer):
-            raise ValueError(
-                f"serial: argument {position} must be a Layer, got {described(layer)}. "
-                f"{_meant(layer)}"
-            )
-        counts[layer.name] += 1
-        name = f"{layer.name}{counts[layer.name]}"
-        if name in dict(parts):
-            raise ValueError(
-                f"serial: two layers would be called {name!r}. Give argument "
-                f"{position} another Layer.name, one that does not end in a digit."
-            )
-        parts.append((name, layer))
+    output_shape: list[Shape] = []
 
-    def init(key, input_shape):
-        check_key("serial", key)
-        shape, params = check_shape("serial", input_shape), {}
-        for part_key, (name, layer) in zip(_split(key, len(parts)), parts, strict=True):
-            shape, part_params = layer.init(part_key, shape)
-            if part_params:
-                params[name] = part_params
-        return shape, params
+    def init(key):
+        shape, params = layer.init(key, input_shape)
+        output_shape.append(shape)
+        return params
 
-    def apply(params, x, *, key=None):
-        check_params("serial", params)
-        if key is not None:
-            check_key("serial", key)
-        if unknown := params.keys() - dict(parts):
-            raise ValueError(
-                f"serial: params has entries {sorted(unknown)}, but the layers are "
-                f"{list(dict(parts))}. Was it made by this model's init?"
-            )
-        for part_key, (name, layer) in zip(_split(key, len(parts)), parts, strict=True):
-            x = layer.apply(params.get(name, {}), x, key=part_key)
-        return x
-
-    return Layer(init, apply, "serial", tuple(parts))
+    params = jax.eval_shape(init, jax.random.key(0))
+    return output_shape[0], params
 
 
 def followed_by(caller: str, layer: Layer, *others: Layer) -> Layer:
@@ -139,13 +128,13 @@ def followed_by(caller: str, layer: Layer, *others: Layer) -> Layer:
         check_params(caller, params)
         if key is not None:
             check_key(caller, key)
-        first_key, *other_keys = _split(key, 1 + len(others))
+        first_key, *other_keys = split(key, 1 + len(others))
         y = layer.apply(params, x, key=first_key)
         for other, other_key in zip(others, other_keys, strict=True):
             y = other.apply({}, y, key=other_key)
         return y
 
-    return Layer(init, apply, layer.name)
+    return Layer(init, apply, layer.name, window=layer.window)
 
 
 def keeps_shape(caller: str) -> Init:
@@ -157,23 +146,6 @@ def keeps_shape(caller: str) -> Init:
     return init
 
 
-def _meant(argument: object) -> str:
-    """Say how an argument of `serial` that is no layer should be written."""
-    if call := as_called(argument):
-        return f"Write {call}."
-    if (
-        isinstance(argument, tuple)
-        and len(argument) == 2
-        and all(map(callable, argument))
-    ):
-        return "Write Layer(init, apply)."
-    if isinstance(argument, list | tuple | Iterator):
-        return "Write serial(*layers), with an asterisk."
-    if callable(argument):
-        return "Write elementwise(function), if it keeps the shape."
-    return "Make one with Layer(init, apply), or from a function with elementwise."
-
-
-def _split(key: Array | None, count: int) -> list[Array | None]:
+def split(key: Array | None, count: int) -> list[Array | None]:
     """Return a key for each part; none if there is none."""
     return [None] * count if key is None else list(jax.random.split(key, count))

@@ -2,7 +2,8 @@
 
 from jaxconv.conv.methods import Method
 from jaxconv.nn.activations import Linear, Tanh
-from jaxconv.nn.layer import Layer, serial
+from jaxconv.nn.combine import serial
+from jaxconv.nn.layer import Layer
 from jaxconv.nn.layers import Conv2D, Dense
 
 
