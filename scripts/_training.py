@@ -18,7 +18,8 @@ from _nets import CHAPTER, CLASSES, INPUTS, NETS
 
 import jaxconv
 from jaxconv.train.config import Config
-from jaxconv.train.step import init_state, make_optimizer, make_step
+from jaxconv.train.optimizer import make_optimizer
+from jaxconv.train.step import init_state, make_step
 
 RATE, MOMENTUM, KEEP = 0.01, 0.9, 0.8
 Step = Callable[[np.ndarray, np.ndarray], float]

@@ -11,9 +11,14 @@ _NAME = "softmax_cross_entropy"
 
 
 def softmax_cross_entropy(
-    logits: Float[Array, "n classes"], labels: Integer[Array, " n"]
+    logits: Float[Array, "n classes"],
+    labels: Integer[Array, " n"],
+    *,
+    label_smoothing: float = 0.0,
 ) -> Float[Array, ""]:
     """Average `-log softmax(logits)[label]` over the batch, by optax.
+
+    With `label_smoothing`, that share of the label is spread evenly over all classes.
 
     Labels must lie in `0 .. classes - 1`. Under `jit` their values are not known; the
     loss is then NaN if one does not.
@@ -21,8 +26,15 @@ def softmax_cross_entropy(
     Raises:
       TypeError: logits are not floats, or labels not whole numbers.
       ValueError: the shapes are not (n, classes) and (n,), n and classes at least 1, or
-        a label is out of range.
+        a label is out of range, or `label_smoothing` is not in [0, 1).
+
+    Source: C. Szegedy et al. (2016), arXiv:1512.00567, section 7.
     """
+    if not 0 <= label_smoothing < 1:
+        raise ValueError(
+            f"{_NAME}: label_smoothing must be at least 0 and below 1, got "
+            f"{label_smoothing}."
+        )
     labels = labels if isinstance(labels, jax.Array) else np.asarray(labels)
     logits = jnp.asarray(logits)
     if logits.ndim != 2 or labels.shape != logits.shape[:1] or not logits.size:
@@ -45,7 +57,11 @@ def softmax_cross_entropy(
     labels = jnp.asarray(labels).astype(jnp.int32)
     # optax counts negative labels from the end, and gives NaN for those too large.
     labels = jnp.where(labels < 0, logits.shape[1], labels)
-    return optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean()
+    losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+    if label_smoothing:
+        evenly = -jax.nn.log_softmax(logits).mean(1)
+        losses = (1 - label_smoothing) * losses + label_smoothing * evenly
+    return losses.mean()
 
 
 def _check_range(labels: Array | np.ndarray, shape: tuple[int, ...]) -> None:

@@ -2,8 +2,9 @@
 
 from jaxconv.train.config import Config
 from jaxconv.train.loop import DivergedError, Result, train
+from jaxconv.train.optimizer import make_optimizer
 from jaxconv.train.report import PlainReport, Report, make_report
-from jaxconv.train.step import TrainState, init_state, make_optimizer, make_step
+from jaxconv.train.step import TrainState, init_state, make_step
 
 __all__ = [
     "Config",

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from jaxconv.nn._checks import as_called, described
 from jaxconv.nn.layer import Layer
+from jaxconv.nn.statistics import split_statistics
 
 
 def check_model(caller: str, model: object) -> None:
@@ -56,7 +57,8 @@ def check_batch(images: Any, labels: Any) -> None:
 
 def check_state(state: Any, optimizer: Any) -> None:
     """Raise ValueError unless the state was made with this optimiser."""
-    wanted: Any = jax.tree.structure(jax.eval_shape(optimizer.init, state.params))
+    learned, _ = split_statistics(state.params)
+    wanted: Any = jax.tree.structure(jax.eval_shape(optimizer.init, learned))
     if jax.tree.structure(state.opt_state) != wanted:
         raise ValueError(
             "make_step: the state was made with another optimizer. Give init_state and "

@@ -10,6 +10,7 @@ from jaxconv.data import DatasetError
 from jaxconv.train.config import Config
 from jaxconv.train.loop import DivergedError, Result, train
 from jaxconv.train.options import fail, parse
+from jaxconv.train.presets import take_preset
 from jaxconv.train.report import batches, make_report
 
 __all__ = ["closing_lines", "fail", "main", "parse"]
@@ -22,7 +23,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     130: interrupted.
     """
     given = sys.argv[1:] if arguments is None else arguments
-    config = parse(Config, given)
+    try:
+        preset, given = take_preset(given)
+    except ValueError as error:
+        return fail(str(error), 2)
+    config = parse(Config, given, preset)
     if config.optimizer == "adam" and _sets("momentum", given):
         print("--momentum has no effect with --optimizer adam.", file=sys.stderr)
     terminal = sys.stdout is not None and sys.stdout.isatty()

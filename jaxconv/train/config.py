@@ -8,20 +8,23 @@ from typing import Literal, get_args
 
 from jaxconv.conv.methods import Method
 
-Model = Literal["chapter5"]
+Model = Literal["chapter5", "lenet5"]
 Optimizer = Literal["sgd", "adam"]
+Schedule = Literal["constant", "cosine", "one-cycle"]
 
 _CHOICES: dict[str, tuple[str, ...]] = {
     "model": get_args(Model),
     "method": get_args(Method),
     "optimizer": get_args(Optimizer),
+    "schedule": get_args(Schedule),
 }
 _LEAST = {
     "epochs": 1,
     "batch_size": 1,
     "microbatches": 1,
     "num_classes": 1,
-    "validate_every": 1,
+    "held_out": 0,
+    "validate_every": 0,
     "max_batches": 0,
     "max_test_images": 0,
     "seed": 0,
@@ -32,15 +35,18 @@ _LEAST = {
 class Config:
     """Train a model on MNIST; without arguments, the chapter's experiment.
 
+    --preset NAME takes other defaults, those of `jaxconv.train.presets`.
+
     Raises:
       ValueError: a number is out of range.
     """
 
     model: Model = "chapter5"
-    """The model: one convolution (32 filters of 5x5, tanh) and one dense layer."""
+    """The model, of `jaxconv.nn.models`. chapter5 is one convolution (32 filters of
+    5x5, tanh) and one dense layer."""
 
     method: Method = "auto"
-    """The convolution's algorithm."""
+    """The convolution's algorithm; chapter5 alone takes another one than auto."""
 
     epochs: int = 1
     """Passes over the training set."""
@@ -49,7 +55,8 @@ class Config:
     """Images in each step."""
 
     microbatches: int = 2
-    """Parts of a batch whose gradients are computed side by side and averaged."""
+    """Parts of a batch whose gradients are computed in parallel and averaged, unless
+    the model normalises over the batch."""
 
     optimizer: Optimizer = "sgd"
     """The optimiser, from optax; sgd has momentum."""
@@ -59,6 +66,22 @@ class Config:
 
     momentum: float = 0.9
     """How much of the last step sgd keeps, at least 0 and below 1. adam has none."""
+
+    schedule: Schedule = "constant"
+    """How the learning rate changes: not; down to 0 like a cosine; or up over the first
+    30 percent of the steps, then down."""
+
+    weight_decay: float = 0.0
+    """How much of the weights each step takes away, times the learning rate."""
+
+    label_smoothing: float = 0.0
+    """The share of each label that is spread over all classes."""
+
+    max_shift: float = 0.0
+    """Training images are shifted by up to so many pixels, another way each time."""
+
+    max_rotation: float = 0.0
+    """Training images are turned by up to so many degrees, another way each time."""
 
     seed: int = 20190402
     """Fixes the initial weights, the order of the images and the dropout."""
@@ -70,8 +93,12 @@ class Config:
     num_classes: int = 10
     """Classes of the data set; labels lie below this number."""
 
+    held_out: int = 0
+    """Take so many images out of the training set and validate on them, not on the test
+    set: for choosing settings."""
+
     validate_every: int = 100
-    """Batches between two validations on the test set."""
+    """Batches between two validations on the test set. 0: one, at the end."""
 
     max_batches: int = 0
     """Stop after this many batches: a quick run. 0: all of them."""
@@ -101,6 +128,22 @@ class Config:
         if not 0 <= _number(self.momentum) < 1:
             raise ValueError(
                 f"momentum must be at least 0 and below 1, got {self.momentum!r}."
+            )
+        for name in ("weight_decay", "max_shift", "max_rotation"):
+            if not 0 <= _number(getattr(self, name)) < math.inf:
+                raise ValueError(
+                    f"{name} must be a number of at least 0, got "
+                    f"{getattr(self, name)!r}."
+                )
+        if not 0 <= _number(self.label_smoothing) < 1:
+            raise ValueError(
+                "label_smoothing must be at least 0 and below 1, got "
+                f"{self.label_smoothing!r}."
+            )
+        if self.method != "auto" and self.model != "chapter5":
+            raise ValueError(
+                f"method {self.method} is for the model chapter5; {self.model} takes "
+                "auto."
             )
         if self.seed >= 2**32:
             raise ValueError(f"seed must be below 2**32, got {self.seed}.")

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import functools
 import math
+import os
 import signal
 import threading
 import time
@@ -15,19 +16,21 @@ from jax import Array
 from jaxconv._words import counted
 from jaxconv.data import DatasetError, load_mnist, standardize
 from jaxconv.data.mnist import Split
-from jaxconv.nn import models
+from jaxconv.nn import Layer, models
+from jaxconv.train.augment import Augment, turn_and_shift
 from jaxconv.train.config import Config
+from jaxconv.train.optimizer import make_optimizer
 from jaxconv.train.report import Report
 from jaxconv.train.step import (
     TrainState,
     init_state,
     make_count_correct,
-    make_optimizer,
     make_step,
     order_of,
 )
 
 _REPORT_EVERY = 10  # batches; fetching the loss waits for the step to end
+_HELD_OUT_SEED = 0
 _TEST_BATCH = 100  # images validated at once: more need memory anew each time
 
 
@@ -56,14 +59,19 @@ def train(config: Config, report: Report) -> Result:
     """
     _check_arguments(config, report)
     (images, labels), test = _load(config)
-    model = getattr(models, config.model)(config.num_classes, method=config.method)
-    optimizer = make_optimizer(config)
-    state = init_state(model, optimizer, images.shape[1:], config.seed)
-    step = make_step(model, optimizer, config.microbatches)
-    count_correct = make_count_correct(model)
-
     total = config.epochs * math.ceil(len(images) / config.batch_size)
     total = min(total, config.max_batches or total)
+    model, optimizer = make_model(config), make_optimizer(config, total)
+    state = init_state(model, optimizer, images.shape[1:], config.seed)
+    step = make_step(
+        model,
+        optimizer,
+        config.microbatches,
+        label_smoothing=config.label_smoothing,
+        augment=_augment(config),
+    )
+    count_correct = make_count_correct(model)
+
     done, accuracy, stopped = 0, None, False
     watch = _Stopwatch()
     with report.running(total), contextlib.ExitStack() as later:
@@ -88,13 +96,29 @@ def train(config: Config, report: Report) -> Result:
                 report.started()
                 stop.interrupted = later.enter_context(_interrupts())
                 watch.restart()
-            if done % config.validate_every == 0:
+            if config.validate_every and done % config.validate_every == 0:
                 accuracy = validate()
                 report.validation(done, accuracy)
                 watch.restart()
         if accuracy is None:
             accuracy = validate()
         return Result(state, accuracy, done, watch.total(), stopped)
+
+
+def make_model(config: Config) -> Layer:
+    """Return the model that `config` names."""
+    if config.model == "chapter5":
+        return models.chapter5(config.num_classes, method=config.method)
+    return getattr(models, config.model)(num_classes=config.num_classes)
+
+
+def _augment(config: Config) -> Augment | None:
+    """Return what changes the training images at random; None for nothing."""
+    if not config.max_rotation and not config.max_shift:
+        return None
+    return functools.partial(
+        turn_and_shift, degrees=config.max_rotation, pixels=config.max_shift
+    )
 
 
 def _validate(
@@ -132,12 +156,17 @@ def _check_arguments(config: object, report: object) -> None:
 
 
 def _load(config: Config) -> tuple[Split, Split]:
-    """Return the training and the test set, scaled, labels as int32."""
-    (images, labels), (test_images, test_labels) = load_mnist(
-        config.data_dir, num_classes=config.num_classes
-    )
-    kept = slice(config.max_test_images or None)
+    """Return the training set and the one to validate on, scaled, labels as int32.
+
+    Images are held out before the training set's mean and deviation are taken; which
+    ones, does not depend on the seed.
+    """
+    train_set, test_set = load_mnist(config.data_dir, num_classes=config.num_classes)
     name = config.data_dir or "the embedded MNIST"
+    if config.held_out:
+        train_set, test_set = _hold_out(train_set, config.held_out, name)
+    (images, labels), (test_images, test_labels) = train_set, test_set
+    kept = slice(config.max_test_images or None)
     try:
         images, test_images = standardize(images, test_images[kept])
     except ValueError as error:
@@ -150,6 +179,21 @@ def _load(config: Config) -> tuple[Split, Split]:
         )
     test_labels = test_labels[kept].astype(np.int32)
     return (images, labels.astype(np.int32)), (test_images, test_labels)
+
+
+def _hold_out(
+    train_set: Split, count: int, name: str | os.PathLike[str]
+) -> tuple[Split, Split]:
+    """Cut a training set in two, at random; the second part has `count` images."""
+    images, labels = train_set
+    if count >= len(images):
+        raise DatasetError(
+            f"{name}: holds {counted(len(images), 'training image')}, of which "
+            f"held_out takes {count:,}: none is left to train on."
+        )
+    order = order_of(len(images), _HELD_OUT_SEED, 0)
+    kept, taken = order[count:], order[:count]
+    return (images[kept], labels[kept]), (images[taken], labels[taken])
 
 
 def _batches(count: int, config: Config) -> Iterator[np.ndarray]:

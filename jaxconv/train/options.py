@@ -14,17 +14,23 @@ _Settings = TypeVar("_Settings")
 _UNKNOWN = "Unrecognized options: "  # tyro's words
 
 
-def parse(settings: type[_Settings], arguments: Sequence[str] | None) -> _Settings:
+def parse(
+    settings: type[_Settings],
+    arguments: Sequence[str] | None,
+    default: _Settings | None = None,
+) -> _Settings:
     """Read the arguments into a dataclass; exit with one line and code 2 if bad.
 
-    `--help` prints every field with its docstring and its default.
+    `--help` prints every field with its docstring and its default: the dataclass's own,
+    or that of `default`.
     """
     import tyro  # an extra: whoever calls says what is missing
 
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said), _wide_unless_help(arguments):
-            return tyro.cli(settings, args=arguments)
+            default = settings() if default is None else default
+            return tyro.cli(settings, args=arguments, default=default)
     except SystemExit as stop:
         if stop.code:
             raise SystemExit(fail(_one_line(said.getvalue(), settings), 2)) from None

@@ -12,7 +12,15 @@ import numpy as np
 import optax
 from jax import Array
 
-from jaxconv.nn import Layer, Params, Shape, softmax_cross_entropy
+from jaxconv.nn import (
+    Layer,
+    Params,
+    Shape,
+    merge_statistics,
+    softmax_cross_entropy,
+    split_statistics,
+    update,
+)
 from jaxconv.train._checks import (
     check_batch,
     check_model,
@@ -21,7 +29,7 @@ from jaxconv.train._checks import (
     check_seed,
     check_state,
 )
-from jaxconv.train.config import Config
+from jaxconv.train.augment import Augment
 
 
 class TrainState(NamedTuple):
@@ -33,23 +41,9 @@ class TrainState(NamedTuple):
     step: Array  # () int32, the number of steps done
 
 
+_AUGMENT = 2**31  # beyond the numbers of microbatches
+
 Step = Callable[[TrainState, Array, Array], tuple[TrainState, Array]]
-
-
-def make_optimizer(config: Config) -> optax.GradientTransformation:
-    """Return the optimiser that `config` names.
-
-    Raises:
-      TypeError: `config` is not a `Config`.
-    """
-    if not isinstance(config, Config):
-        raise TypeError(
-            f"make_optimizer: config must be a Config, got {config!r}. Write "
-            'make_optimizer(Config(optimizer="adam")).'
-        )
-    if config.optimizer == "adam":
-        return optax.adam(config.learning_rate)
-    return optax.sgd(config.learning_rate, momentum=config.momentum)
 
 
 def init_state(
@@ -68,7 +62,7 @@ def init_state(
     check_optimizer("init_state", optimizer)
     check_seed("init_state", seed)
     _, params = model.init(_key(seed, "params"), input_shape)
-    opt_state = optimizer.init(params)
+    opt_state = optimizer.init(split_statistics(params)[0])
     return TrainState(params, opt_state, _key(seed, "dropout"), jnp.int32(0))
 
 
@@ -85,13 +79,21 @@ def _key(seed: int, purpose: Literal["params", "dropout", "order"]) -> Array:
 
 
 def make_step(
-    model: Layer, optimizer: optax.GradientTransformation, microbatches: int = 1
+    model: Layer,
+    optimizer: optax.GradientTransformation,
+    microbatches: int = 1,
+    *,
+    label_smoothing: float = 0.0,
+    augment: Augment | None = None,
 ) -> Step:
     """Return the jitted `(state, images, labels) -> (state, loss)`.
 
-    The loss is the mean over the batch, whose `microbatches` are computed apart: they
-    run side by side, and what they hold fits the caches. Each image must be a matter of
-    its own to the model.
+    The loss is the mean over the batch, whose `microbatches` are computed in parallel,
+    each in memory that fits the caches. A model that keeps statistics takes the batch
+    whole: they are of all its images. The optimiser leaves statistics alone.
+
+    `augment(key, images)` changes the images first, by another key in each step.
+    `label_smoothing` is that of `softmax_cross_entropy`.
 
     The old state's buffers are donated: they hold the new state afterwards, so use the
     returned one only.
@@ -109,23 +111,32 @@ def make_step(
             f"make_step: microbatches must be at least 1, got {microbatches!r}."
         )
 
+    parts = 1 if model.update else microbatches
+
     def step(state, images, labels):
         check_batch(images, labels)
         check_state(state, optimizer)
         key = jax.random.fold_in(state.key, state.step)
+        learned, statistics = split_statistics(state.params)
+        if augment is not None:
+            images = augment(jax.random.fold_in(key, _AUGMENT), images)
 
-        def loss_of(params):
-            loss = jnp.float32(0)
-            for i, part in enumerate(_cut(len(images), microbatches)):
+        def loss_of(learned):
+            params, loss = merge_statistics(learned, statistics), jnp.float32(0)
+            for i, part in enumerate(_cut(len(images), parts)):
                 part_key = jax.random.fold_in(key, i)
-                logits = model.apply(params, images[part], key=part_key)
+                logits, params = update(model, params, images[part], key=part_key)
                 share = (part.stop - part.start) / len(images)
-                loss += share * softmax_cross_entropy(logits, labels[part])
-            return loss
+                loss += share * softmax_cross_entropy(
+                    logits, labels[part], label_smoothing=label_smoothing
+                )
+            return loss, split_statistics(params)[1]
 
-        loss, grads = jax.value_and_grad(loss_of)(state.params)
-        updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
-        params = optax.apply_updates(state.params, updates)
+        taken = jax.value_and_grad(loss_of, has_aux=True)(learned)
+        (loss, statistics), grads = taken
+        updates, opt_state = optimizer.update(grads, state.opt_state, learned)
+        learned = optax.apply_updates(learned, updates)
+        params = merge_statistics(learned, statistics)
         return TrainState(params, opt_state, state.key, state.step + 1), loss
 
     compiled = jax.jit(step, donate_argnums=0)

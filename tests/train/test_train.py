@@ -313,7 +313,10 @@ def test_config_refuses_what_the_command_line_would(our_errors):
         (["--seed", "-1"], "--seed must be a whole number of at least 0, got -1."),
         (["--num-classes", "257"], "--num-classes must be at most 256"),
         (["--method", "fast"], "invalid choice 'fast' for argument '--method'."),
-        (["--method", "winograd"], 'jaxconv: method "winograd" does not serve x'),
+        (
+            ["--method", "winograd"],
+            'conv1: jaxconv: method "winograd" does not serve x',
+        ),
         (["--max-batches", "1.5"], "Error parsing --max-batches: invalid literal"),
         (["--data-dir", "/no/" + "x " * 60], f"/no/{'x ' * 60}: no such folder"),
         (["--nope", "3"], "Unrecognized options: --nope, 3"),

@@ -1,0 +1,42 @@
+"""Settings that go together: what `--preset` takes as the defaults."""
+
+import difflib
+from collections.abc import Sequence
+
+from jaxconv.train.config import Config
+
+PRESETS = {
+    "chapter5": Config(),
+    "lenet5": Config(
+        model="lenet5",
+        epochs=6,
+        batch_size=60,
+        optimizer="adam",
+        learning_rate=0.004,
+        schedule="one-cycle",
+        validate_every=0,
+    ),
+}
+
+
+def take_preset(arguments: Sequence[str]) -> tuple[Config, list[str]]:
+    """Take `--preset NAME` out of a command line: its settings, and the other words.
+
+    Raises:
+      ValueError: there is no preset of that name.
+    """
+    words, name = list(arguments), "chapter5"
+    for at, word in enumerate(words):
+        option, equals, value = word.partition("=")
+        if option == "--preset":
+            taken = 1 if equals else 2
+            name = value if equals else "".join(words[at + 1 : at + 2])
+            del words[at : at + taken]
+            break
+    if name not in PRESETS:
+        close = difflib.get_close_matches(name, PRESETS, n=1)
+        hint = f"Did you mean {close[0]}?" if close else "Leave it out for chapter5."
+        raise ValueError(
+            f"--preset must be one of {', '.join(PRESETS)}, got {name!r}. {hint}"
+        )
+    return PRESETS[name], words
