@@ -117,6 +117,16 @@ def check_count(caller: str, name: str, value: object) -> None:
         )
 
 
+def get_param(caller: str, params: Mapping[str, Any], name: str) -> jax.Array:
+    """Return the array of that name, or raise ValueError."""
+    if name not in params:
+        raise ValueError(
+            f"{caller}: params has no {name!r}, only {sorted(params)}. Was it made by "
+            "this layer's init?"
+        )
+    return params[name]
+
+
 def described(value: object) -> str:
     """Say what a value is, in a few words whatever its size."""
     if isinstance(value, jax.Array) and jnp.issubdtype(
