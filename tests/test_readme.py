@@ -1,4 +1,4 @@
-"""The README and the table of names: complete, their files exist, what is shown is so."""
+"""The README and the table of names: complete, its files exist, what it shows is so."""
 
 import importlib
 import inspect
