@@ -61,6 +61,11 @@ def check_shape(caller: str, input_shape: object) -> tuple[int, ...]:
         sizes: tuple[Any, ...] = tuple(input_shape)  # type: ignore[arg-type]
     except TypeError:
         raise ValueError(wanted) from None
+    if any(isinstance(size, jax.core.Tracer) for size in sizes):
+        raise ValueError(
+            f"{wanted} JAX traces the sizes: bind them before jax.eval_shape or "
+            "jax.jit, as in functools.partial(layer.init, input_shape=shape)."
+        )
     if not all(isinstance(size, numbers.Integral) and int(size) >= 0 for size in sizes):
         raise ValueError(f"{wanted} Every size is an int of at least 0.")
     return tuple(int(size) for size in sizes)
