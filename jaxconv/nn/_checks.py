@@ -66,6 +66,11 @@ def check_shape(caller: str, input_shape: object) -> tuple[Any, ...]:
         raise ValueError(wanted) from None
     if sizes and all(isinstance(shape, tuple) for shape in sizes):
         return tuple(check_shape(caller, shape) for shape in sizes)
+    if any(isinstance(size, jax.core.Tracer) for size in sizes):
+        raise ValueError(
+            f"{wanted} JAX traces the sizes: bind them before jax.eval_shape or "
+            "jax.jit, as in functools.partial(layer.init, input_shape=shape)."
+        )
     if not all(isinstance(size, numbers.Integral) and int(size) >= 0 for size in sizes):
         raise ValueError(f"{wanted} Every size is an int of at least 0.")
     return tuple(int(size) for size in sizes)
@@ -117,8 +122,8 @@ def check_count(caller: str, name: str, value: object) -> None:
         )
 
 
-def get_param(caller: str, params: Mapping[str, Any], name: str) -> jax.Array:
-    """Return the array of that name, or raise ValueError."""
+def get_param(caller: str, params: Mapping[str, Any], name: str) -> Any:
+    """Return the entry of that name, or raise ValueError."""
     if name not in params:
         raise ValueError(
             f"{caller}: params has no {name!r}, only {sorted(params)}. Was it made by "

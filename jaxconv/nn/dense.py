@@ -27,6 +27,8 @@ _FEW_COLUMNS = 32
     out_features="neurons",
     kernel_init="weight_init",
     kernel_initializer="weight_init",
+    w_init="weight_init",
+    in_features="init(key, input_shape=(in_features,))",
 )
 def Dense(
     neurons: int,
@@ -37,7 +39,8 @@ def Dense(
 ) -> Layer:
     """Connect every feature to every neuron: `x @ weights + bias`.
 
-    `neurons` is the number of outputs; the other arguments are those of `Conv2D`.
+    `neurons` is the number of outputs; the other arguments are those of `Conv`. An
+    initializer is called with (features, neurons), JAX's order and ours.
 
     Returns:
       A layer with params `weights` (features, neurons) and `bias` (neurons,).
