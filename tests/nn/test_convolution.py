@@ -48,9 +48,11 @@ SLIDING = {
     ),
     "any, by the input": (nn.Conv(4, 2, padding=1), (2, 2, 3, 2, 3), {"padding": 1}),
     "depthwise": (
-        nn.Depthwise((3, 2), multiplier=2, strides=2, dilation=(1, 2), bias=True),
+        nn.Depthwise(
+            (3, 2), multiplier=2, strides=2, padding_mode="reflect", bias=True
+        ),
         (3, 6, 5),
-        {"strides": 2, "kernel_dilation": (1, 2), "groups": 3},
+        {"strides": 2, "padding_mode": "reflect", "groups": 3},
     ),
 }
 
@@ -67,10 +69,16 @@ def test_a_layer_is_the_engines_convolution(name, rng):
 
 
 TRANSPOSED = {
-    "torch": {"strides": 2, "padding": 1, "output_padding": 1, "groups": 2},
+    "torch": {
+        "strides": 2,
+        "padding": 1,
+        "output_padding": 1,
+        "dilation": (1, 2),
+        "groups": 2,
+    },
     "lax": {"convention": "lax", "strides": (2, 1), "padding": "SAME"},
     "keras": {"convention": "keras", "padding": "SAME", "output_padding": 0},
-    "dilated": {"dilation": (1, 2), "padding": (0, 1)},
+    "onnx": {"convention": "onnx", "padding": "SAME_LOWER", "strides": 2},
 }
 
 
@@ -246,7 +254,7 @@ def test_named_weights_are_the_same_numbers_as_ever():
 
 def test_params_are_float32_whatever_an_initializer_draws():
     def ones(key, shape, dtype):
-        return np.ones(shape)
+        return np.ones(shape, int)
 
     _, dense = nn.Dense(3, weight_init=ones).init(KEY, (2,))
     _, conv = nn.Conv1D(3, 2, weight_init=ones).init(KEY, (2, 4))
