@@ -15,6 +15,7 @@ from jaxconv.conv.phases import blocks, has_phases
 
 _MOST_NUMBERS = 2**26  # in one image's patches or all transforms: 256 MB of float32
 _MANY_CHANNELS = 16  # of the input, in each group
+_FEW_INPUTS, _FEW_MAPS, _FEW_TAPS = 3, 16, 32
 _FEW_POSITIONS = 2048  # of the output, in the whole batch
 _SMALL_IMAGE = 64  # positions of the output
 _ENGAGES_CORES = 125_000  # numbers of `g` in a part of a filter gradient
@@ -105,11 +106,15 @@ def _for_output(geometry: Geometry, limits: _Limits) -> Choice:
         return Choice("taps", "one tap: it is a product of matrices")
     if geometry.groups > 1 and geometry.ci >= _MANY_CHANNELS and _by_eigen(geometry):
         return Choice("xla", "few groups: Eigen is fast")
+    if _few_channels(geometry) and geometry.ci == 1:
+        return Choice("taps", "one input channel, few maps: element-wise products")
     apart = _apart("output", geometry, limits)
     if apart is not None:
         return apart
     if _patches(geometry) > limits.most:
         return Choice("xla", "one image's patches would take too much memory")
+    if _few_channels(geometry) and geometry.taps <= _FEW_TAPS:
+        return Choice("im2col", "few channels: XLA's own is slow, products are not")
     if geometry.groups > 1:
         return Choice("im2col", "grouped: XLA's own is slow, products are not")
     if len(geometry.space) > 2:
@@ -185,6 +190,16 @@ def _for_dense_param_grad(geometry: Geometry, limits: _Limits) -> Choice | None:
 
 def _has_one_channel(geometry: Geometry) -> bool:
     return geometry.groups == geometry.ci == geometry.co == 1
+
+
+def _few_channels(geometry: Geometry) -> bool:
+    """Return whether a dense layer has too few channels to engage XLA's own."""
+    return (
+        geometry.groups == 1
+        and geometry.ci <= _FEW_INPUTS
+        and geometry.co <= _FEW_MAPS
+        and geometry.taps <= taps._UNROLLED
+    )
 
 
 def _far_apart(geometry: Geometry) -> bool:

@@ -103,7 +103,7 @@ def test_memory_limit_bounds_the_patches():
 
 
 def test_auto_takes_what_fits_into_the_limit():
-    wide, small = jnp.ones((2, 3, 128, 128)), jnp.ones((3, 16, 3, 3))
+    wide, small = jnp.ones((2, 5, 128, 128)), jnp.ones((5, 16, 3, 3))
 
     def methods(x, w, limit):
         plans = jaxconv.explain(x, w, memory_limit=limit).plans
