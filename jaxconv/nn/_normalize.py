@@ -9,6 +9,7 @@ float32, and `y` has the type of `x`.
 """
 
 import numbers
+import sys
 from typing import Any
 
 import jax
@@ -113,7 +114,12 @@ def param(caller: str, params: Params, name: str, x: Array) -> Array:
 
 def check_epsilon(caller: str, epsilon: object) -> None:
     """Raise ValueError unless `epsilon` is a number above 0."""
-    _check_number(caller, "epsilon", epsilon, float("inf"))
+    check_positive(caller, "epsilon", epsilon)
+
+
+def check_positive(caller: str, name: str, value: object) -> None:
+    """Raise ValueError unless `value` is a finite number above 0."""
+    _check_number(caller, name, value, sys.float_info.max)
 
 
 def check_fraction(caller: str, name: str, value: object) -> None:
@@ -124,7 +130,5 @@ def check_fraction(caller: str, name: str, value: object) -> None:
 def _check_number(caller: str, name: str, value: object, most: float) -> None:
     number = isinstance(value, numbers.Real) and not isinstance(value, bool)
     if not number or not 0 < value <= most:  # type: ignore[operator]
-        above = "a number above 0" + (
-            "" if most == float("inf") else f", at most {most}"
-        )
+        above = "a number above 0" + (f", at most {most}" if most == 1 else "")
         raise ValueError(f"{caller}: {name} must be {above}, got {described(value)}.")
