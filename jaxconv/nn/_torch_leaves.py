@@ -79,14 +79,11 @@ def leaves_of(caller: str, model: Layer, input_shape: Shape) -> Iterator[Leaf]:
 
 def _of_step(step: Step, order: np.ndarray | None) -> Iterator[Leaf]:
     """Yield a layer's arrays; those that PyTorch has no name for come last, as is."""
-    shapes = {
-        tuple(str(getattr(key, "key", getattr(key, "idx", key))) for key in path): leaf
-        for path, leaf in jax.tree_util.tree_leaves_with_path(step.params)
-    }
+    shapes = _shapes(step)
     place = tuple(step.path.split("/")) if step.path else ()
     known = [keys for keys in NAMES if keys in shapes]
     for keys in (*known, *(keys for keys in shapes if keys not in known)):
-        shape = shapes[keys].shape
+        shape = shapes[keys]
         kernel = keys == ("filters",) and not step.layer.window.upsampling
         # A dense layer has a row for each feature that it reads; its bias has not.
         ordered = keys == ("weights",) or "weights" not in step.params
@@ -100,6 +97,16 @@ def _of_step(step: Step, order: np.ndarray | None) -> Iterator[Leaf]:
         )
 
 
+def _shapes(step: Step) -> dict[tuple[str, ...], Shape]:
+    """Return the shape of each of a layer's arrays, by the way to it."""
+    return {
+        tuple(str(getattr(key, "key", getattr(key, "idx", key))) for key in path): (
+            leaf.shape
+        )
+        for path, leaf in jax.tree_util.tree_leaves_with_path(step.params)
+    }
+
+
 def _order_before(
     caller: str, orders: list[np.ndarray | None], step: Step
 ) -> np.ndarray | None:
@@ -111,12 +118,19 @@ def _order_before(
     if not any(order is not None for order in orders):
         return None
     first, *others = ([] if order is None else order.tolist() for order in orders)
-    if any(order != first for order in others) or len(first) != step.input_shape[0]:
-        raise ValueError(
-            f"{caller}: {step.path} reads flattened images and something else, put "
-            "together: their order in PyTorch is not known. Flatten after that."
-        )
-    return orders[0]
+    own = any(keys not in NAMES for keys in _shapes(step))
+    if own or any(order != first for order in others):
+        told = "flattened images, and has params of its own"
+        if not own:
+            told = "flattened images and something else, put together"
+    elif len(first) != step.input_shape[0]:
+        told = "something made of flattened images"
+    else:
+        return orders[0]
+    raise ValueError(
+        f"{caller}: {step.path} reads {told}: how PyTorch orders its features is not "
+        "known. Flatten after that, or not at all."
+    )
 
 
 def _order_after(
@@ -127,7 +141,7 @@ def _order_after(
     if is_several(shape) or is_several(output) or len(output) != 1:
         return None
     if len(shape) == 1:  # what has weights mixes the features, or scales each
-        return before if output == shape and "weights" not in step.params else None
+        return None if "weights" in step.params else before
     if not step.params:
         if output != (math.prod(shape),):
             return None  # pooled

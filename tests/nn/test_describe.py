@@ -192,7 +192,7 @@ def looped(x, w):
 
 
 def chosen(x, w):
-    return lax.cond(x.sum() > 0, lambda: ours(x, w), lambda: jnp.zeros((2, 6, 9, 8)))
+    return lax.cond(x.sum() > 0, lambda: ours(x, w), lambda: ours(x, w) + ours(x, w))
 
 
 ONE = 2 * 6 * 9 * 8 * 2 * 3 * 2  # outputs times channels of a group times taps
@@ -203,7 +203,7 @@ PROGRAMS = {
     "compiled": (jax.jit(ours), (X, W), ONE),
     "differentiable": (jax.checkpoint(ours), (X, W), ONE),
     "a loop": (looped, (X, W), 5 * ONE),
-    "a choice": (chosen, (X, W), ONE),
+    "a choice: the dearest": (chosen, (X, W), 2 * ONE),
     "transposed: a product for each pixel and tap": (
         lambda x, w: jaxconv.conv_transpose(x, w, strides=2, groups=2),
         (X, UP),
@@ -310,8 +310,9 @@ def test_branches_are_seen_by_the_larger_field():
 
 def test_a_branch_around_two_scales_is_seen_in_full():
     low = nn.serial(pool(2, 2), conv(1, 3), upsample(2))
-    model = nn.serial(nn.residual(low), conv(1, 3))
-    assert field(model) == ((8, 8), (1, 1))
+    for branches in ((low, nn.Linear()), (nn.Linear(), low)):
+        model = nn.serial(nn.parallel(*branches), conv(1, 3))
+        assert field(model) == ((8, 8), (1, 1))
 
 
 def test_each_array_of_a_pair_keeps_its_own_field():

@@ -212,7 +212,45 @@ MISTAKES = {
             nn.parallel(nn.Flatten(), nn.Flatten(), join="concatenate"), nn.Dense(2)
         ),
         {},
-        r"dense1 reads flattened images and something else",
+        r"dense1 reads something made of flattened images",
+    ),
+    "a flattened image and a pooled one": (
+        nn.serial(
+            nn.parallel(
+                nn.Flatten(),
+                nn.Layer(
+                    lambda key, shape: ((2,), {}),
+                    lambda params, x, *, key=None: x.mean((2, 3)),
+                ),
+                join="concatenate",
+            ),
+            nn.Dense(2),
+        ),
+        {},
+        r"dense1 reads flattened images and something else, put together",
+    ),
+    "a part of a flattened image": (
+        nn.serial(
+            nn.Flatten(),
+            nn.Layer(
+                lambda key, shape: ((4,), {}), lambda params, x, *, key=None: x[:, :4]
+            ),
+            nn.Dense(2),
+        ),
+        {},
+        r"dense1 reads something made of flattened images: how PyTorch orders",
+    ),
+    "a layer of one's own after Flatten": (
+        nn.serial(
+            nn.Flatten(),
+            nn.Layer(
+                lambda key, shape: (shape, {"gain": jnp.ones(shape)}),
+                lambda params, x, *, key=None: x * params["gain"],
+                "gain",
+            ),
+        ),
+        {},
+        r"gain1 reads flattened images, and has params of its own",
     ),
     "a layer that flattens and more": (
         nn.serial(
