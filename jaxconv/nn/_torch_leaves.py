@@ -13,7 +13,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxconv.conv.bilinear import input_grad_p
 from jaxconv.nn.layer import Layer, Shape
+from jaxconv.nn.products import primitives
 from jaxconv.nn.statistics import STATISTICS
 from jaxconv.nn.walk import Step, is_several, walk
 
@@ -84,7 +86,7 @@ def _of_step(step: Step, order: np.ndarray | None) -> Iterator[Leaf]:
     known = [keys for keys in NAMES if keys in shapes]
     for keys in (*known, *(keys for keys in shapes if keys not in known)):
         shape = shapes[keys]
-        kernel = keys == ("filters",) and not step.layer.window.upsampling
+        kernel = keys == ("filters",) and not _is_transposed(step)
         # A dense layer has a row for each feature that it reads; its bias has not.
         ordered = keys == ("weights",) or "weights" not in step.params
         yield Leaf(
@@ -95,6 +97,13 @@ def _of_step(step: Step, order: np.ndarray | None) -> Iterator[Leaf]:
             exchanged=len(shape) > 1 and (kernel or keys == ("weights",)),
             order=order if ordered and shape[:1] == step.input_shape else None,
         )
+
+
+def _is_transposed(step: Step) -> bool:
+    """Whether a layer's filters are laid out for a transposed convolution."""
+    if step.layer.window.upsampling:
+        return True
+    return input_grad_p.name in primitives(step.program())
 
 
 def _shapes(step: Step) -> dict[tuple[str, ...], Shape]:
@@ -148,7 +157,7 @@ def _order_after(
         return _numbered(caller, step)
     if "filters" not in step.params:
         return None
-    if step.layer.window.upsampling:
+    if _is_transposed(step):
         raise ValueError(
             f"{caller}: {step.path or step.layer.name} is flattened, and how many "
             "channels it has is not known. Make Flatten() a layer of its own."

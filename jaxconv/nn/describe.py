@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -13,7 +13,7 @@ from jaxconv.nn.layer import Layer, Shape
 from jaxconv.nn.products import count_multiply_adds
 from jaxconv.nn.receptive import Field, Reach, joined, seen_through
 from jaxconv.nn.statistics import STATISTICS
-from jaxconv.nn.walk import Step, is_several, walk_to_output
+from jaxconv.nn.walk import Step, arrays, walk_to_output
 
 _BIASES = ("bias", "shift")
 
@@ -110,7 +110,7 @@ def describe_for(caller: str, model: Layer, input_shape: Shape) -> Description:
 
 def _row(step: Step, field: Field, unknown: list[str]) -> Row:
     weights, biases, statistics = _counts(step.params)
-    computed = sum(map(math.prod, _arrays(step.output_shape)))
+    computed = sum(map(math.prod, arrays(step.output_shape)))
     path = step.path or step.layer.name
     multiply_adds, is_input = None, False
     try:
@@ -133,30 +133,15 @@ def _row(step: Step, field: Field, unknown: list[str]) -> Row:
 
 
 def _read(step: Step) -> tuple[int, bool]:
-    """Return the multiply-adds of a layer, and whether its output is its input.
-
-    What inference computes of one observation is traced.
-    """
-    shapes = [
-        jax.ShapeDtypeStruct((1, *shape), jnp.float32)
-        for shape in _arrays(step.input_shape)
-    ]
-    x = tuple(shapes) if is_several(step.input_shape) else shapes[0]
-    apply: Callable[..., Any] = step.layer.apply
-    program = jax.make_jaxpr(lambda params, x: apply(params, x))(step.params, x)
+    """Return the multiply-adds of a layer, and whether its output is its input."""
+    program = step.program()
     jaxpr = program.jaxpr
-    given = jaxpr.invars[len(jaxpr.invars) - len(shapes) :]
+    count = len(arrays(step.input_shape))
+    given = jaxpr.invars[len(jaxpr.invars) - count :]
     is_input = len(given) == len(jaxpr.outvars) and all(
         one is other for one, other in zip(given, jaxpr.outvars, strict=True)
     )
     return count_multiply_adds(program), is_input
-
-
-def _arrays(shape: Any) -> list[Shape]:
-    """Return the shape of each array."""
-    if not is_several(shape):
-        return [shape]
-    return [array for one in shape for array in _arrays(one)]
 
 
 def _counts(params: Any) -> tuple[int, int, int]:
@@ -176,7 +161,7 @@ def _counts(params: Any) -> tuple[int, int, int]:
 
 def _start(shape: Shape) -> Field:
     """Return the field of the model's input: each pixel sees itself."""
-    return joined([(Reach(),) * (len(array) - 1) for array in _arrays(shape)])
+    return joined([(Reach(),) * (len(array) - 1) for array in arrays(shape)])
 
 
 def _seen(field: Field) -> dict[str, Any]:

@@ -1,10 +1,12 @@
 """Walk through a model: its simple layers, in the order in which they are defined."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
+import jax.numpy as jnp
+from jax.extend.core import ClosedJaxpr
 
 from jaxconv.nn._checks import as_called, at_part, check_shape, described
 from jaxconv.nn.layer import Layer, Shape, eval_shape
@@ -25,6 +27,19 @@ class Step:
     output_shape: Shape
     params: Any
     sources: tuple["Step", ...]
+
+    def program(self) -> ClosedJaxpr:
+        """Return what inference computes of one observation, as JAX traces it.
+
+        The inputs are the leaves of `params`, then the arrays.
+        """
+        shapes = [
+            jax.ShapeDtypeStruct((1, *shape), jnp.float32)
+            for shape in arrays(self.input_shape)
+        ]
+        x = tuple(shapes) if is_several(self.input_shape) else shapes[0]
+        apply: Callable[..., Any] = self.layer.apply
+        return jax.make_jaxpr(lambda params, x: apply(params, x))(self.params, x)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,6 +91,13 @@ def walk_to_output(
 def is_several(shape: Shape) -> bool:
     """Whether this is the shape of several arrays: a tuple of shapes."""
     return any(isinstance(size, tuple) for size in shape)
+
+
+def arrays(shape: Any) -> list[Shape]:
+    """Return the shape of each array."""
+    if not is_several(shape):
+        return [shape]
+    return [array for one in shape for array in arrays(one)]
 
 
 def _value(shape: Any, sources: tuple[Step, ...] = ()) -> Value:

@@ -1,5 +1,6 @@
 """Weights carried from PyTorch and back."""
 
+import dataclasses
 import re
 
 import jax
@@ -115,9 +116,11 @@ def test_a_normalisation_of_flattened_images_is_permuted_too():
     np.testing.assert_array_equal(found, expected)
 
 
-def test_transposed_filters_stay_as_they_are():
-    state = arrays(("weight", (4, 3, 2, 2)), ("bias", (3,)))
-    params = from_torch(transposed(3, 2, 2), state, (4, 5, 5))
+@pytest.mark.parametrize("window", [Window(2, 2, upsampling=True), Window(1)])
+def test_transposed_filters_stay_as_they_are(window):
+    state = arrays(("weight", (4, 4, 2, 2)), ("bias", (4,)))
+    layer = dataclasses.replace(transposed(4, 2, 2), window=window)
+    params = from_torch(nn.named("up", layer), state, (4, 5, 5))
     np.testing.assert_array_equal(params["filters"], state["weight"])
 
 
