@@ -64,6 +64,11 @@ def check_shape(caller: str, input_shape: object) -> tuple[Any, ...]:
         sizes: tuple[Any, ...] = tuple(input_shape)  # type: ignore[arg-type]
     except TypeError:
         raise ValueError(wanted) from None
+    if any(isinstance(size, jax.core.Tracer) for size in sizes):
+        raise ValueError(
+            f"{wanted} JAX traces the sizes: bind them before jax.eval_shape or "
+            "jax.jit, as in functools.partial(layer.init, input_shape=shape)."
+        )
     if sizes and all(isinstance(shape, tuple) for shape in sizes):
         return tuple(check_shape(caller, shape) for shape in sizes)
     if not all(isinstance(size, numbers.Integral) and int(size) >= 0 for size in sizes):
@@ -115,6 +120,16 @@ def check_count(caller: str, name: str, value: object) -> None:
         raise ValueError(
             f"{caller}: {name} must be an int of at least 1, got {described(value)}."
         )
+
+
+def get_param(caller: str, params: Mapping[str, Any], name: str) -> jax.Array:
+    """Return the array of that name, or raise ValueError."""
+    if name not in params:
+        raise ValueError(
+            f"{caller}: params has no {name!r}, only {sorted(params)}. Was it made by "
+            "this layer's init?"
+        )
+    return params[name]
 
 
 def described(value: object) -> str:

@@ -3,8 +3,9 @@
 from jaxconv.conv.methods import Method
 from jaxconv.nn.activations import Linear, Tanh
 from jaxconv.nn.combine import serial
+from jaxconv.nn.convolution import Conv2D
+from jaxconv.nn.dense import Dense
 from jaxconv.nn.layer import Layer
-from jaxconv.nn.layers import Conv2D, Dense
 
 
 def chapter5(num_classes: int = 10, *, method: Method = "auto") -> Layer:

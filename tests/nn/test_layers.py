@@ -310,7 +310,7 @@ MISTAKES = {
     ),
     "conv on channels-last images": (
         applied(nn.Conv2D(4, 3), {"filters": jnp.zeros((1, 4, 3, 3))}, 2, 8, 8, 1),
-        r"conv: x has 8 channels .*Is x channels-last\?",
+        r"Conv2D: x has 8 channels .*Is x channels-last\?",
     ),
     "conv groups": (
         lambda: nn.Conv2D(4, 3, groups=2).init(KEY, (3, 8, 8)),
@@ -360,7 +360,7 @@ MISTAKES = {
     "dropout above 1": (lambda: nn.Conv2D(4, 3, dropout=20), r"got 20\. 1 keeps all"),
     "unknown weight_init": (
         lambda: nn.Dense(3, weight_init="xavier"),
-        r'Dense: weight_init must be "standard", "glorot" or .* got \'xavier\'',
+        r'Dense: weight_init must be one of "glorot", .* got \'xavier\'',
     ),
     "unknown activation": (
         lambda: nn.Dense(3, activation="tanh"),
