@@ -1,10 +1,8 @@
 """AlexNet: five convolutions and three dense layers, and a small relative."""
 
-from collections.abc import Callable
 
 import jax
 
-from jaxconv.nn.activations import ReLU
 from jaxconv.nn.combine import serial
 from jaxconv.nn.convolution import Conv2D
 from jaxconv.nn.dense import Dense, Flatten
@@ -29,10 +27,10 @@ def alexnet(num_classes: int = 1000, *, groups: int = 2) -> Layer:
     """
     return serial(
         _conv(96, 11, strides=4, padding=0),
-        _norm(),
+        LocalResponseNorm(),
         MaxPool(3, strides=2),
         _conv(256, 5, groups=groups),
-        _norm(),
+        LocalResponseNorm(),
         MaxPool(3, strides=2),
         _conv(384, 3),
         _conv(384, 3, groups=groups),
@@ -51,10 +49,10 @@ def alexnet_small(num_classes: int = 10) -> Layer:
     """
     return serial(
         _conv(64, 5),
-        _norm(),
+        LocalResponseNorm(),
         MaxPool(3, strides=2),
         _conv(128, 5),
-        _norm(),
+        LocalResponseNorm(),
         MaxPool(3, strides=2),
         _conv(192, 3),
         _conv(192, 3),

@@ -46,12 +46,13 @@ def densenet(
             f"and at most 1, got {described(compression)}."
         )
     channels, parts = 2 * growth, [_conv(2 * growth, 3)]
-    for stage in range(3):
-        if stage:
-            channels = int(compression * channels)
-            parts += [_transition(channels)]
-        parts += [dense_block(*numbered("layer", [_bottleneck(growth)] * layers))]
+    for stage in range(1, 4):
+        block = dense_block(*numbered("layer", [_bottleneck(growth)] * layers))
+        parts.append(named(f"block{stage}", block))
         channels += layers * growth
+        if stage < 3:
+            channels = int(compression * channels)
+            parts.append(named(f"transition{stage}", _transition(channels)))
     return serial(*parts, *_norm_relu(), GlobalAvgPool(), Dense(num_classes))
 
 
@@ -62,7 +63,7 @@ def _bottleneck(growth: int) -> Layer:
 
 
 def _transition(channels: int) -> Layer:
-    return named("transition", serial(*_norm_relu(), _conv(channels, 1), AvgPool(2)))
+    return serial(*_norm_relu(), _conv(channels, 1), AvgPool(2))
 
 
 def _norm_relu() -> list[Layer]:
