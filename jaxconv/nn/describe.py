@@ -1,0 +1,184 @@
+"""What a model's layers are made of and cost, as data."""
+
+import dataclasses
+import math
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxconv.nn.layer import Layer, Params, Shape
+from jaxconv.nn.products import count_multiply_adds
+from jaxconv.nn.receptive import Field, Reach, joined, seen_through
+from jaxconv.nn.statistics import STATISTICS
+from jaxconv.nn.walk import Step, is_several, walk
+
+_BIASES = ("bias", "shift")
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One simple layer; all but `weights`, `biases`, `statistics` of one observation.
+
+    Attributes:
+      path: where it stands in the model, as in errors and params.
+      kind: the name that the layer was made with, such as "conv", or that of `named`.
+      output_shape: without the batch.
+      weights: the numbers that it learns, without its biases.
+      biases: those of them whose name is `bias` or `shift`.
+      statistics: the numbers that it keeps of its input, which are not learned.
+      neurons: the numbers that it computes; 0 for a layer that learns nothing.
+      multiply_adds: see `count_multiply_adds`; None: its program cannot be read.
+      receptive_field: along each axis of the image, the pixels that an output can be
+        computed from, with those of the padding; None: the whole image.
+      stride: along each axis, the distance of neighbouring outputs in pixels of the
+        image, a fraction after upsampling; None: there are no neighbours.
+      activation_bytes: its output's, in float32; 0 where the output is the input.
+    """
+
+    path: str
+    kind: str
+    output_shape: Shape
+    weights: int
+    biases: int
+    statistics: int
+    neurons: int
+    multiply_adds: int | None
+    receptive_field: tuple[int | None, ...]
+    stride: tuple[Fraction | None, ...]
+    activation_bytes: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Description:
+    """A row for each simple layer, and one with their sums; its text is a table.
+
+    The sum of multiply-adds leaves out those that are not known, and `unknown` says why
+    they are not. The sum of bytes is that of the rows: what joins the branches of
+    `parallel` and its relatives is no layer, and has none.
+    """
+
+    rows: tuple[Row, ...]
+    total: Row
+    unknown: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """Return the table that `summary` prints."""
+        from jaxconv.nn.summary import as_text
+
+        return as_text(self)
+
+
+def describe(model: Layer, input_shape: Shape) -> Description:
+    """Describe each layer of a model, without drawing a weight or computing an output.
+
+    Args:
+      model: any layer.
+      input_shape: the shape of one observation, without the batch.
+
+    Raises:
+      ValueError: `model` is not a layer, `input_shape` not a tuple of sizes, or a layer
+        does not take its input; the message begins with the layer's path.
+
+    >>> from jaxconv import nn
+    >>> total = describe(nn.models.chapter5(), (1, 28, 28)).total
+    >>> total.weights, total.biases, total.multiply_adds
+    (251680, 10, 878080)
+    """
+    return describe_for("describe", model, input_shape)
+
+
+def describe_for(caller: str, model: Layer, input_shape: Shape) -> Description:
+    """Describe a model; errors begin with the caller's name."""
+    rows: list[Row] = []
+    unknown: list[str] = []
+    fields: dict[Step, Field] = {}
+    for step in walk(model, input_shape, caller=caller):
+        before = [fields[source] for source in step.sources]
+        field = joined(before) if before else _field_of(step.input_shape)
+        fields[step] = seen_through(step.layer.window, field)
+        rows.append(_row(step, fields[step], unknown))
+    return Description(tuple(rows), _total(model, rows), tuple(unknown))
+
+
+def _row(step: Step, field: Field, unknown: list[str]) -> Row:
+    counts = _counts(step.params)
+    computed = sum(map(math.prod, _arrays(step.output_shape)))
+    path = step.path or step.layer.name
+    multiply_adds, is_input = None, False
+    try:
+        multiply_adds, is_input = _read(step)
+    except Exception as error:  # a layer of the user's own may do anything
+        reason = str(error).partition("\n")[0]
+        unknown.append(f"{path}: {type(error).__name__}: {reason}")
+    return Row(
+        path=path,
+        kind=step.layer.name,
+        output_shape=step.output_shape,
+        **counts,
+        neurons=computed if counts["weights"] + counts["biases"] else 0,
+        multiply_adds=multiply_adds,
+        receptive_field=tuple(reach.pixels() if reach else None for reach in field),
+        stride=tuple(reach.stride if reach else None for reach in field),
+        activation_bytes=0 if is_input else 4 * computed,
+    )
+
+
+def _read(step: Step) -> tuple[int, bool]:
+    """Return the multiply-adds of a layer, and whether its output is its input.
+
+    What inference computes of one observation is traced.
+    """
+    shapes = [
+        jax.ShapeDtypeStruct((1, *shape), jnp.float32)
+        for shape in _arrays(step.input_shape)
+    ]
+    x = tuple(shapes) if is_several(step.input_shape) else shapes[0]
+    apply: Callable[..., Any] = step.layer.apply
+    program = jax.make_jaxpr(lambda params, x: apply(params, x))(step.params, x)
+    jaxpr = program.jaxpr
+    given = jaxpr.invars[len(jaxpr.invars) - len(shapes) :]
+    is_input = len(given) == len(jaxpr.outvars) and all(
+        one is other for one, other in zip(given, jaxpr.outvars, strict=True)
+    )
+    return count_multiply_adds(program), is_input
+
+
+def _arrays(shape: Any) -> list[Shape]:
+    """Return the shape of each array."""
+    if not is_several(shape):
+        return [shape]
+    return [array for one in shape for array in _arrays(one)]
+
+
+def _counts(params: Params) -> dict[str, int]:
+    """Return the number of weights, biases and statistics."""
+    counts = {"weights": 0, "biases": 0, "statistics": 0}
+    for path, leaf in jax.tree_util.tree_leaves_with_path(params):
+        keys = [getattr(key, "key", None) for key in path]
+        kind = "biases" if keys and keys[-1] in _BIASES else "weights"
+        kind = "statistics" if STATISTICS in keys else kind
+        counts[kind] += math.prod(jnp.shape(leaf))
+    return counts
+
+
+def _field_of(shape: Shape) -> Field:
+    """Return the field of the model's input: each pixel sees itself."""
+    return joined([(Reach(),) * (len(array) - 1) for array in _arrays(shape)])
+
+
+def _total(model: Layer, rows: list[Row]) -> Row:
+    """Return the sums; shape and field are those of the last layer."""
+    return dataclasses.replace(
+        rows[-1],
+        path="total",
+        kind=model.name,
+        weights=sum(row.weights for row in rows),
+        biases=sum(row.biases for row in rows),
+        statistics=sum(row.statistics for row in rows),
+        neurons=sum(row.neurons for row in rows),
+        multiply_adds=sum(row.multiply_adds or 0 for row in rows),
+        activation_bytes=sum(row.activation_bytes for row in rows),
+    )
