@@ -21,8 +21,7 @@ from jaxconv.nn._checks import (
     check_shape,
     described,
 )
-from jaxconv.nn.activations import Linear
-from jaxconv.nn.layer import Flow, Layer, Part, split, update
+from jaxconv.nn.layer import Flow, Layer, Part, keeps_shape, split, update
 
 Join = Literal["sum", "concatenate", "tuple"]
 _Step = Callable[[str, Layer, Any], Any]
@@ -90,7 +89,7 @@ def residual(*layers: Layer, shortcut: Layer | None = None) -> Layer:
     Source: K. He et al. (2016), arXiv:1512.03385, equation 1.
     """
     _check_layers("residual", layers)
-    shortcut = Linear() if shortcut is None else shortcut
+    shortcut = _kept() if shortcut is None else shortcut
     _check_layers("residual", (shortcut,))
     body = serial(*layers)
     if "shortcut" in dict(body.parts):
@@ -118,7 +117,7 @@ def dense_block(*layers: Layer) -> Layer:
         dataclasses.replace(
             _combination(
                 "dense_block",
-                (("kept", Linear()), ("", layer)),
+                (("kept", _kept()), ("", layer)),
                 "parallel",
                 "concatenate",
             ),
@@ -149,6 +148,11 @@ def named(name: str, layer: Layer) -> Layer:
         )
     _check_layers("named", (layer,))
     return dataclasses.replace(layer, name=name, exact=True)
+
+
+def _kept() -> Layer:
+    """Leave the input as it is, be it an array or a tuple of them."""
+    return Layer(keeps_shape("linear"), lambda params, x, *, key=None: x, "linear")
 
 
 def _side_by_side(

@@ -18,7 +18,7 @@ from jaxconv.nn._checks import check_count, check_key, check_shape, described
 from jaxconv.nn.combine import each, named, parallel, serial
 from jaxconv.nn.convolution import Conv2D
 from jaxconv.nn.initializers import WeightInit, initializer_of
-from jaxconv.nn.layer import Layer, eval_shape, followed_by
+from jaxconv.nn.layer import Layer, eval_shape
 from jaxconv.nn.pooling import AvgPool
 from jaxconv.nn.resize import Upsample
 
@@ -53,8 +53,8 @@ def OctConv2D(
       weight_init: as for `Conv2D`; it draws the whole bank, which is then cut.
 
     Returns:
-      A layer with params `high` and `low`, named after what they compute, and in each
-      of them `from_high` and `from_low`, which hold the `filters`.
+      A layer with params `high` and `low`, named after what they compute; in each of
+      them `from_high` and `from_low`, and in these `conv1`, with its `filters`.
 
     Raises:
       ValueError: a setting is out of range; from `init`: the input is not a pair of
@@ -70,7 +70,9 @@ def OctConv2D(
             f"got {param_size}."
         )
     if strides not in (1, 2):
-        raise ValueError(f"OctConv2D: strides must be 1 or 2, got {described(strides)}.")
+        raise ValueError(
+            f"OctConv2D: strides must be 1 or 2, got {described(strides)}."
+        )
     for name, alpha in (("alpha_in", alpha_in), ("alpha_out", alpha_out)):
         check_alpha("OctConv2D", name, alpha)
     draw = initializer_of("OctConv2D", weight_init)
@@ -116,10 +118,9 @@ def _paths(high_out: int, low_out: int, size: int, strides: int, pair: bool) -> 
     """Return the layer whose filters are drawn path by path."""
 
     def path(channels: int, *, shrink: int = 1, grow: int = 1) -> Layer:
-        conv = Conv2D(channels, size, padding=size // 2)
-        if grow > 1:
-            conv = followed_by("OctConv2D", conv, Upsample(grow))
-        return conv if shrink == 1 else serial(AvgPool(shrink), conv)
+        before = [AvgPool(shrink)] if shrink > 1 else []
+        after = [Upsample(grow)] if grow > 1 else []
+        return serial(*before, Conv2D(channels, size, padding=size // 2), *after)
 
     def outputs(name: str, from_high: Layer, from_low: Layer) -> Layer:
         both = [named("from_high", from_high), named("from_low", from_low)]

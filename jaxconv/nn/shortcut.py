@@ -23,7 +23,9 @@ def PadChannels(out_channels: int, *, strides: int = 1) -> Layer:
     check_count("PadChannels", "strides", strides)
 
     def init(key, input_shape):
-        channels, *space = check_shape("PadChannels", input_shape) or (out_channels + 1,)
+        channels, *space = check_shape("PadChannels", input_shape) or (
+            out_channels + 1,
+        )
         if channels > out_channels:
             raise ValueError(
                 "PadChannels: the input must have at most out_channels = "

@@ -116,8 +116,6 @@ def _joined(layer: Layer, value: _Value, outputs: list[_Value], path: str) -> _V
     """Return the output of parts side by side: a tuple of theirs, or made of them."""
     sources = tuple(dict.fromkeys(step for one in outputs for step in one.sources))
     together = tuple(one.shape for one in outputs)
-    if layer.flow == "each":
-        return _Value(together, sources, tuple(outputs))
     with at_part(path):
         shape, _ = _shapes(layer, value.shape)
     if shape == together:

@@ -1,6 +1,5 @@
 """AlexNet: five convolutions and three dense layers, and a small relative."""
 
-
 import jax
 
 from jaxconv.nn.combine import serial
@@ -22,8 +21,9 @@ def alexnet(num_classes: int = 1000, *, groups: int = 2) -> Layer:
     Raises:
       ValueError: a setting is out of range.
 
-    Source: A. Krizhevsky et al. (2012), "ImageNet classification with deep convolutional
-    neural networks", section 3. Its figure says 224², its strides need 227².
+    Source: A. Krizhevsky et al. (2012), "ImageNet classification with deep
+    convolutional neural networks", section 3. Its figure says 224 x 224 pixels, which
+    its strides do not fit.
     """
     return serial(
         _conv(96, 11, strides=4, padding=0),

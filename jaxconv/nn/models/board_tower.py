@@ -32,10 +32,13 @@ def board_tower(
     Source: D. Silver et al. (2017), "Mastering the game of Go without human knowledge",
     methods, "Neural network architecture".
     """
-    for name, value in (
-        ("blocks", blocks), ("filters", filters), ("planes", planes), ("moves", moves)
+    for name, count in (
+        ("blocks", blocks),
+        ("filters", filters),
+        ("planes", planes),
+        ("moves", moves),
     ):
-        check_count("board_tower", name, value)
+        check_count("board_tower", name, count)
     policy = serial(*conv_norm_relu(2, 1), Flatten(), Dense(moves))
     value = serial(
         *conv_norm_relu(1, 1),
@@ -54,8 +57,8 @@ def board_tower(
         shape = check_shape("board_tower", input_shape)
         if len(shape) != 3 or shape[0] != planes:
             raise ValueError(
-                f"board_tower: input_shape must be ({planes} planes, rows, columns), got "
-                f"{shape}. Give board_tower planes=."
+                f"board_tower: input_shape must be ({planes} planes, rows, columns), "
+                f"got {shape}. Build it with planes= the channels of the input."
             )
         return model.init(key, shape)
 

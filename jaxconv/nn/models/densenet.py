@@ -57,9 +57,7 @@ def densenet(
 
 
 def _bottleneck(growth: int) -> Layer:
-    return serial(
-        *_norm_relu(), _conv(4 * growth, 1), *_norm_relu(), _conv(growth, 3)
-    )
+    return serial(*_norm_relu(), _conv(4 * growth, 1), *_norm_relu(), _conv(growth, 3))
 
 
 def _transition(channels: int) -> Layer:

@@ -74,14 +74,16 @@ def octave_resnet50(
     """
     check_alpha("octave_resnet50", "alpha", alpha)
     check_count("octave_resnet50", "width", width)
-    stages, before = [], 0.0
+    stages: list[Layer] = []
+    before = 0.0
     for i, blocks in enumerate((3, 4, 6, 3)):
         inner, after = width * 2**i, alpha if i < 3 else 0
         first = _bottleneck(
             inner, before, after, strides=1 if i == 0 else 2, projection=True
         )
         others = [_bottleneck(inner, after, after)] * (blocks - 1)
-        stages, before = [*stages, _stage([first, *others], after)], after
+        stages.append(_stage([first, *others], after))
+        before = after
     return serial(
         *conv_norm_relu(width, 7, strides=2),
         MaxPool(3, strides=2, padding=1),
@@ -107,13 +109,13 @@ def _basic(
 
 def _shortcut(
     channels: int, alpha_in: float, alpha_out: float, strides: int
-) -> Layer:
+) -> Layer | None:
     """Halve the images and append channels of zeros, for each frequency.
 
     Where one frequency remains, the low maps stay as they are: they are small already.
     """
     if strides == 1:
-        return Linear()
+        return None
     pad = PadChannels(channels, strides=strides)
     if not alpha_in:
         return pad
@@ -123,9 +125,7 @@ def _shortcut(
         return each(high, PadChannels(low, strides=strides))
     before = channels // 2
     halved = PadChannels(before - int(alpha_in * before), strides=strides)
-    return serial(
-        each(halved, Linear(), join="concatenate"), PadChannels(channels)
-    )
+    return serial(each(halved, Linear(), join="concatenate"), PadChannels(channels))
 
 
 def _bottleneck(

@@ -1,7 +1,6 @@
-"""Residual networks: of basic blocks for small images, of bottlenecks for large ones."""
+"""Residual networks: basic blocks for small images, bottlenecks for large ones."""
 
 from jaxconv.nn._checks import check_count
-from jaxconv.nn.activations import ReLU
 from jaxconv.nn.combine import residual, serial
 from jaxconv.nn.dense import Dense
 from jaxconv.nn.layer import Layer
@@ -37,7 +36,9 @@ def resnet(depth: int = 20, num_classes: int = 10, *, width: int = 16) -> Layer:
     n = units_in_depth("resnet", depth, fixed=2, each=6)
     check_count("resnet", "width", width)
     stages = [
-        serial(*rectified([_basic(channels, strides), *[_basic(channels, 1)] * (n - 1)]))
+        serial(
+            *rectified([_basic(channels, strides), *[_basic(channels, 1)] * (n - 1)])
+        )
         for channels, strides in ((width, 1), (2 * width, 2), (4 * width, 2))
     ]
     return serial(
@@ -87,9 +88,7 @@ def _basic(channels: int, strides: int) -> Layer:
     )
 
 
-def _bottleneck(
-    channels: int, *, strides: int = 1, projection: bool = False
-) -> Layer:
+def _bottleneck(channels: int, *, strides: int = 1, projection: bool = False) -> Layer:
     shortcut = serial(*conv_norm(4 * channels, 1, strides=strides))
     return residual(
         *conv_norm_relu(channels, 1),
