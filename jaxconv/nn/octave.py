@@ -87,6 +87,7 @@ def OctConv2D(
     def init(key, input_shape):
         check_key("OctConv2D", key)
         high_in, low_in = _channels(check_shape("OctConv2D", input_shape), alpha_in)
+        _check_halves(input_shape if alpha_in else (input_shape,), strides, low_out)
         output_shape, params = eval_shape(layer, input_shape)
         kernel = (param_size, param_size)
         bank = draw(key, (high_in + low_in, out_channels, *kernel))
@@ -161,3 +162,14 @@ def _channels(input_shape: Any, alpha_in: float) -> tuple[int, int]:
             f"at half the height and width of the others, got {input_shape}."
         )
     return high[0], low[0]
+
+
+def _check_halves(shapes: Any, strides: int, low_out: int) -> None:
+    """Raise ValueError if the output's low images would not be half the high ones."""
+    height, width = shapes[0][1:]
+    unit = strides * (2 if low_out else 1)
+    if height % unit or width % unit:
+        raise ValueError(
+            f"OctConv2D: height and width must be multiples of {unit}, to be halved "
+            f"for the output, got {shapes[0]}. Use alpha_out=0, or pad the images."
+        )

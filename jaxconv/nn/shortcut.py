@@ -23,9 +23,13 @@ def PadChannels(out_channels: int, *, strides: int = 1) -> Layer:
     check_count("PadChannels", "strides", strides)
 
     def init(key, input_shape):
-        channels, *space = check_shape("PadChannels", input_shape) or (
-            out_channels + 1,
-        )
+        sizes = check_shape("PadChannels", input_shape)
+        if not sizes:
+            raise ValueError(
+                "PadChannels: input_shape must have channels, (channels, *space), got "
+                "(). Leave out the batch only."
+            )
+        channels, *space = sizes
         if channels > out_channels:
             raise ValueError(
                 "PadChannels: the input must have at most out_channels = "

@@ -43,10 +43,10 @@ def mobilenet(width: float = 1.0, num_classes: int = 1000) -> Layer:
     and 2, the second must be 1: the image is 7 x 7 before and after.
     """
     number = isinstance(width, numbers.Real) and not isinstance(width, bool)
-    if not number or not 1 / 32 <= width < float("inf"):
+    if not number or not 1 / 32 <= width <= 16:
         raise ValueError(
-            "mobilenet: width must be what the channels are multiplied with, at least "
-            f"1/32, got {described(width)}. Write 0.25 for a quarter of them."
+            "mobilenet: width must be what the channels are multiplied with, from "
+            f"1/32 to 16, got {described(width)}. Write 0.25 for a quarter of them."
         )
     blocks = [_block(int(width * channels), strides) for channels, strides in _BLOCKS]
     return serial(

@@ -48,14 +48,14 @@ def octave_resnet(
     check_alpha("octave_resnet", "alpha", alpha)
     check_count("octave_resnet", "width", width)
     first = _basic(2 * width, alpha, alpha, strides=2)
-    last = _basic(4 * width, alpha, 0, strides=2)
+    last = _basic(4 * width, alpha, 0.0, strides=2)
     stages = [
         _stage([_basic(width, alpha, alpha)] * n, alpha),
         _stage([first, *[_basic(2 * width, alpha, alpha)] * (n - 1)], alpha),
-        _stage([last, *[_basic(4 * width, 0, 0)] * (n - 1)], 0),
+        _stage([last, *[_basic(4 * width, 0.0, 0.0)] * (n - 1)], 0.0),
     ]
     return serial(
-        *_conv_norm_relu(width, 3, 0, alpha),
+        *_conv_norm_relu(width, 3, 0.0, alpha),
         *numbered("stage", stages),
         GlobalAvgPool(),
         Dense(num_classes),
@@ -77,7 +77,7 @@ def octave_resnet50(
     stages: list[Layer] = []
     before = 0.0
     for i, blocks in enumerate((3, 4, 6, 3)):
-        inner, after = width * 2**i, alpha if i < 3 else 0
+        inner, after = width * 2**i, alpha if i < 3 else 0.0
         first = _bottleneck(
             inner, before, after, strides=1 if i == 0 else 2, projection=True
         )
