@@ -1,19 +1,45 @@
-"""A functional micro-framework: layers as `init` and `apply`, params a plain pytree."""
+"""A functional micro-framework: layers as pure functions, params a plain pytree."""
 
 from jaxconv.nn import models
-from jaxconv.nn.activations import Linear, ReLU, Sigmoid, Tanh, elementwise
+from jaxconv.nn.activations import (
+    ELU,
+    GELU,
+    LeakyReLU,
+    Linear,
+    ReLU,
+    ReLU6,
+    Sigmoid,
+    SiLU,
+    Softplus,
+    Tanh,
+    elementwise,
+)
+from jaxconv.nn.batch_norm import BatchNorm
 from jaxconv.nn.combine import dense_block, each, named, parallel, residual, serial
 from jaxconv.nn.convolution import Conv, Conv1D, Conv2D, Conv3D
 from jaxconv.nn.dense import Dense, Flatten
 from jaxconv.nn.depthwise import Depthwise, Separable
+from jaxconv.nn.describe import Description, Row, describe
 from jaxconv.nn.dropout import Dropout
 from jaxconv.nn.layer import Layer, Params, Shape, eval_shape, update
+from jaxconv.nn.local_response import LocalResponseNorm
 from jaxconv.nn.loss import softmax_cross_entropy
+from jaxconv.nn.normalization import GroupNorm, LayerNorm
+from jaxconv.nn.octave import OctConv2D
+from jaxconv.nn.pooling import AvgPool, GlobalAvgPool, MaxPool
+from jaxconv.nn.resize import Upsample
+from jaxconv.nn.shortcut import PadChannels
+from jaxconv.nn.standardize import weight_standardized
 from jaxconv.nn.statistics import merge_statistics, split_statistics
 from jaxconv.nn.summary import summary
+from jaxconv.nn.torch_weights import from_torch, to_torch
 from jaxconv.nn.transposed import ConvTranspose
 
 __all__ = [
+    "ELU",
+    "GELU",
+    "AvgPool",
+    "BatchNorm",
     "Conv",
     "Conv1D",
     "Conv2D",
@@ -21,20 +47,36 @@ __all__ = [
     "ConvTranspose",
     "Dense",
     "Depthwise",
+    "Description",
     "Dropout",
     "Flatten",
+    "GlobalAvgPool",
+    "GroupNorm",
     "Layer",
+    "LayerNorm",
+    "LeakyReLU",
     "Linear",
+    "LocalResponseNorm",
+    "MaxPool",
+    "OctConv2D",
+    "PadChannels",
     "Params",
     "ReLU",
+    "ReLU6",
+    "Row",
     "Separable",
     "Shape",
+    "SiLU",
     "Sigmoid",
+    "Softplus",
     "Tanh",
+    "Upsample",
     "dense_block",
+    "describe",
     "each",
     "elementwise",
     "eval_shape",
+    "from_torch",
     "merge_statistics",
     "models",
     "named",
@@ -44,5 +86,7 @@ __all__ = [
     "softmax_cross_entropy",
     "split_statistics",
     "summary",
+    "to_torch",
     "update",
+    "weight_standardized",
 ]

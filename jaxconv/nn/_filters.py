@@ -19,6 +19,7 @@ from jaxconv.nn.dense import Flatten
 from jaxconv.nn.dropout import Dropout
 from jaxconv.nn.initializers import Draw
 from jaxconv.nn.layer import Layer, Shape, followed_by
+from jaxconv.nn.window import Window
 
 MEANT = {  # the names of PyTorch, Flax, Keras, Haiku and lax: see `says_what_is_meant`
     **dict.fromkeys(("filters", "features", "output_channels"), "out_channels"),
@@ -54,6 +55,7 @@ class Filters:
     groups: int = 1  # must divide the input channels
     shape: Callable[[int, Shape], Shape]  # of the filters: input channels and kernel
     channels: Callable[[Shape], int]  # the input's, that filters of a shape take
+    window: Window
     check: Callable[[Shape], None]  # the settings, for filters of that many pixels
     convolve: Callable[[Array, Array], Array]  # x and filters
 
@@ -136,7 +138,7 @@ def layer_of(filters: Filters, draw: Draw, after: After) -> Layer:
             y = y + b.reshape(1, -1, *(1,) * (y.ndim - 2))
         return y
 
-    layer = Layer(init, apply, filters.name)
+    layer = Layer(init, apply, filters.name, window=filters.window)
     return followed_by(caller, layer, *after.layers(caller))
 
 

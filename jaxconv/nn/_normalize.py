@@ -124,7 +124,7 @@ def check_positive(caller: str, name: str, value: object) -> None:
 
 def check_fraction(caller: str, name: str, value: object) -> None:
     """Raise ValueError unless `value` is a number in (0, 1]."""
-    _check_number(caller, name, value, 1)
+    _check_number(caller, name, value, 1.0)
 
 
 def _check_number(caller: str, name: str, value: object, most: float) -> None:

@@ -5,10 +5,12 @@ the part. An error inside a part begins with the path to it: `stage2/block1/conv
 """
 
 import dataclasses
+import operator
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal
 
+import jax
 import jax.numpy as jnp
 
 from jaxconv.nn._checks import (
@@ -19,8 +21,7 @@ from jaxconv.nn._checks import (
     check_shape,
     described,
 )
-from jaxconv.nn.activations import Linear
-from jaxconv.nn.layer import Flow, Layer, Part, split, update
+from jaxconv.nn.layer import Flow, Layer, Part, keeps_shape, split, update
 
 Join = Literal["sum", "concatenate", "tuple"]
 _Step = Callable[[str, Layer, Any], Any]
@@ -49,8 +50,9 @@ def parallel(*layers: Layer, join: Join = "sum") -> Layer:
 
     Args:
       layers: at least one; named as in `serial`.
-      join: "sum" of outputs of one shape; "concatenate" along the channels, axis 0 of
-        their shapes; or "tuple", all of them, as they are.
+      join: "sum" of outputs of one shape, or of one tuple of shapes; "concatenate"
+        along the channels, axis 0 of their shapes; or "tuple", all of them, as they
+        are.
 
     Raises:
       ValueError: an argument is not a `Layer`, two parts would have one name, or `join`
@@ -62,27 +64,20 @@ def parallel(*layers: Layer, join: Join = "sum") -> Layer:
     >>> model.init(jax.random.key(0), (1, 28, 28))[0]
     (12, 28, 28)
     """
-    if join not in ("sum", "concatenate", "tuple"):
-        raise ValueError(
-            'parallel: join must be "sum", "concatenate" or "tuple", got '
-            f"{described(join)}."
-        )
-    parts = _name_parts("parallel", layers)
-    if not parts:
-        raise ValueError("parallel: give at least one layer.")
-    return _combination("parallel", parts, "parallel", join)
+    return _side_by_side("parallel", layers, "parallel", join)
 
 
-def each(*layers: Layer) -> Layer:
+def each(*layers: Layer, join: Join = "tuple") -> Layer:
     """Apply the first layer to the first of a tuple of arrays, and so on.
 
-    Its input shape is a tuple of shapes, its output a tuple of arrays.
+    Its input shape is a tuple of shapes, its output a tuple of arrays; or, as `join`
+    says, their sum or concatenation: see `parallel`.
 
     Raises:
-      ValueError: an argument is not a `Layer`, or two parts would have one name; from
-        `init` and `apply`: there are not as many arrays as layers.
+      ValueError: as `parallel`; from `init` and `apply`: there are not as many arrays
+        as layers.
     """
-    return _combination("each", _name_parts("each", layers), "each")
+    return _side_by_side("each", layers, "each", join)
 
 
 def residual(*layers: Layer, shortcut: Layer | None = None) -> Layer:
@@ -94,7 +89,7 @@ def residual(*layers: Layer, shortcut: Layer | None = None) -> Layer:
     Source: K. He et al. (2016), arXiv:1512.03385, equation 1.
     """
     _check_layers("residual", layers)
-    shortcut = Linear() if shortcut is None else shortcut
+    shortcut = _kept() if shortcut is None else shortcut
     _check_layers("residual", (shortcut,))
     body = serial(*layers)
     if "shortcut" in dict(body.parts):
@@ -122,7 +117,7 @@ def dense_block(*layers: Layer) -> Layer:
         dataclasses.replace(
             _combination(
                 "dense_block",
-                (("kept", Linear()), ("", layer)),
+                (("kept", _kept()), ("", layer)),
                 "parallel",
                 "concatenate",
             ),
@@ -153,6 +148,26 @@ def named(name: str, layer: Layer) -> Layer:
         )
     _check_layers("named", (layer,))
     return dataclasses.replace(layer, name=name, exact=True)
+
+
+def _kept() -> Layer:
+    """Leave the input as it is, be it an array or a tuple of them."""
+    return Layer(keeps_shape("linear"), lambda params, x, *, key=None: x, "linear")
+
+
+def _side_by_side(
+    caller: str, layers: Sequence[Layer], flow: Flow, join: Join
+) -> Layer:
+    """Make a layer of at least one, whose outputs are put together."""
+    if join not in ("sum", "concatenate", "tuple"):
+        raise ValueError(
+            f'{caller}: join must be "sum", "concatenate" or "tuple", got '
+            f"{described(join)}."
+        )
+    parts = _name_parts(caller, layers)
+    if not parts:
+        raise ValueError(f"{caller}: give at least one layer.")
+    return _combination(caller, parts, flow, join)
 
 
 def _combination(
@@ -237,7 +252,7 @@ def _join(join: Join, ys: Any) -> Any:
     if join == "sum":
         total, *others = ys
         for y in others:
-            total = total + y
+            total = jax.tree.map(operator.add, total, y)
         return total
     if join == "concatenate":
         return jnp.concatenate(ys, axis=1)
@@ -253,10 +268,10 @@ def _join_shapes(caller: str, parts: tuple[Part, ...], join: Join, shapes: Any) 
     if join == "tuple":
         return shapes
     fit = {shape if join == "sum" else shape[1:] for shape in shapes}
-    whole = all(isinstance(size, int) for shape in shapes for size in shape)
-    if len(fit) == 1 and whole and (shapes[0] or join == "sum"):
-        if join == "sum":
-            return shapes[0]
+    if join == "sum" and len(fit) == 1:
+        return shapes[0]
+    arrays = all(shape and isinstance(shape[0], int) for shape in shapes)
+    if join == "concatenate" and len(fit) == 1 and arrays:
         return (sum(shape[0] for shape in shapes), *shapes[0][1:])
     found = ", ".join(
         f"{name or 'the layers'} {shape}"

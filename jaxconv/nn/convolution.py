@@ -12,6 +12,7 @@ from jaxconv.nn._filters import MEANT, After, Filters, check_groups, layer_of, s
 from jaxconv.nn.activations import Activation
 from jaxconv.nn.initializers import WeightInit, initializer_of
 from jaxconv.nn.layer import Layer, Shape
+from jaxconv.nn.window import Window
 
 _MANY = 2**24  # pixels along an axis: any filter and padding fit
 
@@ -229,6 +230,7 @@ def conv_layer(
         groups=groups,
         shape=lambda channels, kernel: (channels // groups, out_channels, *kernel),
         channels=lambda filters_shape: groups * filters_shape[0],
+        window=Window(sizes, sliding.strides, sliding.dilation),
         check=sliding.check,
         convolve=lambda x, w: sliding.convolve(x, w, groups),
     )

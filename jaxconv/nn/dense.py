@@ -17,6 +17,7 @@ from jaxconv.nn.activations import Activation, as_layer
 from jaxconv.nn.dropout import Dropout
 from jaxconv.nn.initializers import WeightInit, initializer_of
 from jaxconv.nn.layer import Layer, followed_by
+from jaxconv.nn.window import WHOLE_IMAGE
 
 _FEW_COLUMNS = 32
 
@@ -72,7 +73,7 @@ def Dense(
             )
         return _product(x, weights) + get_param("Dense", params, "bias")[None]
 
-    dense = Layer(init, apply, "dense")
+    dense = Layer(init, apply, "dense", window=WHOLE_IMAGE)
     return followed_by("Dense", dense, as_layer("Dense", activation), Dropout(dropout))
 
 

@@ -1,23 +1,18 @@
 """Convolution channel by channel, and followed by one of single pixels."""
 
+import dataclasses
 from collections.abc import Sequence
-
-import jax
 
 from jaxconv.conv.api import Padding, Sizes
 from jaxconv.conv.methods import Method
-from jaxconv.nn._checks import (
-    check_count,
-    check_key,
-    check_params,
-    get_param,
-    says_what_is_meant,
-)
+from jaxconv.nn._checks import check_count, says_what_is_meant
 from jaxconv.nn._filters import MEANT, After, Filters, layer_of, sizes_of
 from jaxconv.nn.activations import Activation
+from jaxconv.nn.combine import named, serial
 from jaxconv.nn.convolution import Sliding, conv_layer
 from jaxconv.nn.initializers import WeightInit, initializer_of
 from jaxconv.nn.layer import Layer
+from jaxconv.nn.window import Window
 
 _OTHER_NAMES = {
     **MEANT,
@@ -99,20 +94,8 @@ def Separable(
         "Separable", None, out_channels, 1, 1, single, weight_init, after
     )
 
-    def init(key, input_shape):
-        check_key("Separable", key)
-        first, second = jax.random.split(key)
-        shape, depthwise_params = depthwise.init(first, input_shape)
-        shape, pointwise_params = pointwise.init(second, shape)
-        return shape, {"depthwise": depthwise_params, "pointwise": pointwise_params}
-
-    def apply(params, x, *, key=None):
-        check_params("Separable", params)
-        y = depthwise.apply(get_param("Separable", params, "depthwise"), x)
-        return pointwise.apply(get_param("Separable", params, "pointwise"), y, key=key)
-
-    parts = (("depthwise", depthwise), ("pointwise", pointwise))
-    return Layer(init, apply, "separable", parts)
+    parts = named("depthwise", depthwise), named("pointwise", pointwise)
+    return dataclasses.replace(serial(*parts), name="separable")
 
 
 def _depthwise(
@@ -134,6 +117,7 @@ def _depthwise(
         axes=axes,
         shape=lambda channels, kernel: (1, channels * multiplier, *kernel),
         channels=lambda filters_shape: filters_shape[1] // multiplier,
+        window=Window(sizes, sliding.strides, sliding.dilation),
         check=sliding.check,
         convolve=lambda x, w: sliding.convolve(x, w, groups=x.shape[1]),
     )

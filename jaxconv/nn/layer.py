@@ -22,11 +22,11 @@ from jax import Array
 from jaxconv.nn._checks import check_key, check_params, check_shape
 from jaxconv.nn.window import PIXEL, Window
 
-Shape = tuple[Any, ...]  # of sizes; of shapes, where there are several arrays
+Shape = tuple[Any, ...]  # sizes; or shapes, where a tuple of arrays flows
 Params = dict[str, Any]
 Init = Callable[[Array, Shape], tuple[Shape, Params]]
-Apply = Callable[..., Array]
-Update = Callable[..., tuple[Array, Params]]
+Apply = Callable[..., Any]
+Update = Callable[..., tuple[Any, Params]]
 Part = tuple[str, "Layer"]
 Flow = Literal["serial", "parallel", "each"]
 
@@ -69,8 +69,8 @@ class Layer:
 
 
 def update(
-    layer: Layer, params: Params, x: Array, *, key: Array | None = None
-) -> tuple[Array, Params]:
+    layer: Layer, params: Params, x: Any, *, key: Array | None = None
+) -> tuple[Any, Params]:
     """Compute `(y, params)` as training does, of any layer.
 
     The params are those given, unless the layer keeps statistics.

@@ -11,8 +11,8 @@ from jaxconv.conv.arguments import as_pads, per_axis
 from jaxconv.conv.pooling import avg_pool, max_pool, windows_of
 from jaxconv.nn._checks import check_array, check_shape, says_what_is_meant
 from jaxconv.nn.layer import Layer
+from jaxconv.nn.window import WHOLE_IMAGE, Sizes, Window
 
-Sizes = int | Sequence[int]
 _NAMES = {
     "pool_size": "window",
     "kernel_size": "window",
@@ -82,7 +82,7 @@ def GlobalAvgPool() -> Layer:
         _check_image("GlobalAvgPool", x.shape[1:], x.shape)
         return jnp.squeeze(avg_pool(x, x.shape[2:]), range(2, x.ndim))
 
-    return Layer(init, apply, "global_avg_pool")
+    return Layer(init, apply, "global_avg_pool", window=WHOLE_IMAGE)
 
 
 def _pool(
@@ -110,7 +110,9 @@ def _pool(
         check(x.shape)
         return pool(x, window, **settings)
 
-    return Layer(init, apply, name)
+    strides = settings["strides"]
+    seen = Window(window, window if strides is None else strides)
+    return Layer(init, apply, name, window=seen)
 
 
 def _check_settings(caller: str, window: Any, strides: Any, padding: Any) -> None:

@@ -23,6 +23,7 @@ from jaxconv.nn._filters import (
 from jaxconv.nn.activations import Activation
 from jaxconv.nn.initializers import Draw, WeightInit, initializer_of
 from jaxconv.nn.layer import Layer, Shape
+from jaxconv.nn.window import Window
 
 _MANY = 2**20  # pixels along an axis: whatever is cut off, some are left
 _OTHER_NAMES = {
@@ -114,6 +115,7 @@ def ConvTranspose(
         groups=groups,
         shape=shape,
         channels=lambda filters_shape: filters_shape[0],
+        window=Window(sizes, strides, dilation, upsampling=True),
         check=check,
         convolve=functools.partial(spread, output_padding=output_padding),
     )

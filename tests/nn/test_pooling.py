@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jaxconv.conv.pooling import avg_pool, max_pool
-from jaxconv.nn.layer import serial
+from jaxconv.nn.combine import serial
 from jaxconv.nn.pooling import AvgPool, GlobalAvgPool, MaxPool
 
 KEY = jax.random.key(0)
