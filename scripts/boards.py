@@ -22,7 +22,7 @@ class Boards:
 
     games: Path = GAMES
     """A folder with SGF files of Go; those of the commonest size are learned."""
-    epochs: int = 12
+    epochs: int = 6
     """How often to go through the training games."""
     filters: int = 48
     """Feature maps of each hidden layer."""
@@ -34,8 +34,6 @@ class Boards:
 
 def main() -> int:
     """Train, print the losses, and return the exit code."""
-    import sgfmill as _  # say that it is missing before JAX has started
-
     from jaxconv.data import DatasetError
     from jaxconv.train.cli import fail, parse
 
@@ -107,10 +105,7 @@ def _policy(filters: int) -> Any:
     """A logit for each point; no pass."""
     from jaxconv import nn
 
-    hidden = [
-        nn.Conv2D(filters, 3, activation=nn.ReLU(), bias=True, method="auto")
-        for _ in range(4)
-    ]
+    hidden = [nn.Conv2D(filters, 3, activation=nn.ReLU(), bias=True) for _ in range(4)]
     return nn.serial(*hidden, nn.Conv2D(1, 1, flatten=True))
 
 

@@ -14,15 +14,17 @@ Source = str | bytes | Path
 
 def library(name: str, caller: str) -> ModuleType:
     """Import a module of an optional library, or say how to install it."""
+    package = name.partition(".")[0]
     try:
+        importlib.import_module(package)
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
-        if error.name != name.partition(".")[0]:
+        if error.name != package:
             raise
         raise ModuleNotFoundError(
-            f"{caller}: needs the package {error.name}, which is not installed. "
+            f"{caller}: needs the package {package}, which is not installed. "
             'Install the extra that brings it: pip install -e ".[boards]"',
-            name=error.name,
+            name=package,
         ) from None
 
 
@@ -56,6 +58,6 @@ def check_number(caller: str, number: int, moves: int) -> None:
     """Refuse the number of a position that the game has not."""
     if not 0 <= number <= moves:
         raise ValueError(
-            f"{caller}: number must be from 0 (before the first move) to {moves} (after "
-            f"the last), got {number}."
+            f"{caller}: number must be from 0 (before the first move) to {moves} "
+            f"(after the last), got {number}."
         )

@@ -23,8 +23,8 @@ queen by a queen's move; castling is the king's move by two.
 
 README.md in this folder compares these choices with other encoders.
 
-Source: D. Silver et al. (2018), "A general reinforcement learning algorithm that masters
-chess, shogi, and Go through self-play", Science 362, tables S1 and S2.
+Source: D. Silver et al. (2018), "A general reinforcement learning algorithm that
+masters chess, shogi, and Go through self-play", Science 362, tables S1 and S2.
 """
 
 import io
@@ -127,7 +127,7 @@ def planes(game: Game, number: int) -> np.ndarray:
     """
     check_number("planes", number, len(game.moves))
     stack = np.zeros((PLANES, 8, 8), np.float32)
-    player = game.players[number]
+    player = int(game.players[number])
     pieces = np.arange(1, 7, dtype=np.int8)[:, None, None]
     for step in range(min(HISTORY, number + 1)):
         then, at = number - step, 14 * step
@@ -175,7 +175,8 @@ def encode_move(move: "chess.Move", board: "chess.Board") -> int:
             kind = _UNDER + 3 * (move.promotion - _KNIGHT_PIECE) + step[1] + 1
     if kind is None:
         raise ValueError(
-            f"encode_move: {move.uci()} is no move of chess. Was it made for this board?"
+            f"encode_move: {move.uci()} is no move of chess. Was it made for this "
+            "board?"
         )
     return (kind * 8 + start[0]) * 8 + start[1]
 
@@ -206,7 +207,10 @@ def decode_move(index: int, board: "chess.Board") -> "chess.Move":
             f"decode_move: index {index} leaves the board, from row {row}, column "
             f"{column} to row {to_row}, column {to_column}. Mask illegal moves first."
         )
-    start, end = _square(row, column, board.turn), _square(to_row, to_column, board.turn)
+    start, end = (
+        _square(row, column, board.turn),
+        _square(to_row, to_column, board.turn),
+    )
     if promotion is None and to_row == 0 and board.piece_type_at(start) == chess.PAWN:
         promotion = chess.QUEEN
     return chess.Move(start, end, promotion)
@@ -218,6 +222,9 @@ def _visitor(pgn: Any) -> Any:
     class MainLine(pgn.GameBuilder):
         def begin_variation(self) -> Any:
             return pgn.SKIP
+
+        def end_variation(self) -> None:
+            pass  # it was never begun
 
         def handle_error(self, error: Exception) -> None:
             self.game.errors.append(error)
@@ -238,8 +245,8 @@ def _play(record: Any, name: str) -> Game:
     board = record.board()
     if board.uci_variant != "chess" or board.chess960:
         raise DatasetError(
-            f"{name}: is a game of {record.headers.get('Variant', 'Chess960')}, expected "
-            "chess as it is usually played."
+            f"{name}: is a game of {record.headers.get('Variant', 'Chess960')}, "
+            "expected chess as it is usually played."
         )
     if not board.is_valid():
         raise DatasetError(

@@ -84,9 +84,11 @@ def read_games(source: Source, *, size: int | None = None) -> list[Game]:
         raise DatasetError(
             f"{name}: is not SGF: {error}. A game begins with '(;'."
         ) from error
-    names = [name] if len(trees) == 1 else [
-        f"{name}, game {i}" for i in range(1, len(trees) + 1)
-    ]
+    names = (
+        [name]
+        if len(trees) == 1
+        else [f"{name}, game {i}" for i in range(1, len(trees) + 1)]
+    )
     return [_game(tree, name, size) for tree, name in zip(trees, names, strict=True)]
 
 
@@ -101,7 +103,7 @@ def planes(game: Game, number: int) -> np.ndarray:
     """
     check_number("planes", number, len(game.moves))
     stack = np.zeros((PLANES, game.size, game.size), np.uint8)
-    player = game.players[number]
+    player = int(game.players[number])
     for step in range(min(HISTORY, number + 1)):
         board = game.boards[number - step]
         stack[2 * step] = board == player
@@ -239,4 +241,3 @@ def _array(board: Any) -> np.ndarray:
     """Return sgfmill's board with row 0 at the top, as int8."""
     rows = [[_COLOURS.get(point, 0) for point in row] for row in board.board]
     return np.array(rows[::-1], np.int8)
-
