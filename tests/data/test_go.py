@@ -185,3 +185,18 @@ def test_planes_are_those_of_pgx_but_for_its_colour(size, length, seed):
     assert read.tolist() == moves
     np.testing.assert_array_equal(stack[:, :16], np.stack(seen)[:, :16])
     np.testing.assert_array_equal(stack[:, 16], 1 - np.stack(seen)[:, 16])
+
+
+@pytest.mark.parametrize(
+    ("setup", "player"),
+    [
+        ("HA[2]AB[aa][ee]", -1),
+        ("HA[2]AB[aa][ee]PL[B]", 1),
+        ("AB[aa]", 1),
+        ("PL[W]", -1),
+    ],
+)
+def test_who_begins_a_game_without_moves(setup, player):
+    game = go.read_game(f"(;SZ[5]{setup})")
+    assert game.players.tolist() == [player]
+    assert go.positions(game)[0].shape == (0, 17, 5, 5)
