@@ -1,11 +1,11 @@
 """Teach a policy network the moves of a folder of Go games. See --help.
 
-The games it takes by default were made by a program: a player captures or rescues stones
-beside the last move, or else takes the first free point of eight around it; about one
+The games that it takes by default were made by a program: a player captures or rescues
+stones beside the last move, or else takes the first free point around it; about one
 move in 17 is random. One game in six is held out.
 
-Exit code 0: the training loss fell below that of guessing
-among the empty points. 1: it did not. 2: a bad argument or bad games. 130: Ctrl-C.
+Exit code 0: the training loss fell below that of guessing among the empty points. 1: it
+did not. 2: a bad argument or bad games. 130: Ctrl-C.
 """
 
 import dataclasses
