@@ -1,0 +1,63 @@
+"""What the readers of game records share: where the bytes are from, and who is missing.
+
+A record is given as a `Path`, as bytes, or as a string: of its text, or of a path.
+"""
+
+import importlib
+from pathlib import Path
+from types import ModuleType
+
+from jaxconv.data.idx import DatasetError
+
+Source = str | bytes | Path
+
+
+def library(name: str, caller: str) -> ModuleType:
+    """Import a module of an optional library, or say how to install it."""
+    package = name.partition(".")[0]
+    try:
+        importlib.import_module(package)
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name != package:
+            raise
+        raise ModuleNotFoundError(
+            f"{caller}: needs the package {package}, which is not installed. "
+            'Install the extra that brings it: pip install -e ".[boards]"',
+            name=package,
+        ) from None
+
+
+def read_bytes(source: Source, begins: str, kind: str) -> tuple[str, bytes]:
+    """Return a name for messages, and the record's bytes.
+
+    A string is the record's text if it begins with `begins` or has several lines, and
+    otherwise a path.
+    """
+    if isinstance(source, bytes):
+        return f"the {kind} bytes", source
+    if isinstance(source, str):
+        if source.lstrip("\ufeff \t\r\n").startswith(begins) or "\n" in source.strip():
+            return f"the {kind} text", source.encode()
+        source = Path(source)
+    if not isinstance(source, Path):
+        raise TypeError(
+            f"source must be a path, or {kind} as a string or bytes, got {source!r}."
+        )
+    try:
+        return str(source), source.read_bytes()
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise DatasetError(
+            f"{str(source)[:200]}: cannot be read: {why}. A string is a path unless it "
+            f"begins with {begins!r}, as {kind} does."
+        ) from error
+
+
+def check_number(caller: str, number: int, moves: int) -> None:
+    """Refuse the number of a position that the game has not."""
+    if not 0 <= number <= moves:
+        raise ValueError(
+            f"{caller}: number must be from 0 (before the first move) to {moves} "
+            f"(after the last), got {number}."
+        )
