@@ -156,6 +156,7 @@ def _winner_of_many(x: Array, windows: Windows) -> Array:
 
 
 def _take(t: Array, winner: Array, *, windows: Windows) -> Array:
+    winner = lax.optimization_barrier(winner)
     if windows.taps > MOST_UNROLLED:
         flat, places = _flat(t, windows), _places(winner, windows)
         taken = jnp.take_along_axis(flat, places, axis=windows.first, mode="clip")
@@ -169,6 +170,7 @@ def _take(t: Array, winner: Array, *, windows: Windows) -> Array:
 
 
 def _put(g: Array, winner: Array, *, windows: Windows) -> Array:
+    winner = lax.optimization_barrier(winner)  # or XLA finds it anew for each pixel
     if windows.apart:
         return _put_apart(g, winner, windows)
     if windows.taps > MOST_UNROLLED:
