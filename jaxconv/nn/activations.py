@@ -1,5 +1,6 @@
 """Functions of each number alone, as layers."""
 
+import numbers
 from collections.abc import Callable
 
 import jax
@@ -39,6 +40,11 @@ def elementwise(function: Callable[[Array], Array], name: str = "elementwise") -
     return Layer(keeps_shape(name), apply, name)
 
 
+def Linear() -> Layer:
+    """Leave the input as it is."""
+    return elementwise(lambda x: x, "linear")
+
+
 def Sigmoid() -> Layer:
     """Apply `1 / (1 + exp(-x))`."""
     return elementwise(jax.nn.sigmoid, "sigmoid")
@@ -49,14 +55,71 @@ def Tanh() -> Layer:
     return elementwise(jnp.tanh, "tanh")
 
 
+def Softplus() -> Layer:
+    """Apply `log(1 + exp(x))`."""
+    return elementwise(jax.nn.softplus, "softplus")
+
+
 def ReLU() -> Layer:
-    """Apply `max(x, 0)`."""
+    """Apply `max(x, 0)`; the derivative at 0 is 0."""
     return elementwise(jax.nn.relu, "relu")
 
 
-def Linear() -> Layer:
-    """Leave the input as it is."""
-    return elementwise(lambda x: x, "linear")
+def ReLU6() -> Layer:
+    """Apply `min(max(x, 0), 6)`; the derivative at 0 and 6 is 0, as in PyTorch.
+
+    That of `jax.nn.relu6` is 1/2 there.
+    """
+
+    def relu6(x: Array) -> Array:
+        y = jax.nn.relu(x)
+        return jnp.where(y >= 6, jnp.full_like(y, 6), y)
+
+    return elementwise(relu6, "relu6")
+
+
+def LeakyReLU(slope: float = 0.01) -> Layer:
+    """Apply `x` where it is at least 0, `slope * x` elsewhere."""
+    _check_number("LeakyReLU", "slope", slope)
+    return elementwise(lambda x: jax.nn.leaky_relu(x, slope), "leaky_relu")
+
+
+def ELU(alpha: float = 1.0) -> Layer:
+    """Apply `x` where it is above 0, `alpha * (exp(x) - 1)` elsewhere."""
+    _check_number("ELU", "alpha", alpha)
+    return elementwise(lambda x: jax.nn.elu(x, alpha), "elu")
+
+
+def GELU(*, approximate: bool = True) -> Layer:
+    """Apply `x` times the normal distribution's probability of less than `x`.
+
+    Approximated by a tanh, as is JAX's default; PyTorch's is `approximate=False`.
+
+    Source: D. Hendrycks and K. Gimpel (2016), arXiv:1606.08415, section 2.
+    """
+    return elementwise(lambda x: jax.nn.gelu(x, approximate=approximate), "gelu")
+
+
+def SiLU() -> Layer:
+    """Apply `x / (1 + exp(-x))`, which is also called swish."""
+    return elementwise(jax.nn.silu, "silu")
+
+
+_BY_NAME = {
+    make.__name__.lower(): make.__name__
+    for make in (
+        Linear,
+        Sigmoid,
+        Tanh,
+        Softplus,
+        ReLU,
+        ReLU6,
+        LeakyReLU,
+        ELU,
+        GELU,
+        SiLU,
+    )
+} | {"swish": "SiLU", "identity": "Linear", "none": "Linear"}
 
 
 def as_layer(caller: str, activation: Activation | None) -> Layer:
@@ -81,8 +144,14 @@ def _hint(activation: object) -> str:
     """Say how what is no function of an array should be written."""
     if isinstance(activation, Layer):
         return "It is a layer already: use it as it is."
-    for make in (Sigmoid, Tanh, ReLU, Linear):
-        if isinstance(activation, str) and activation.lower() == make.__name__.lower():
-            return f"Write {make.__name__}()."
+    if isinstance(activation, str):
+        name = _BY_NAME.get(activation.lower().replace("_", ""))
+        if name:
+            return f"Write {name}()."
     call = as_called(activation)
     return f"Write {call}." if call else "Write a function such as jax.nn.gelu."
+
+
+def _check_number(caller: str, name: str, value: object) -> None:
+    if not isinstance(value, numbers.Real) or isinstance(value, bool):
+        raise ValueError(f"{caller}: {name} must be a number, got {described(value)}.")

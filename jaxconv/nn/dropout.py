@@ -13,17 +13,21 @@ from jaxconv.nn.layer import Layer, keeps_shape
 
 
 @says_what_is_meant(rate="dropout=1 - rate", p="dropout=1 - p", keep_prob="dropout")
-def Dropout(dropout: float) -> Layer:
+def Dropout(dropout: float, *, channels: bool = False) -> Layer:
     """Keep each unit with probability `dropout`, scaled by `1 / dropout`; else zero.
 
     `dropout` is the probability of KEEPING, as in the chapter. Scaling while training
     keeps the mean, so inference (`key=None`) is the identity. The probability is
     rounded to a multiple of 2**-32, and the scale is that of the rounded one.
 
-    Raises:
-      ValueError: `dropout` is not in (0, 1].
+    With `channels`, whole maps of (channels, *space) are kept or zeroed: neighbouring
+    pixels of a map tell much the same.
 
-    Source: N. Srivastava et al. (2014), "Dropout", section 10.
+    Raises:
+      ValueError: `dropout` is not in (0, 1]; from `apply`: there are no channels.
+
+    Source: N. Srivastava et al. (2014), "Dropout", section 10; by channel: J. Tompson
+    et al. (2015), arXiv:1411.4280, section 3.2.
     """
     keep_prob = dropout
     number = isinstance(keep_prob, numbers.Real) and not isinstance(keep_prob, bool)
@@ -37,9 +41,15 @@ def Dropout(dropout: float) -> Layer:
         check_array("Dropout", x)
         if key is not None:
             check_key("Dropout", key)
+        if channels and x.ndim < 2:
+            raise ValueError(
+                "Dropout: x must be (batch, channels, *space) to drop channels, got "
+                f"{x.shape}."
+            )
         if key is None or keep_prob == 1:
             return x
-        kept = _draw_words(key, x.shape) < np.uint32(threshold)
+        drawn = (*x.shape[:2], *(1,) * (x.ndim - 2)) if channels else x.shape
+        kept = _draw_words(key, drawn) < np.uint32(threshold)
         return jnp.where(kept, x * (2**32 / threshold), jnp.zeros_like(x))
 
     threshold = min(2**32 - 1, max(1, round(keep_prob * 2**32)))

@@ -1,0 +1,134 @@
+"""What the normalising layers share: their formula, their params, their checks.
+
+Each computes, with the mean and the variance over some axes,
+
+    y = (x - mean) / sqrt(variance + epsilon) * scale + shift
+
+where `scale` and `shift` have a number for every channel. Half precision is computed in
+float32, and `y` has the type of `x`.
+"""
+
+import numbers
+import sys
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from jaxconv.nn._checks import check_array, check_params, check_shape, described
+from jaxconv.nn.layer import Params, Shape
+
+
+def normalize(
+    caller: str,
+    params: Params,
+    x: Array,
+    deviations: Array,
+    variance: Array,
+    epsilon: float,
+) -> Array:
+    """Return `y` of the deviations `x - mean`; `variance` is of channels, or like `x`.
+
+    What is known of a channel is multiplied before the pixels are.
+    """
+    factor = jax.lax.rsqrt(variance.astype(deviations.dtype) + epsilon)
+    if factor.ndim == 1:
+        factor = of_channels(factor, x)
+    if "scale" in params:
+        factor = factor * of_channels(param(caller, params, "scale", x), x)
+    y = deviations * factor
+    if "shift" in params:
+        y = y + of_channels(param(caller, params, "shift", x), x)
+    return y.astype(x.dtype)
+
+
+def wide(x: Array) -> Array:
+    """Return `x` in the type that it is computed in: at least float32."""
+    return x.astype(_wide_type(x))
+
+
+def of_channels(values: Array, x: Array) -> Array:
+    """Return a number for each channel in the rank, and the wide type, of `x`."""
+    shape = (1, -1, *(1,) * (x.ndim - 2))
+    return values.reshape(shape).astype(_wide_type(x))
+
+
+def _wide_type(x: Array) -> Any:
+    return x.dtype if x.dtype == jnp.float64 else jnp.float32
+
+
+def init_affine(channels: int, scale: bool, shift: bool) -> Params:
+    """Return the params of a layer that at first neither scales nor shifts."""
+    params = {}
+    if scale:
+        params["scale"] = jnp.ones((channels,), jnp.float32)
+    if shift:
+        params["shift"] = jnp.zeros((channels,), jnp.float32)
+    return params
+
+
+def check_observation(caller: str, input_shape: object) -> Shape:
+    """Return the shape of one observation, if it has channels."""
+    shape = check_shape(caller, input_shape)
+    if not shape or not all(isinstance(size, int) and size > 0 for size in shape):
+        raise ValueError(
+            f"{caller}: input_shape must be (channels, *space) or (features,), without "
+            f"the batch, each at least 1, got {shape}."
+        )
+    return shape
+
+
+def check_input(caller: str, params: Params, x: Array) -> None:
+    """Raise unless `params` is a dict and `x` has channels of floating point."""
+    check_params(caller, params)
+    check_array(caller, x)
+    if x.ndim < 2:
+        raise ValueError(
+            f"{caller}: x must be (batch, channels, *space) or (batch, features), got "
+            f"{x.shape}. Write x[None] for one observation."
+        )
+    if not jnp.issubdtype(x.dtype, jnp.floating):
+        raise TypeError(
+            f"{caller}: x must be of floating-point numbers, got {x.dtype}. Write "
+            "x.astype('float32')."
+        )
+
+
+def param(caller: str, params: Params, name: str, x: Array) -> Array:
+    """Return the param of that name, which has a number for each channel of `x`."""
+    if name not in params:
+        raise ValueError(
+            f"{caller}: params has no {name!r}, only {sorted(params)}. Was it made by "
+            "this layer's init?"
+        )
+    values = params[name]
+    if values.shape != x.shape[1:2]:
+        raise ValueError(
+            f"{caller}: x has {x.shape[1]} channels (axis 1 of {x.shape}) but {name} "
+            f"is of {values.shape}. Is x channels-last? Move its last axis to 1. Or "
+            "was the layer initialised for another input shape?"
+        )
+    return values
+
+
+def check_epsilon(caller: str, epsilon: object) -> None:
+    """Raise ValueError unless `epsilon` is a number above 0."""
+    check_positive(caller, "epsilon", epsilon)
+
+
+def check_positive(caller: str, name: str, value: object) -> None:
+    """Raise ValueError unless `value` is a finite number above 0."""
+    _check_number(caller, name, value, sys.float_info.max)
+
+
+def check_fraction(caller: str, name: str, value: object) -> None:
+    """Raise ValueError unless `value` is a number in (0, 1]."""
+    _check_number(caller, name, value, 1)
+
+
+def _check_number(caller: str, name: str, value: object, most: float) -> None:
+    number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not number or not 0 < value <= most:  # type: ignore[operator]
+        above = "a number above 0" + (f", at most {most}" if most == 1 else "")
+        raise ValueError(f"{caller}: {name} must be {above}, got {described(value)}.")

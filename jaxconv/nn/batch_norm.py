@@ -1,0 +1,137 @@
+"""Batch normalisation: each channel gets the mean and spread that it learns."""
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from jaxconv.nn._checks import check_key, check_params, says_what_is_meant
+from jaxconv.nn._normalize import (
+    check_epsilon,
+    check_fraction,
+    check_input,
+    check_observation,
+    init_affine,
+    normalize,
+    of_channels,
+    param,
+    wide,
+)
+from jaxconv.nn.layer import Layer, Params
+from jaxconv.nn.statistics import STATISTICS
+
+
+@says_what_is_meant(
+    decay="momentum=1 - decay",
+    decay_rate="momentum=1 - decay_rate",
+    use_running_average="a key in apply to train, none for the running figures",
+    training="a key in apply to train, none for the running figures",
+    eps="epsilon",
+    center="shift",
+    use_bias="shift",
+    use_scale="scale",
+    affine="scale=..., shift",
+    num_features="nothing, since init counts the channels,",
+    features="nothing, since init counts the channels,",
+)
+def BatchNorm(
+    *,
+    momentum: float = 0.1,
+    epsilon: float = 1e-5,
+    scale: bool = True,
+    shift: bool = True,
+) -> Layer:
+    """Normalise each channel over the batch and all pixels, then scale and shift it.
+
+        y = (x - mean) / sqrt(variance + epsilon) * scale + shift
+
+    `apply` with a key, and `update`, take mean and biased variance (sum of squared
+    deviations / count) of the batch; `apply` without a key takes the running ones.
+    `update` returns params in which these are
+
+        running = (1 - momentum) * running + momentum * (that of the batch)
+
+    with the unbiased variance (/ (count - 1)) of the batch, as in PyTorch. Keras and
+    Flax call 1 - `momentum` momentum, and keep the biased variance. The count is that
+    of the whole batch, on however many devices. No gradient goes through what is kept.
+
+    Args:
+      momentum: the weight of the newest batch in the running figures, in (0, 1].
+      epsilon: what is added to the variance, above 0.
+      scale: whether to learn a factor for each channel.
+      shift: whether to learn a summand for each channel.
+
+    Returns:
+      A layer for (channels, *space), or (features,), with params `scale` and `shift`
+      (channels,), and `statistics`: `mean` and `variance` (channels,).
+
+    Raises:
+      ValueError: a setting is out of range; from `apply` and `update`: `x` is not of
+        the channels of `params`, or a batch has fewer than two numbers a channel.
+
+    Source: S. Ioffe and C. Szegedy (2015), arXiv:1502.03167, algorithm 1.
+    """
+    check_fraction("BatchNorm", "momentum", momentum)
+    check_epsilon("BatchNorm", epsilon)
+
+    def init(key, input_shape):
+        shape = check_observation("BatchNorm", input_shape)
+        params = init_affine(shape[0], scale, shift)
+        params[STATISTICS] = {
+            "mean": jnp.zeros(shape[:1], jnp.float32),
+            "variance": jnp.ones(shape[:1], jnp.float32),
+        }
+        return shape, params
+
+    def apply(params, x, *, key=None):
+        if key is not None:
+            return update(params, x, key=key)[0]
+        mean, variance = _running(params, x)
+        deviations = wide(x) - of_channels(mean, x)
+        return normalize("BatchNorm", params, x, deviations, variance, epsilon)
+
+    def update(params, x, *, key=None):
+        if key is not None:
+            check_key("BatchNorm", key)
+        running = _running(params, x)
+        count = x.size // x.shape[1]
+        if count < 2:
+            raise ValueError(
+                "BatchNorm: training takes at least two numbers a channel, got "
+                f"{count} (x has shape {x.shape}, channels on axis 1): its variance "
+                "would be 0. Give a larger batch, or no key for the running figures."
+            )
+        mean, variance, deviations = _moments(x, count)
+        y = normalize("BatchNorm", params, x, deviations, variance, epsilon)
+        batch = (mean, variance * (count / (count - 1)))
+        mean, variance = (
+            (1 - momentum) * old
+            + momentum * jax.lax.stop_gradient(new).astype(old.dtype)
+            for old, new in zip(running, batch, strict=True)
+        )
+        return y, {**params, STATISTICS: {"mean": mean, "variance": variance}}
+
+    return Layer(init, apply, "batch_norm", update=update)
+
+
+def _moments(x: Array, count: int) -> tuple[Array, Array, Array]:
+    """Return each channel's mean and biased variance, and the deviations from the mean.
+
+    In two passes: the mean of squares less the square of the mean, in one, loses all
+    digits where the mean is large beside the spread.
+    """
+    x = wide(x)
+    axes = (0, *range(2, x.ndim))
+    mean = jnp.sum(x, axes) / count
+    deviations = x - of_channels(mean, x)
+    return mean, jnp.sum(deviations * deviations, axes) / count, deviations
+
+
+def _running(params: Params, x: Array) -> tuple[Array, Array]:
+    """Return the running mean and variance, of which no gradient is taken."""
+    check_input("BatchNorm", params, x)
+    statistics = params.get(STATISTICS, {})
+    check_params("BatchNorm", statistics)
+    mean, variance = (
+        param("BatchNorm", statistics, name, x) for name in ("mean", "variance")
+    )
+    return jax.lax.stop_gradient(mean), jax.lax.stop_gradient(variance)

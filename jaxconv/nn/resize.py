@@ -1,0 +1,68 @@
+"""Images of another size: each pixel repeated."""
+
+import math
+import numbers
+from collections.abc import Sequence
+
+import jax.numpy as jnp
+
+from jaxconv.nn._checks import (
+    check_array,
+    check_count,
+    check_shape,
+    described,
+    says_what_is_meant,
+)
+from jaxconv.nn.layer import Layer
+from jaxconv.nn.window import Window
+
+
+@says_what_is_meant(scale_factor="factor", size="factor", scale="factor")
+def Upsample(factor: int | Sequence[int]) -> Layer:
+    """Repeat each pixel `factor` times along each axis of (channels, *space).
+
+    One number serves all axes. This is nearest-neighbour interpolation; the gradient
+    is the sum over the copies.
+
+    Raises:
+      ValueError: a factor is not an int of at least 1, or the input has another number
+        of axes.
+    """
+    factors = (factor,) if isinstance(factor, numbers.Integral) else factor
+    if not isinstance(factors, Sequence) or not factors or isinstance(factors, str):
+        raise ValueError(
+            "Upsample: factor must be an int, or one for each axis of space, got "
+            f"{described(factor)}."
+        )
+    for one in factors:
+        check_count("Upsample", "factor", one)
+
+    def of_space(space: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, ...]:
+        if not space or len(factors) not in (1, len(space)):
+            raise ValueError(
+                f"Upsample: the input must be (channels, *space) with an axis for each "
+                f"factor, got {len(factors)} of them and {len(space)} axes of space "
+                f"in {shape}."
+            )
+        each = tuple(int(one) for one in factors)
+        return each * len(space) if len(each) == 1 else each
+
+    def init(key, input_shape):
+        shape = check_shape("Upsample", input_shape)
+        each = of_space(shape[1:], shape)
+        return (shape[0], *map(math.prod, zip(shape[1:], each, strict=True))), {}
+
+    def apply(params, x, *, key=None):
+        check_array("Upsample", x)
+        for axis, times in enumerate(of_space(x.shape[2:], x.shape), 2):
+            shape = list(x.shape)
+            copies = jnp.broadcast_to(
+                jnp.expand_dims(x, axis + 1),
+                (*shape[: axis + 1], times, *shape[axis + 1 :]),
+            )
+            shape[axis] *= times
+            x = copies.reshape(shape)
+        return x
+
+    window = Window(1, strides=factor, upsampling=True)
+    return Layer(init, apply, "upsample", window=window)
