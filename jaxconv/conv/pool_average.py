@@ -1,0 +1,131 @@
+"""Average pooling, a linear map, and its transpose.
+
+    average   y[o] = sum over j of x[o*s + j - low] / count[o]
+    spread    x[i] = sum over o, j with o*s + j - low = i of g[o] / count[o]
+
+Each is the other's transpose and its own derivative. A window is a product of one for
+each axis, so sums are taken axis by axis.
+"""
+
+import functools
+import operator
+from typing import Any
+
+import jax.numpy as jnp
+from jax import Array, lax
+from jax.interpreters import ad
+
+from jaxconv.conv.operands import accumulator
+from jaxconv.conv.pool_windows import (
+    Windows,
+    cropped,
+    from_blocks,
+    in_blocks,
+    padded,
+    primitive,
+    seen,
+    shifted,
+    spread_out,
+)
+
+MOST_UNROLLED = 64  # taps along an axis; XLA compiles a slice for each
+
+
+def _average(x: Array, *, windows: Windows) -> Array:
+    dtype = x.dtype
+    x = x.astype(accumulator(dtype))
+    if windows.whole:
+        return _shared(_over_all(x, windows), windows).astype(dtype)
+    x = padded(x, windows, 0)
+    for at in reversed(range(len(windows.space))):
+        if windows.window[at] > MOST_UNROLLED:
+            x = _long_sums(x, windows, at)
+        else:
+            views = [seen(x, windows, at, j) for j in range(windows.window[at])]
+            x = functools.reduce(operator.add, views)
+    return _shared(x, windows).astype(dtype)
+
+
+def _over_all(x: Array, windows: Windows) -> Array:
+    return jnp.sum(x, axis=tuple(windows.axes), keepdims=True)
+
+
+def _long_sums(x: Array, windows: Windows, at: int) -> Array:
+    """Add up windows of many taps along one axis."""
+    ones = [1] * x.ndim
+    window, strides = list(ones), list(ones)
+    axis = windows.first + at
+    window[axis], strides[axis] = windows.window[at], windows.strides[at]
+    zero = jnp.zeros((), x.dtype)
+    return lax.reduce_window(x, zero, lax.add, window, strides, "VALID")
+
+
+def _shared(y: Array, windows: Windows) -> Array:
+    """Divide by the number of pixels that each output is the mean of."""
+    counts = windows.counts()
+    if counts.size and (counts == counts.flat[0]).all():
+        return y / jnp.asarray(counts.flat[0], y.dtype)
+    rest = (1,) * (y.ndim - windows.axes.stop)
+    by = jnp.asarray(counts, y.dtype).reshape(
+        *(1,) * windows.first, *counts.shape, *rest
+    )
+    return y / by
+
+
+def _spread(g: Array, *, windows: Windows) -> Array:
+    dtype = g.dtype
+    g = _shared(g.astype(accumulator(dtype)), windows)
+    if windows.whole:
+        shape = windows.with_space(g.shape, windows.space)
+        return jnp.broadcast_to(g, shape).astype(dtype)
+    if windows.apart:
+        return _spread_apart(g, windows).astype(dtype)
+    g = spread_out(g, windows)
+    for at in range(len(windows.space)):
+        g = _spread_along(g, windows, at)
+    return cropped(g, windows).astype(dtype)
+
+
+def _spread_apart(g: Array, windows: Windows) -> Array:
+    """Return the gradient where no windows overlap: each pixel has its own."""
+    wide, places = in_blocks(spread_out(g, windows), windows)
+    for place, k, s in zip(places, windows.window, windows.strides, strict=True):
+        if k < s:
+            wide = jnp.where(place < k, wide, jnp.zeros((), g.dtype))
+    return from_blocks(wide, windows)
+
+
+def _spread_along(g: Array, windows: Windows, at: int) -> Array:
+    """Give each pixel along one axis the outputs that read it, phase by phase."""
+    k, s, axis = windows.window[at], windows.strides[at], windows.first + at
+    phases = []
+    for r in range(s):
+        cells = range(-(-(k - r) // s)) if r < k else ()
+        parts = [shifted(g, windows, at, m) for m in cells]
+        zeros = jnp.zeros_like(shifted(g, windows, at, 0))
+        phases.append(functools.reduce(operator.add, parts) if parts else zeros)
+    if s == 1:
+        return phases[0]
+    both = jnp.stack(phases, axis + 1)
+    size = both.shape[axis] * s
+    return both.reshape(*both.shape[:axis], size, *both.shape[axis + 2 :])
+
+
+average_p, average = primitive("avg_pool", _average, lambda w: w.out)
+spread_p, spread = primitive("avg_pool_spread", _spread, lambda w: w.space)
+
+
+def _spread_of(ct: Any, x: Any, *, windows: Windows) -> Any:
+    if type(ct) is ad.Zero:
+        return (ad.Zero(x.aval),)
+    return (spread(ct, windows=windows),)
+
+
+def _average_of(ct: Any, g: Any, *, windows: Windows) -> Any:
+    if type(ct) is ad.Zero:
+        return (ad.Zero(g.aval),)
+    return (average(ct, windows=windows),)
+
+
+ad.deflinear2(average_p, _spread_of)
+ad.deflinear2(spread_p, _average_of)

@@ -1,0 +1,285 @@
+"""Max pooling and its derivatives, of any order.
+
+    y[o] = max over j of x[o*s + j - low]
+
+is piecewise linear. Let `winner[o]` be the tap that holds the maximum, the first in
+row-major order, or the first NaN. Near x it stays where it is, so that y is a selection
+of the pixels:
+
+    tangent     dy[o] = dx[o*s + winner[o] - low]                 `take`
+    cotangent   dx[i] = sum over o with o*s + winner[o] - low = i of g[o]      `put`
+
+Both are linear in their first argument, transposes of one another, and have no
+derivative in the winner: the set is closed.
+"""
+
+import functools
+import itertools
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+from jax.interpreters import ad
+
+from jaxconv.conv.arguments import Shape
+from jaxconv.conv.pool_windows import (
+    Windows,
+    cropped,
+    from_blocks,
+    in_blocks,
+    padded,
+    primitive,
+    seen,
+    shifted,
+    spread_out,
+)
+
+MOST_UNROLLED = 64  # taps; XLA compiles a slice for each
+
+
+def _lowest(dtype: Any) -> Any:
+    if jnp.issubdtype(dtype, jnp.floating):
+        return -np.inf
+    return False if dtype == jnp.bool_ else jnp.iinfo(dtype).min
+
+
+def _max(x: Array, *, windows: Windows) -> Array:
+    if windows.taps > MOST_UNROLLED:
+        return _reduced(x, windows)
+    x = padded(x, windows, _lowest(x.dtype))
+    for at in reversed(range(len(windows.space))):
+        views = [seen(x, windows, at, j) for j in range(windows.window[at])]
+        x = functools.reduce(lax.max, views)
+    return x
+
+
+def _reduced(x: Array, windows: Windows) -> Array:
+    """Return the maxima of windows of many taps."""
+    if windows.whole:
+        return jnp.max(x, axis=tuple(windows.axes), keepdims=True)
+    low = jnp.asarray(_lowest(x.dtype), x.dtype)
+    wide, ones = padded(x, windows, low), (1,) * x.ndim
+    window = windows.with_space(ones, windows.window)
+    strides = windows.with_space(ones, windows.strides)
+    return lax.reduce_window(wide, low, lax.max, window, strides, "VALID")
+
+
+def _codes(windows: Windows) -> tuple[Shape, Any]:
+    """Return how far the numbers of taps along each axis lie apart, and their type.
+
+    Windows are numbered as if they were whole blocks of s pixels, row-major: then no
+    number is that of a tap and of a place beyond the window too.
+    """
+    sizes = [c * s for c, s in zip(windows.cells, windows.strides, strict=True)]
+    steps = tuple(math.prod(sizes[at + 1 :]) for at in range(len(sizes)))
+    return steps, jnp.uint8 if math.prod(sizes) <= 256 else jnp.int32
+
+
+def _taps(windows: Windows) -> Iterator[tuple[Shape, int]]:
+    steps, _ = _codes(windows)
+    for taps in itertools.product(*map(range, windows.window)):
+        yield taps, sum(j * step for j, step in zip(taps, steps, strict=True))
+
+
+def _through(x: Array, windows: Windows, taps: Shape) -> Array:
+    for at, tap in enumerate(taps):
+        x = seen(x, windows, at, tap)
+    return x
+
+
+def _winner(x: Array, y: Array, *, windows: Windows) -> Array:
+    """Return the number of the first tap that equals the maximum, or is NaN."""
+    if windows.taps > MOST_UNROLLED:
+        return _winner_of_many(x, windows)
+    _, dtype = _codes(windows)
+    x = padded(x, windows, _lowest(x.dtype))
+    y = lax.optimization_barrier(y)  # or XLA computes it again here
+    winner = jnp.zeros_like(y, dtype)
+    for taps, code in reversed(list(_taps(windows))):
+        view = _through(x, windows, taps)
+        wins = (view == y) | (view != view)
+        for pixels in _pixels(windows, taps, view.shape):
+            wins &= pixels
+        winner = jnp.where(wins, jnp.asarray(code, dtype), winner)
+    return winner
+
+
+def _pixels(windows: Windows, taps: Shape, shape: Shape) -> Iterator[Array]:
+    """Yield, for each axis whose padding the taps meet, where they see pixels."""
+    for at, (axis, j) in enumerate(zip(windows.axes, taps, strict=True)):
+        low, size, s = windows.padding[at][0], windows.space[at], windows.strides[at]
+        last = (windows.out[at] - 1) * s + j
+        if j < low or last >= low + size:
+            place = lax.broadcasted_iota(jnp.int32, shape, axis) * s + j
+            yield (place >= low) & (place < low + size)
+
+
+def _winner_of_many(x: Array, windows: Windows) -> Array:
+    """Return the winners' numbers where windows have many taps."""
+    steps, dtype = _codes(windows)
+    places = [lax.broadcasted_iota(jnp.int32, x.shape, axis) for axis in windows.axes]
+    sizes = [math.prod(windows.space[at + 1 :]) for at in range(len(places))]
+    flat = sum(p * n for p, n in zip(places, sizes, strict=True))
+    none = np.int32(np.iinfo(np.int32).max)
+    low = jnp.asarray(_lowest(x.dtype), x.dtype)
+
+    def better(a: Any, b: Any) -> Any:
+        nan_a, nan_b = a[0] != a[0], b[0] != b[0]
+        ahead = jnp.where(nan_a == nan_b, a[0] > b[0], nan_a)
+        level = jnp.where(nan_a | nan_b, nan_a & nan_b, a[0] == b[0])
+        keep = ahead | (level & (a[1] < b[1]))
+        return tuple(jnp.where(keep, p, q) for p, q in zip(a, b, strict=True))
+
+    ones = (1,) * x.ndim
+    _, found = lax.reduce_window(
+        (padded(x, windows, low), padded(flat, windows, none)),
+        (low, none),
+        better,
+        windows.with_space(ones, windows.window),
+        windows.with_space(ones, windows.strides),
+        "VALID",
+    )
+    code = jnp.zeros_like(found)
+    for at, axis in enumerate(windows.axes):
+        place = found // sizes[at] % windows.space[at]
+        start = lax.broadcasted_iota(jnp.int32, found.shape, axis)
+        tap = place + windows.padding[at][0] - start * windows.strides[at]
+        code += tap * steps[at]
+    return code.astype(dtype)
+
+
+def _take(t: Array, winner: Array, *, windows: Windows) -> Array:
+    if windows.taps > MOST_UNROLLED:
+        flat, places = _flat(t, windows), _places(winner, windows)
+        taken = jnp.take_along_axis(flat, places, axis=windows.first, mode="clip")
+        return taken.reshape(winner.shape)
+    t = padded(t, windows, 0)
+    taken = jnp.zeros(winner.shape, t.dtype)
+    for taps, code in _taps(windows):
+        here = winner == jnp.asarray(code, winner.dtype)
+        taken = jnp.where(here, _through(t, windows, taps), taken)
+    return taken
+
+
+def _put(g: Array, winner: Array, *, windows: Windows) -> Array:
+    if windows.apart:
+        return _put_apart(g, winner, windows)
+    if windows.taps > MOST_UNROLLED:
+        shape = windows.with_space(g.shape, windows.space)
+        zeros = jnp.zeros_like(g, shape=shape)
+        _, pull = jax.vjp(lambda t: _take(t, winner, windows=windows), zeros)
+        return pull(g)[0]
+    g, winner = spread_out(g, windows), spread_out(winner, windows)
+    return cropped(_phases(g, winner, windows, ()), windows)
+
+
+def _put_apart(g: Array, winner: Array, windows: Windows) -> Array:
+    """Return the gradient where no windows overlap: each pixel asks its own."""
+    steps, _ = _codes(windows)
+    wide, places = in_blocks(spread_out(g, windows), windows)
+    winners, _ = in_blocks(spread_out(winner, windows), windows)
+    tap = sum(p * step for p, step in zip(places, steps, strict=True))
+    here = winners == jnp.asarray(tap).astype(winner.dtype)
+    return from_blocks(jnp.where(here, wide, jnp.zeros((), g.dtype)), windows)
+
+
+def _phases(g: Array, winner: Array, windows: Windows, phases: Shape) -> Array:
+    """Return the gradient at all pixels of the axes after `phases`, phase by phase."""
+    at = len(phases)
+    if at == len(windows.space):
+        return _phase(g, winner, windows, phases)
+    parts = [
+        _phases(g, winner, windows, (*phases, r)) for r in range(windows.strides[at])
+    ]
+    if len(parts) == 1:
+        return parts[0]
+    axis = windows.first + at
+    both = jnp.stack(parts, axis + 1)
+    before, after = both.shape[:axis], both.shape[axis + 2 :]
+    return both.reshape(*before, both.shape[axis] * len(parts), *after)
+
+
+def _phase(g: Array, winner: Array, windows: Windows, phases: Shape) -> Array:
+    """Add up what the few outputs that may read a pixel of this phase give it."""
+    steps, _ = _codes(windows)
+    total = None
+    for cells in itertools.product(*map(range, windows.cells)):
+        rows = zip(phases, cells, windows.strides, strict=True)
+        taps = [r + m * s for r, m, s in rows]
+        if any(j >= k for j, k in zip(taps, windows.window, strict=True)):
+            continue
+        mine, won = g, winner
+        for at, cell in enumerate(cells):
+            mine, won = (shifted(a, windows, at, cell) for a in (mine, won))
+        code = sum(j * step for j, step in zip(taps, steps, strict=True))
+        here = won == jnp.asarray(code, won.dtype)
+        part = jnp.where(here, mine, jnp.zeros((), g.dtype))
+        total = part if total is None else total + part
+    if total is None:  # strides beyond the window: nobody reads this phase
+        for at in range(len(phases)):
+            g = shifted(g, windows, at, 0)
+        return jnp.zeros_like(g)
+    return total
+
+
+def _flat(x: Array, windows: Windows) -> Array:
+    rest = x.shape[windows.axes.stop :]
+    sizes = x.shape[windows.first : windows.axes.stop]
+    return x.reshape(*x.shape[: windows.first], math.prod(sizes), *rest)
+
+
+def _places(winner: Array, windows: Windows) -> Array:
+    """Return the winners' pixels, numbered row by row, with the outputs in one axis."""
+    steps, _ = _codes(windows)
+    found, left = jnp.zeros(winner.shape, jnp.int32), winner.astype(jnp.int32)
+    for at, axis in enumerate(windows.axes):
+        tap, left = left // steps[at], left % steps[at]
+        start = lax.broadcasted_iota(jnp.int32, winner.shape, axis)
+        place = start * windows.strides[at] + tap - windows.padding[at][0]
+        found = found * windows.space[at] + place
+    return _flat(found, windows)
+
+
+max_pool_p, max_pool = primitive("max_pool", _max, lambda w: w.out)
+winner_p, winner = primitive(
+    "max_pool_winner", _winner, lambda w: w.out, lambda w, _: _codes(w)[1]
+)
+take_p, take = primitive("max_pool_take", _take, lambda w: w.out)
+put_p, put = primitive("max_pool_put", _put, lambda w: w.space)
+
+
+def _max_jvp(primals: Any, tangents: Any, *, windows: Windows) -> tuple[Any, Any]:
+    (x,), (t,) = primals, tangents
+    y = max_pool(x, windows=windows)
+    if type(t) is ad.Zero:
+        return y, ad.Zero.from_primal_value(y)
+    return y, take(t, winner(x, y, windows=windows), windows=windows)
+
+
+def _winner_jvp(primals: Any, tangents: Any, *, windows: Windows) -> tuple[Any, Any]:
+    found = winner(*primals, windows=windows)
+    return found, ad.Zero.from_primal_value(found)
+
+
+ad.primitive_jvps[max_pool_p] = _max_jvp
+ad.primitive_jvps[winner_p] = _winner_jvp
+for _one, _bind, _other in ((take_p, take, put), (put_p, put, take)):
+
+    def _jvp(
+        t: Any, _: Any, winner: Any, *, windows: Windows, bind: Any = _bind
+    ) -> Any:
+        return bind(t, winner, windows=windows)
+
+    def _transpose(
+        ct: Any, t: Any, winner: Any, *, windows: Windows, other: Any = _other
+    ) -> Any:
+        if type(ct) is ad.Zero:
+            return ad.Zero(t.aval), None
+        return other(ct, winner, windows=windows), None
+
+    ad.defjvp(_one, _jvp, None)
+    ad.primitive_transposes[_one] = _transpose

@@ -1,0 +1,215 @@
+"""Where the windows of a pooling lie, and the moves that max and average share.
+
+Output `o` of an axis reads through tap `j` of its window the pixel `i` with
+
+    i + low = o*s + j,    0 <= j < k
+
+`space` are consecutive axes of an array, from `first` on; the axes before and after
+(batch, channels, whatever `vmap` maps) are left alone: channels may be first or last.
+
+A gradient asks the other way round: the pixel p = i + low, of phase r = p mod s, is read
+through the taps j = r + m*s by the outputs o = (p - r)/s - m, m = 0 ... ceil(k/s) - 1.
+"""
+
+import dataclasses
+import math
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+from jax.extend.core import Primitive
+from jax.interpreters import batching, mlir
+
+from jaxconv.conv.arguments import Pads, Shape
+from jaxconv.conv.meshes import kept, mesh_of, placed, placed_by_compiler, vary_alike
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Windows:
+    """The static facts of one pooling; hashable, so that `jit` can cache on it."""
+
+    first: int
+    space: Shape
+    window: Shape
+    strides: Shape
+    padding: Pads
+    out: Shape
+    count_include_pad: bool = True
+
+    @property
+    def axes(self) -> range:
+        """The pooled axes."""
+        return range(self.first, self.first + len(self.space))
+
+    @property
+    def cells(self) -> Shape:
+        """How many outputs read one pixel along each axis, at most: ceil(k/s)."""
+        pairs = zip(self.window, self.strides, strict=True)
+        return tuple(-(-k // s) for k, s in pairs)
+
+    @property
+    def apart(self) -> bool:
+        """Whether no two windows share a pixel."""
+        return all(cells == 1 for cells in self.cells)
+
+    @property
+    def whole(self) -> bool:
+        """Whether one window is all pixels."""
+        plain = not any(map(any, self.padding))
+        return plain and self.window == self.space
+
+    @property
+    def taps(self) -> int:
+        """The number of taps of a window."""
+        return math.prod(self.window)
+
+    def with_space(self, shape: tuple[Any, ...], sizes: tuple[Any, ...]) -> Any:
+        """Return `shape` with other sizes along the pooled axes."""
+        return (*shape[: self.first], *sizes, *shape[self.axes.stop :])
+
+    def counts(self) -> Any:
+        """Return how many pixels the mean of each output is over, of PyTorch's rules.
+
+        Padding counts if asked for, but not what `ceil_mode` adds beyond it.
+        """
+        found = np.ones((), np.int64)
+        rows = (self.space, self.window, self.strides, self.padding, self.out)
+        for size, k, s, (low, high), out in zip(*rows, strict=True):
+            start = np.arange(out) * s - low
+            end = np.minimum(start + k, size + (high if self.count_include_pad else 0))
+            own = end - (start if self.count_include_pad else np.maximum(start, 0))
+            found = np.multiply.outer(found, own)
+        return found
+
+
+def padded(x: Array, windows: Windows, value: Any) -> Array:
+    """Return what the windows slide over, to the last pixel of the last window."""
+    pads = [(0, 0, 0)] * x.ndim
+    rows = (windows.axes, windows.space, windows.window, windows.strides)
+    for (axis, size, k, s), (low, _), out in zip(
+        zip(*rows, strict=True), windows.padding, windows.out, strict=True
+    ):
+        pads[axis] = (low, (out - 1) * s + k - size - low, 0)
+    return lax.pad(x, jnp.asarray(value, x.dtype), pads) if any(map(any, pads)) else x
+
+
+def seen(x: Array, windows: Windows, at: int, tap: int) -> Array:
+    """Return what the windows see of a padded array through a tap of one axis."""
+    out, s = windows.out[at], windows.strides[at]
+    end = tap + (out - 1) * s + 1
+    return lax.slice_in_dim(x, tap, end, s, windows.first + at)
+
+
+def shifted(g: Array, windows: Windows, at: int, cell: int) -> Array:
+    """Return, along one axis of what `spread_out` made, the outputs `cell` before."""
+    own = g.shape[windows.first + at]
+    blocks = own - windows.cells[at] + 1
+    start = windows.cells[at] - 1 - cell
+    return lax.slice_in_dim(g, start, start + blocks, 1, windows.first + at)
+
+
+def spread_out(g: Array, windows: Windows) -> Array:
+    """Put zeros around outputs, so that all blocks of s pixels find theirs."""
+    pads = [(0, 0, 0)] * g.ndim
+    for at, axis in enumerate(windows.axes):
+        reach = windows.padding[at][0] + windows.space[at]
+        blocks = -(-reach // windows.strides[at])
+        pads[axis] = (windows.cells[at] - 1, blocks - windows.out[at], 0)
+    return lax.pad(g, jnp.zeros((), g.dtype), pads)
+
+
+def cropped(x: Array, windows: Windows) -> Array:
+    """Return the pixels of an array that begins with the padding."""
+    for axis, size, (low, _) in zip(
+        windows.axes, windows.space, windows.padding, strict=True
+    ):
+        x = lax.slice_in_dim(x, low, low + size, 1, axis)
+    return x
+
+
+def in_blocks(g: Array, windows: Windows) -> tuple[Array, list[Array]]:
+    """Repeat each output over its block of s pixels along each axis: (..., q, s, ...).
+
+    Returns it with the place in the block along each axis.
+    """
+    shape, kept_axes, places = list(g.shape[: windows.first]), [], []
+    for axis, s in zip(windows.axes, windows.strides, strict=True):
+        kept_axes.append(len(shape))
+        places.append(len(shape) + 1)
+        shape += [g.shape[axis], s]
+    rest = range(len(shape), len(shape) + g.ndim - windows.axes.stop)
+    shape += g.shape[windows.axes.stop :]
+    dims = (*range(windows.first), *kept_axes, *rest)
+    taps = [lax.broadcasted_iota(jnp.int32, shape, axis) for axis in places]
+    return lax.broadcast_in_dim(g, shape, dims), taps
+
+
+def from_blocks(blocks: Array, windows: Windows) -> Array:
+    """Return the pixels of what `in_blocks` returned."""
+    sizes = blocks.shape[windows.first : windows.first + 2 * len(windows.space)]
+    rest = blocks.shape[windows.first + len(sizes) :]
+    merged = [a * b for a, b in zip(sizes[::2], sizes[1::2], strict=True)]
+    whole = blocks.reshape(*blocks.shape[: windows.first], *merged, *rest)
+    return cropped(whole, windows)
+
+
+def primitive(
+    name: str,
+    run: Callable[..., Array],
+    sizes: Callable[[Windows], Shape],
+    dtype: Callable[[Windows, Any], Any] = lambda windows, own: own,
+) -> tuple[Primitive, Callable[..., Array]]:
+    """Make the primitive that computes `run(*arrays, windows=...)`, and what binds it.
+
+    `sizes` and `dtype` say what the result has of pixels, and of which type. A mapped
+    axis becomes one more of those that are left alone.
+    """
+    made = Primitive(name)
+
+    def shape_of(shape: Shape, windows: Windows) -> Shape:
+        return windows.with_space(shape, sizes(windows))
+
+    def bind(*arrays: Array, windows: Windows) -> Array:
+        arrays = tuple(vary_alike(*arrays))
+        shape, own = shape_of(arrays[0].shape, windows), placed(arrays[0])
+        spec = windows.with_space(own, (None,) * len(windows.space))
+        there = kept(spec, shape, mesh_of(*arrays))
+        return placed_by_compiler(
+            lambda *arrays: made.bind(*arrays, windows=windows), *arrays, spec=there
+        )
+
+    def abstract(a: Any, *_: Any, windows: Windows) -> Any:
+        shape = shape_of(a.shape, windows)
+        where = jax.sharding.NamedSharding(
+            a.sharding.mesh, jax.sharding.PartitionSpec(*[None] * len(shape))
+        )
+        own = dtype(windows, a.dtype)
+        return a.update(shape=shape, dtype=own, sharding=where, weak_type=False)
+
+    def batch(arrays: Any, mapped: Any, *, windows: Windows) -> tuple[Array, int]:
+        extra = next(
+            a.shape[at] for a, at in zip(arrays, mapped, strict=True) if at is not None
+        )
+        moved = [
+            jnp.broadcast_to(a, (extra, *a.shape))
+            if at is None
+            else jnp.moveaxis(a, at, 0)
+            for a, at in zip(arrays, mapped, strict=True)
+        ]
+        wide = dataclasses.replace(windows, first=windows.first + 1)
+        return bind(*moved, windows=wide), 0
+
+    compiled = jax.jit(made.bind, static_argnames="windows")
+
+    def impl(*arrays: Array, windows: Windows) -> Array:
+        with jax.disable_jit(False):
+            return compiled(*arrays, windows=windows)
+
+    made.def_impl(impl)
+    made.def_abstract_eval(abstract)
+    batching.primitive_batchers[made] = batch
+    mlir.register_lowering(made, mlir.lower_fun(run, multiple_results=False))
+    return made, bind

@@ -1,0 +1,193 @@
+"""The public calls of pooling: check the arguments once, then bind the primitive."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Num
+
+from jaxconv.conv import pool_average, pool_max
+from jaxconv.conv.arguments import Shape, as_pads, per_axis
+from jaxconv.conv.arrays import as_array
+from jaxconv.conv.eager import one_program
+from jaxconv.conv.pool_windows import Windows
+
+Padding = str | int | Sequence[int | tuple[int, int]]
+Sizes = int | Sequence[int]
+
+
+def max_pool(
+    x: Num[Array, "n second *others"],
+    window: Sizes,
+    *,
+    strides: Sizes | None = None,
+    padding: Padding = 0,
+    ceil_mode: bool = False,
+    channels_last: bool = False,
+) -> Num[Array, "n second *pooled"]:
+    """Return the largest pixel of each window, for each channel.
+
+    Among equal maxima the first in row-major order takes the gradient. A NaN in a
+    window makes its output NaN. Padding is never the largest.
+
+    Args:
+      x: (n, channels, *space), or with `channels_last` (n, *space, channels).
+      window: its size in pixels, one number or one for each axis.
+      strides: pixels from one window to the next; None for the window's size.
+      padding: as for `jaxconv.conv`, but not negative.
+      ceil_mode: whether a last window that reaches beyond the padding counts, if it
+        begins before it.
+      channels_last: the layout of `x` and of the result.
+
+    Raises:
+      ValueError: the settings do not fit, or a window would lie wholly in the padding.
+
+    >>> max_pool(jnp.arange(6.0)[None, None], 2).tolist()
+    [[[1.0, 3.0, 5.0]]]
+    """
+    x, windows = _prepared(
+        "max_pool", x, window, strides, padding, ceil_mode, channels_last
+    )
+    return _max(x, windows=windows)
+
+
+def avg_pool(
+    x: Num[Array, "n second *others"],
+    window: Sizes,
+    *,
+    strides: Sizes | None = None,
+    padding: Padding = 0,
+    count_include_pad: bool = True,
+    ceil_mode: bool = False,
+    channels_last: bool = False,
+) -> Num[Array, "n second *pooled"]:
+    """Return the mean of the pixels of each window, for each channel.
+
+    Arguments are those of `max_pool`. With `count_include_pad` the padding's zeros
+    count as pixels, but not what `ceil_mode` adds beyond. Whole numbers become float32;
+    floats shorter than float32 are added up in float32.
+
+    Raises:
+      ValueError: as for `max_pool`.
+
+    >>> avg_pool(jnp.arange(6.0)[None, None], 2).tolist()
+    [[[0.5, 2.5, 4.5]]]
+    """
+    x, windows = _prepared(
+        "avg_pool",
+        x,
+        window,
+        strides,
+        padding,
+        ceil_mode,
+        channels_last,
+        bool(count_include_pad),
+    )
+    if not jnp.issubdtype(x.dtype, jnp.floating):
+        x = x.astype(jnp.float32)
+    return _average(x, windows=windows)
+
+
+@one_program
+def _max(x: Array, *, windows: Windows) -> Array:
+    return pool_max.max_pool(x, windows=windows)
+
+
+@one_program
+def _average(x: Array, *, windows: Windows) -> Array:
+    return pool_average.average(x, windows=windows)
+
+
+def _prepared(
+    caller: str,
+    x: Any,
+    window: Any,
+    strides: Any,
+    padding: Any,
+    ceil_mode: bool,
+    channels_last: bool,
+    count_include_pad: bool = True,
+) -> tuple[Array, Windows]:
+    x = as_array(caller, "x", x)
+    if jnp.issubdtype(x.dtype, jnp.complexfloating):
+        raise ValueError(
+            f"{caller}: x must be real, got {x.dtype}. Pool x.real and x.imag."
+        )
+    first = 1 if channels_last else 2
+    windows = windows_of(
+        caller,
+        x.shape,
+        window,
+        first=first,
+        strides=strides,
+        padding=padding,
+        ceil_mode=ceil_mode,
+        count_include_pad=count_include_pad,
+    )
+    return x, windows
+
+
+def windows_of(
+    caller: str,
+    shape: Shape,
+    window: Any,
+    *,
+    first: int,
+    strides: Any = None,
+    padding: Any = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+) -> Windows:
+    """Check the shape of a batch and the settings of a pooling, and collect them.
+
+    Raises:
+      ValueError: something does not fit; the message begins with `caller`.
+    """
+    axes = len(shape) - 2
+    if axes < 1:
+        layout = "channels, *space" if first == 2 else "*space, channels"
+        raise ValueError(
+            f"{caller}: x must be (batch, {layout}), got shape {tuple(shape)}. Add the "
+            "missing axes, for instance with x[None]."
+        )
+    space = tuple(shape[first : first + axes])
+    sizes = per_axis("window", window, axes, caller)
+    steps = sizes if strides is None else per_axis("strides", strides, axes, caller)
+    pads = as_pads(padding, space, sizes, steps, caller)
+    out = []
+    for at in range(axes):
+        size, k, s, (low, high) = space[at], sizes[at], steps[at], pads[at]
+        where = f"(axis {first + at} of {tuple(shape)})"
+        if min(low, high) < 0:
+            raise ValueError(
+                f"{caller}: padding must not be negative, got ({low}, {high}) {where}. "
+                "Crop x by slicing."
+            )
+        if size + low + high < k:
+            last = " Is x channels-last?" if first == 2 else " Is x channels-first?"
+            raise ValueError(
+                f"{caller}: window must fit into the padded pixels, got {k} for {size} "
+                f"pixels {where} with padding ({low}, {high}). Take a smaller window."
+                f"{last}"
+            )
+        left = size + low + high - k
+        count = (left + (s - 1 if ceil_mode else 0)) // s + 1
+        if ceil_mode and (count - 1) * s >= size + low:
+            count -= 1
+        if low >= k or (count - 1) * s >= low + size:
+            raise ValueError(
+                f"{caller}: no window may lie wholly in the padding, got window {k}, "
+                f"strides {s} and padding ({low}, {high}) for {size} pixels {where}. "
+                "Pad by less than the window."
+            )
+        out.append(count)
+    return Windows(
+        first=first,
+        space=space,
+        window=sizes,
+        strides=steps,
+        padding=pads,
+        out=tuple(out),
+        count_include_pad=count_include_pad,
+    )
