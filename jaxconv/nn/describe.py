@@ -2,18 +2,18 @@
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from jaxconv.nn.layer import Layer, Params, Shape
+from jaxconv.nn.layer import Layer, Shape
 from jaxconv.nn.products import count_multiply_adds
 from jaxconv.nn.receptive import Field, Reach, joined, seen_through
 from jaxconv.nn.statistics import STATISTICS
-from jaxconv.nn.walk import Step, is_several, walk
+from jaxconv.nn.walk import Step, arrays, walk_to_output
 
 _BIASES = ("bias", "shift")
 
@@ -95,17 +95,22 @@ def describe_for(caller: str, model: Layer, input_shape: Shape) -> Description:
     rows: list[Row] = []
     unknown: list[str] = []
     fields: dict[Step, Field] = {}
-    for step in walk(model, input_shape, caller=caller):
-        before = [fields[source] for source in step.sources]
-        field = joined(before) if before else _field_of(step.input_shape)
+
+    def field_of(sources: Sequence[Step]) -> Field:
+        return joined([fields[source] for source in sources])
+
+    steps, output = walk_to_output(model, input_shape, caller=caller)
+    for step in steps:
+        field = field_of(step.sources) if step.sources else _start(step.input_shape)
         fields[step] = seen_through(step.layer.window, field)
         rows.append(_row(step, fields[step], unknown))
-    return Description(tuple(rows), _total(model, rows), tuple(unknown))
+    total = _total(model, rows, output.shape, field_of(output.sources))
+    return Description(tuple(rows), total, tuple(unknown))
 
 
 def _row(step: Step, field: Field, unknown: list[str]) -> Row:
-    counts = _counts(step.params)
-    computed = sum(map(math.prod, _arrays(step.output_shape)))
+    weights, biases, statistics = _counts(step.params)
+    computed = sum(map(math.prod, arrays(step.output_shape)))
     path = step.path or step.layer.name
     multiply_adds, is_input = None, False
     try:
@@ -117,68 +122,67 @@ def _row(step: Step, field: Field, unknown: list[str]) -> Row:
         path=path,
         kind=step.layer.name,
         output_shape=step.output_shape,
-        **counts,
-        neurons=computed if counts["weights"] + counts["biases"] else 0,
+        weights=weights,
+        biases=biases,
+        statistics=statistics,
+        neurons=computed if weights + biases else 0,
         multiply_adds=multiply_adds,
-        receptive_field=tuple(reach.pixels() if reach else None for reach in field),
-        stride=tuple(reach.stride if reach else None for reach in field),
         activation_bytes=0 if is_input else 4 * computed,
+        **_seen(field),
     )
 
 
 def _read(step: Step) -> tuple[int, bool]:
-    """Return the multiply-adds of a layer, and whether its output is its input.
-
-    What inference computes of one observation is traced.
-    """
-    shapes = [
-        jax.ShapeDtypeStruct((1, *shape), jnp.float32)
-        for shape in _arrays(step.input_shape)
-    ]
-    x = tuple(shapes) if is_several(step.input_shape) else shapes[0]
-    apply: Callable[..., Any] = step.layer.apply
-    program = jax.make_jaxpr(lambda params, x: apply(params, x))(step.params, x)
+    """Return the multiply-adds of a layer, and whether its output is its input."""
+    program = step.program()
     jaxpr = program.jaxpr
-    given = jaxpr.invars[len(jaxpr.invars) - len(shapes) :]
+    count = len(arrays(step.input_shape))
+    given = jaxpr.invars[len(jaxpr.invars) - count :]
     is_input = len(given) == len(jaxpr.outvars) and all(
         one is other for one, other in zip(given, jaxpr.outvars, strict=True)
     )
     return count_multiply_adds(program), is_input
 
 
-def _arrays(shape: Any) -> list[Shape]:
-    """Return the shape of each array."""
-    if not is_several(shape):
-        return [shape]
-    return [array for one in shape for array in _arrays(one)]
-
-
-def _counts(params: Params) -> dict[str, int]:
+def _counts(params: Any) -> tuple[int, int, int]:
     """Return the number of weights, biases and statistics."""
-    counts = {"weights": 0, "biases": 0, "statistics": 0}
+    weights = biases = statistics = 0
     for path, leaf in jax.tree_util.tree_leaves_with_path(params):
         keys = [getattr(key, "key", None) for key in path]
-        kind = "biases" if keys and keys[-1] in _BIASES else "weights"
-        kind = "statistics" if STATISTICS in keys else kind
-        counts[kind] += math.prod(jnp.shape(leaf))
-    return counts
+        size = math.prod(jnp.shape(leaf))
+        if STATISTICS in keys:
+            statistics += size
+        elif keys and keys[-1] in _BIASES:
+            biases += size
+        else:
+            weights += size
+    return weights, biases, statistics
 
 
-def _field_of(shape: Shape) -> Field:
+def _start(shape: Shape) -> Field:
     """Return the field of the model's input: each pixel sees itself."""
-    return joined([(Reach(),) * (len(array) - 1) for array in _arrays(shape)])
+    return joined([(Reach(),) * (len(array) - 1) for array in arrays(shape)])
 
 
-def _total(model: Layer, rows: list[Row]) -> Row:
-    """Return the sums; shape and field are those of the last layer."""
-    return dataclasses.replace(
-        rows[-1],
+def _seen(field: Field) -> dict[str, Any]:
+    """Return the two entries of a row that a field gives."""
+    return {
+        "receptive_field": tuple(one.pixels() if one else None for one in field),
+        "stride": tuple(one.stride if one else None for one in field),
+    }
+
+
+def _total(model: Layer, rows: list[Row], shape: Shape, field: Field) -> Row:
+    """Return the sums, with shape and field of the model's output."""
+    return Row(
         path="total",
         kind=model.name,
+        output_shape=shape,
         weights=sum(row.weights for row in rows),
         biases=sum(row.biases for row in rows),
         statistics=sum(row.statistics for row in rows),
         neurons=sum(row.neurons for row in rows),
         multiply_adds=sum(row.multiply_adds or 0 for row in rows),
         activation_bytes=sum(row.activation_bytes for row in rows),
+        **_seen(field),
     )

@@ -22,7 +22,7 @@ from jax import Array
 from jaxconv.nn._checks import check_key, check_params, check_shape
 from jaxconv.nn.window import PIXEL, Window
 
-Shape = tuple[Any, ...]  # sizes; or shapes, where a tuple of arrays flows
+Shape = tuple[Any, ...]  # of sizes; of shapes, where there are several arrays
 Params = dict[str, Any]
 Init = Callable[[Array, Shape], tuple[Shape, Params]]
 Apply = Callable[..., Any]
@@ -80,7 +80,7 @@ def update(
     return layer.apply(params, x, key=key), params
 
 
-def eval_shape(layer: Layer, input_shape: Shape) -> tuple[Shape, Params]:
+def eval_shape(layer: Layer, input_shape: Shape) -> tuple[Shape, Any]:
     """Compute what `init` would return, without drawing a number.
 
     Returns:

@@ -29,6 +29,14 @@ def count_multiply_adds(program: ClosedJaxpr | Jaxpr) -> int:
     return sum(map(_of_equation, jaxpr.eqns))
 
 
+def primitives(program: ClosedJaxpr | Jaxpr) -> set[str]:
+    """Return the names of what a program is made of, calls and loops looked into."""
+    jaxpr = program.jaxpr if isinstance(program, ClosedJaxpr) else program
+    found = {equation.primitive.name for equation in jaxpr.eqns}
+    inner = (one for equation in jaxpr.eqns for one in _programs(equation.params))
+    return found.union(*map(primitives, inner))
+
+
 def _of_equation(equation: JaxprEqn) -> int:
     if equation.primitive in RESULTS:
         return _of_geometry(equation.params["geometry"])

@@ -1,13 +1,15 @@
 """Walk through a model: its simple layers, in the order in which they are defined."""
 
 import dataclasses
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
+import jax.numpy as jnp
+from jax.extend.core import ClosedJaxpr
 
 from jaxconv.nn._checks import as_called, at_part, check_shape, described
-from jaxconv.nn.layer import Layer, Params, Shape, eval_shape
+from jaxconv.nn.layer import Layer, Shape, eval_shape
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -23,17 +25,30 @@ class Step:
     layer: Layer
     input_shape: Shape
     output_shape: Shape
-    params: Params
+    params: Any
     sources: tuple["Step", ...]
+
+    def program(self) -> ClosedJaxpr:
+        """Return what inference computes of one observation, as JAX traces it.
+
+        The inputs are the leaves of `params`, then the arrays.
+        """
+        shapes = [
+            jax.ShapeDtypeStruct((1, *shape), jnp.float32)
+            for shape in arrays(self.input_shape)
+        ]
+        x = tuple(shapes) if is_several(self.input_shape) else shapes[0]
+        apply: Callable[..., Any] = self.layer.apply
+        return jax.make_jaxpr(lambda params, x: apply(params, x))(self.params, x)
 
 
 @dataclasses.dataclass(frozen=True)
-class _Value:
+class Value:
     """What flows: an array's shape, and the steps that it comes from."""
 
     shape: Any
     sources: tuple[Step, ...] = ()
-    several: tuple["_Value", ...] = ()  # where it is a tuple of arrays
+    several: tuple["Value", ...] = ()  # where it is a tuple of arrays
 
 
 def walk(model: Layer, input_shape: Shape, *, caller: str = "walk") -> Iterator[Step]:
@@ -56,12 +71,21 @@ def walk(model: Layer, input_shape: Shape, *, caller: str = "walk") -> Iterator[
     >>> [(step.path, step.output_shape) for step in walk(model, (3, 2, 2))][::2]
     [('residual1/conv1', (3, 2, 2)), ('flatten1', (12,))]
     """
+    yield from walk_to_output(model, input_shape, caller=caller)[0]
+
+
+def walk_to_output(
+    model: Layer, input_shape: Shape, *, caller: str
+) -> tuple[list[Step], Value]:
+    """Return the steps of `walk`, and the model's output."""
     if not isinstance(model, Layer):
         call = as_called(model) or f"{caller}(serial(*layers), input_shape)"
         raise ValueError(
             f"{caller}: model must be a Layer, got {described(model)}. Write {call}."
         )
-    yield from _steps(model, _value(check_shape(caller, input_shape)), "")
+    value = _value(check_shape(caller, input_shape))
+    steps: list[Step] = []
+    return steps, _take(model, value, "", steps)
 
 
 def is_several(shape: Shape) -> bool:
@@ -69,35 +93,40 @@ def is_several(shape: Shape) -> bool:
     return any(isinstance(size, tuple) for size in shape)
 
 
-def _value(shape: Any, sources: tuple[Step, ...] = ()) -> _Value:
+def arrays(shape: Any) -> list[Shape]:
+    """Return the shape of each array."""
+    if not is_several(shape):
+        return [shape]
+    return [array for one in shape for array in arrays(one)]
+
+
+def _value(shape: Any, sources: tuple[Step, ...] = ()) -> Value:
     """Return a value of that shape, all of it from the same steps."""
     several = tuple(_value(one, sources) for one in shape) if is_several(shape) else ()
-    return _Value(shape, sources, several)
+    return Value(shape, sources, several)
 
 
-def _steps(layer: Layer, value: _Value, path: str) -> Generator[Step, None, _Value]:
-    """Yield the steps of a layer and return its output."""
+def _take(layer: Layer, value: Value, path: str, steps: list[Step]) -> Value:
+    """Add the steps of a layer and return its output."""
     if not layer.parts:
         with at_part(path):
             shape, params = _shapes(layer, value.shape)
-        step = Step(path, layer, value.shape, shape, params, value.sources)
-        yield step
-        return _value(shape, (step,))
-    outputs: list[_Value] = []
+        steps.append(Step(path, layer, value.shape, shape, params, value.sources))
+        return _value(shape, (steps[-1],))
+    outputs: list[Value] = []
     given = value
     for place, (name, part) in enumerate(layer.parts):
         if layer.flow == "each":
             given = _one_of(layer, value, place, path)
-        output = yield from _steps(part, given, f"{path}/{name}".strip("/"))
-        outputs.append(output)
+        outputs.append(_take(part, given, f"{path}/{name}".strip("/"), steps))
         if layer.flow == "serial":
-            given = output
+            given = outputs[-1]
     if layer.flow == "serial":
         return given
     return _joined(layer, value, outputs, path)
 
 
-def _one_of(layer: Layer, value: _Value, place: int, path: str) -> _Value:
+def _one_of(layer: Layer, value: Value, place: int, path: str) -> Value:
     """Return the input of one part where each has its own.
 
     Raises:
@@ -112,18 +141,18 @@ def _one_of(layer: Layer, value: _Value, place: int, path: str) -> _Value:
     return value.several[place]
 
 
-def _joined(layer: Layer, value: _Value, outputs: list[_Value], path: str) -> _Value:
+def _joined(layer: Layer, value: Value, outputs: list[Value], path: str) -> Value:
     """Return the output of parts side by side: a tuple of theirs, or made of them."""
     sources = tuple(dict.fromkeys(step for one in outputs for step in one.sources))
     together = tuple(one.shape for one in outputs)
     with at_part(path):
         shape, _ = _shapes(layer, value.shape)
     if shape == together:
-        return _Value(together, sources, tuple(outputs))
+        return Value(together, sources, tuple(outputs))
     return _value(shape, sources)
 
 
-def _shapes(layer: Layer, shape: Shape) -> tuple[Shape, Params]:
+def _shapes(layer: Layer, shape: Shape) -> tuple[Shape, Any]:
     """Return what `init` does, as shapes.
 
     An `init` that JAX cannot trace, as it computes with NumPy, runs as it is.
