@@ -5,10 +5,10 @@ from collections.abc import Iterable
 
 from jaxconv.nn._checks import described
 from jaxconv.nn.activations import ReLU
+from jaxconv.nn.batch_norm import BatchNorm
 from jaxconv.nn.combine import named
 from jaxconv.nn.convolution import Conv2D
 from jaxconv.nn.layer import Layer
-from jaxconv.nn.normalization import BatchNorm
 
 
 def numbered(name: str, layers: Iterable[Layer]) -> list[Layer]:

@@ -4,12 +4,12 @@ import numbers
 
 from jaxconv.nn._checks import check_count, described
 from jaxconv.nn.activations import ReLU
+from jaxconv.nn.batch_norm import BatchNorm
 from jaxconv.nn.combine import dense_block, named, serial
 from jaxconv.nn.convolution import Conv2D
 from jaxconv.nn.dense import Dense
 from jaxconv.nn.layer import Layer
 from jaxconv.nn.models._parts import numbered, units_in_depth
-from jaxconv.nn.normalization import BatchNorm
 from jaxconv.nn.pooling import AvgPool, GlobalAvgPool
 
 

@@ -4,12 +4,12 @@ import numbers
 
 from jaxconv.nn._checks import described
 from jaxconv.nn.activations import ReLU
+from jaxconv.nn.batch_norm import BatchNorm
 from jaxconv.nn.combine import serial
 from jaxconv.nn.dense import Dense
 from jaxconv.nn.depthwise import Depthwise
 from jaxconv.nn.layer import Layer
 from jaxconv.nn.models._parts import conv_norm_relu, numbered
-from jaxconv.nn.normalization import BatchNorm
 from jaxconv.nn.pooling import GlobalAvgPool
 
 _BLOCKS = (  # channels out, strides

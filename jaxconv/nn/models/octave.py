@@ -8,6 +8,7 @@ import dataclasses
 
 from jaxconv.nn._checks import check_count
 from jaxconv.nn.activations import Linear, ReLU
+from jaxconv.nn.batch_norm import BatchNorm
 from jaxconv.nn.combine import each, named, residual, serial
 from jaxconv.nn.dense import Dense
 from jaxconv.nn.layer import Layer
@@ -18,7 +19,6 @@ from jaxconv.nn.models._parts import (
     rectified,
     units_in_depth,
 )
-from jaxconv.nn.normalization import BatchNorm
 from jaxconv.nn.octave import OctConv2D, check_alpha
 from jaxconv.nn.pooling import GlobalAvgPool, MaxPool
 from jaxconv.nn.shortcut import PadChannels

@@ -7,6 +7,7 @@ import pytest
 
 from jaxconv import nn
 from jaxconv.nn import models
+from jaxconv.nn.layer import eval_shape
 
 torch = pytest.importorskip("torch")
 
@@ -52,17 +53,20 @@ MODELS = {  # ours, PyTorch's, the shape of a batch
 }
 
 
-def perturbed(params, rng):
-    """Draw all that `init` leaves at 0 or 1; what varies must be positive."""
+def draw_params(model, shape, rng):
+    """Draw all params, those too that `init` leaves at 0 or 1."""
 
     def draw(path, leaf):
         name = path[-1].key
         if name in ("filters", "weights"):
-            return leaf
+            fan_in = leaf.size // leaf.shape[1]
+            return rng.standard_normal(leaf.shape, "f4") * np.float32(
+                (2 / fan_in) ** 0.5
+            )
         around = 1 if name in ("scale", "variance") else 0
-        return jnp.asarray(rng.uniform(around - 0.4, around + 0.4, leaf.shape), "f4")
+        return rng.uniform(around - 0.4, around + 0.4, leaf.shape).astype("f4")
 
-    return jax.tree_util.tree_map_with_path(draw, params)
+    return jax.tree_util.tree_map_with_path(draw, eval_shape(model, shape)[1])
 
 
 def assert_close(ours, theirs):
@@ -78,8 +82,7 @@ def as_tuple(y):
 
 @pytest.mark.parametrize(("model", "make_twin", "shape"), MODELS.values(), ids=MODELS)
 def test_the_first_forward_is_that_in_pytorch(model, make_twin, shape, rng):
-    _, params = model.init(jax.random.key(0), shape[1:])
-    params = perturbed(params, rng)
+    params = draw_params(model, shape[1:], rng)
     twin = make_twin()
     twins.carry(twins.layers_of(model, shape[1:], params), twin)
     x = rng.standard_normal(shape, np.float32)
