@@ -124,11 +124,11 @@ def check_positive(caller: str, name: str, value: object) -> None:
 
 def check_fraction(caller: str, name: str, value: object) -> None:
     """Raise ValueError unless `value` is a number in (0, 1]."""
-    _check_number(caller, name, value, 1)
+    _check_number(caller, name, value, 1.0)
 
 
 def _check_number(caller: str, name: str, value: object, most: float) -> None:
     number = isinstance(value, numbers.Real) and not isinstance(value, bool)
     if not number or not 0 < value <= most:  # type: ignore[operator]
-        above = "a number above 0" + (f", at most {most}" if most == 1 else "")
+        above = "a number above 0" + (f", at most {most:g}" if most == 1 else "")
         raise ValueError(f"{caller}: {name} must be {above}, got {described(value)}.")

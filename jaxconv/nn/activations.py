@@ -79,7 +79,10 @@ def ReLU6() -> Layer:
 
 
 def LeakyReLU(slope: float = 0.01) -> Layer:
-    """Apply `x` where it is at least 0, `slope * x` elsewhere."""
+    """Apply `x` where it is at least 0, `slope * x` elsewhere.
+
+    The derivative at 0 is 1; in PyTorch it is `slope`.
+    """
     _check_number("LeakyReLU", "slope", slope)
     return elementwise(lambda x: jax.nn.leaky_relu(x, slope), "leaky_relu")
 
