@@ -1,9 +1,10 @@
 """Time jaxconv beside JAX's own convolutions and PyTorch, in one process, in turn.
 
     python scripts/bench.py ops     output and gradients of 25 layers, in two layouts
+    python scripts/bench.py layers  pooling and dense layers of jaxconv.nn
     python scripts/bench.py train   the training steps of three models
-    python scripts/bench.py report  both; writes scripts/BENCHMARKS.md, its chart and
-                                    the table of times in README.md
+    python scripts/bench.py report  ops and train; writes scripts/BENCHMARKS.md, its
+                                    chart and the table of times in README.md
 
 Each has its --help. What they need is brought by: pip install -e '.[bench]'
 """
@@ -41,6 +42,25 @@ class Ops:
     flags: str = ""
     """XLA_FLAGS for jaxconv and lax alike, such as
     --flags=--xla_cpu_experimental_ynn_fusion_type=LIBRARY_FUSION_TYPE_DOT."""
+    json: Path | None = None
+    """Write every figure to this file."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Layers:
+    """Time max pooling and Dense, forward and gradients, beside plain JAX and PyTorch.
+
+    It takes about half a minute.
+    """
+
+    quick: bool = False
+    """Fewer layers, each half as long."""
+    only: str = ""
+    """Only the layers with this in their name, as in "pool" or "NHWC"."""
+    seconds: float = 1.0
+    """How long each map of each layer is timed; compiling comes on top."""
+    flags: str = ""
+    """XLA_FLAGS for jaxconv and plain JAX alike."""
     json: Path | None = None
     """Write every figure to this file."""
 
@@ -94,6 +114,7 @@ def main() -> int:
     """Run a benchmark, and return the exit code."""
     kinds: dict[str, tuple[type, Any]] = {
         "ops": (Ops, ops),
+        "layers": (Layers, layers_of_nn),
         "train": (Train, train),
         "report": (Report, report),
     }
@@ -132,6 +153,26 @@ def ops(settings: Ops) -> int:
     for layer in _bar(chosen, "Timing layers"):
         rows += time_layer(layer, seconds, settings.methods, torch)
     print_layers(rows)
+    _write(settings.json, {"where": where, "rows": rows})
+    return 0
+
+
+def layers_of_nn(settings: Layers) -> int:
+    """Time pooling and dense layers; print a table, and write what is asked for."""
+    from _layers import names, shown, time_it
+    from _measure import announce
+
+    from jaxconv.train.cli import fail
+
+    chosen = [name for name in names(settings.quick) if settings.only in name]
+    if not chosen:
+        return fail(f"--only: no layer has {settings.only!r} in its name", 2)
+    where, torch = announce()
+    seconds = settings.seconds / (2 if settings.quick else 1)
+    rows: list[dict[str, Any]] = []
+    for name in _bar(chosen, "Timing layers"):
+        rows += time_it(name, seconds, torch)
+    print(shown(rows))
     _write(settings.json, {"where": where, "rows": rows})
     return 0
 

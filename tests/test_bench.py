@@ -166,8 +166,9 @@ def test_training_is_reported_as_epochs(suite, monkeypatch, capsys, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ((), "usage: bench.py {ops,train,report}"),
+        ((), "usage: bench.py {ops,layers,train,report}"),
         (("ops", "--only=none"), "no layer has 'none'"),
+        (("layers", "--only=none"), "no layer has 'none'"),
         pytest.param(
             ("train", "--only=none"), "no model has 'none'", marks=pytest.mark.extras
         ),
@@ -178,3 +179,24 @@ def test_a_bad_argument_is_code_2(arguments, words, suite, monkeypatch, capsys):
         pytest.importorskip("flax", reason="needs the [clients] extra")
     assert run_script(monkeypatch, *arguments) == 2
     assert words in capsys.readouterr().err
+
+
+def test_dense_and_pooling_are_timed_and_computed_alike(
+    suite, monkeypatch, capsys, tmp_path
+):
+    import _layers
+
+    monkeypatch.setattr(_layers, "DENSE", {"dense": ((2, 5, 3), True)})
+    monkeypatch.setattr(_layers, "POOLS", {"pool": ((2, 3, 6), 3, 2, 1)})
+    for name in _layers.names(quick=False):
+        ours, plain = (_layers.contestants(name, False)[w] for w in ("jaxconv", "jax"))
+        for which in _layers.MAPS:
+            found = jax.tree.leaves(ours[which]())
+            expected = jax.tree.leaves(plain[which]())
+            for a, b in zip(found, expected, strict=True):
+                np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)
+    file = tmp_path / "found.json"
+    options = ["--quick", "--seconds=0", f"--json={file}", "--only=dense"]
+    assert run_script(monkeypatch, "layers", *options) == 0
+    assert "| dense | forward |" in capsys.readouterr().out
+    assert len(json.loads(file.read_text())["rows"]) == 3

@@ -16,6 +16,7 @@ derivative in the winner: the set is closed.
 import functools
 import itertools
 import math
+import operator
 from collections.abc import Iterator
 from typing import Any
 
@@ -123,7 +124,9 @@ def _winner_of_many(x: Array, windows: Windows) -> Array:
     steps, dtype = _codes(windows)
     places = [lax.broadcasted_iota(jnp.int32, x.shape, axis) for axis in windows.axes]
     sizes = [math.prod(windows.space[at + 1 :]) for at in range(len(places))]
-    flat = sum(p * n for p, n in zip(places, sizes, strict=True))
+    flat = functools.reduce(
+        operator.add, (p * n for p, n in zip(places, sizes, strict=True))
+    )
     none = np.int32(np.iinfo(np.int32).max)
     low = jnp.asarray(_lowest(x.dtype), x.dtype)
 
@@ -153,6 +156,7 @@ def _winner_of_many(x: Array, windows: Windows) -> Array:
 
 
 def _take(t: Array, winner: Array, *, windows: Windows) -> Array:
+    winner = lax.optimization_barrier(winner)
     if windows.taps > MOST_UNROLLED:
         flat, places = _flat(t, windows), _places(winner, windows)
         taken = jnp.take_along_axis(flat, places, axis=windows.first, mode="clip")
@@ -166,6 +170,7 @@ def _take(t: Array, winner: Array, *, windows: Windows) -> Array:
 
 
 def _put(g: Array, winner: Array, *, windows: Windows) -> Array:
+    winner = lax.optimization_barrier(winner)  # or XLA finds it anew for each pixel
     if windows.apart:
         return _put_apart(g, winner, windows)
     if windows.taps > MOST_UNROLLED:
@@ -252,17 +257,21 @@ take_p, take = primitive("max_pool_take", _take, lambda w: w.out)
 put_p, put = primitive("max_pool_put", _put, lambda w: w.space)
 
 
+def _zero(y: Any) -> ad.Zero:
+    return ad.Zero(jax.typeof(y).to_tangent_aval())
+
+
 def _max_jvp(primals: Any, tangents: Any, *, windows: Windows) -> tuple[Any, Any]:
     (x,), (t,) = primals, tangents
     y = max_pool(x, windows=windows)
     if type(t) is ad.Zero:
-        return y, ad.Zero.from_primal_value(y)
+        return y, _zero(y)
     return y, take(t, winner(x, y, windows=windows), windows=windows)
 
 
 def _winner_jvp(primals: Any, tangents: Any, *, windows: Windows) -> tuple[Any, Any]:
     found = winner(*primals, windows=windows)
-    return found, ad.Zero.from_primal_value(found)
+    return found, _zero(found)
 
 
 ad.primitive_jvps[max_pool_p] = _max_jvp

@@ -7,8 +7,9 @@ Output `o` of an axis reads through tap `j` of its window the pixel `i` with
 `space` are consecutive axes of an array, from `first` on; the axes before and after
 (batch, channels, whatever `vmap` maps) are left alone: channels may be first or last.
 
-A gradient asks the other way round: the pixel p = i + low, of phase r = p mod s, is read
-through the taps j = r + m*s by the outputs o = (p - r)/s - m, m = 0 ... ceil(k/s) - 1.
+A gradient asks the other way round: the pixel p = i + low, of phase r = p mod s, is
+read through the taps j = r + m*s by the outputs o = (p - r)/s - m, for
+m = 0 ... ceil(k/s) - 1.
 """
 
 import dataclasses

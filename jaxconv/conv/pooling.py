@@ -5,7 +5,7 @@ from typing import Any
 
 import jax.numpy as jnp
 from jax import Array
-from jaxtyping import Num
+from jaxtyping import Shaped
 
 from jaxconv.conv import pool_average, pool_max
 from jaxconv.conv.arguments import Shape, as_pads, per_axis
@@ -18,14 +18,14 @@ Sizes = int | Sequence[int]
 
 
 def max_pool(
-    x: Num[Array, "n second *others"],
+    x: Shaped[Array, "n first *others"],
     window: Sizes,
     *,
     strides: Sizes | None = None,
     padding: Padding = 0,
     ceil_mode: bool = False,
     channels_last: bool = False,
-) -> Num[Array, "n second *pooled"]:
+) -> Shaped[Array, "n first_pooled *others_pooled"]:
     """Return the largest pixel of each window, for each channel.
 
     Among equal maxima the first in row-major order takes the gradient. A NaN in a
@@ -53,7 +53,7 @@ def max_pool(
 
 
 def avg_pool(
-    x: Num[Array, "n second *others"],
+    x: Shaped[Array, "n first *others"],
     window: Sizes,
     *,
     strides: Sizes | None = None,
@@ -61,7 +61,7 @@ def avg_pool(
     count_include_pad: bool = True,
     ceil_mode: bool = False,
     channels_last: bool = False,
-) -> Num[Array, "n second *pooled"]:
+) -> Shaped[Array, "n first_pooled *others_pooled"]:
     """Return the mean of the pixels of each window, for each channel.
 
     Arguments are those of `max_pool`. With `count_include_pad` the padding's zeros
