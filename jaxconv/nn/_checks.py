@@ -122,8 +122,8 @@ def check_count(caller: str, name: str, value: object) -> None:
         )
 
 
-def get_param(caller: str, params: Mapping[str, Any], name: str) -> jax.Array:
-    """Return the array of that name, or raise ValueError."""
+def get_param(caller: str, params: Mapping[str, Any], name: str) -> Any:
+    """Return the entry of that name, or raise ValueError."""
     if name not in params:
         raise ValueError(
             f"{caller}: params has no {name!r}, only {sorted(params)}. Was it made by "
