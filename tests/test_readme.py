@@ -35,7 +35,8 @@ def test_a_name_is_defined_in_the_file_that_is_given(name, file):
     path, _, last = name.rpartition(".")
     public = getattr(importlib.import_module(f"jaxconv.{path}".strip(".")), last)
     assert (ROOT / "jaxconv" / file).is_file()
-    module = importlib.import_module(f"jaxconv.{file[:-3].replace('/', '.')}")
+    dotted = file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+    module = importlib.import_module(f"jaxconv.{dotted}")
     if inspect.ismodule(public):
         assert public is module
         return

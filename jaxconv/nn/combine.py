@@ -42,7 +42,12 @@ def serial(*layers: Layer) -> Layer:
     >>> shape, sorted(params["dense1"])
     ((3,), ['bias', 'weights'])
     """
-    return _combination("serial", _name_parts("serial", layers), "serial")
+    return chain("serial", *layers)
+
+
+def chain(caller: str, *layers: Layer) -> Layer:
+    """Do as `serial`; errors begin with `caller`."""
+    return _combination(caller, _name_parts(caller, layers), "serial")
 
 
 def parallel(*layers: Layer, join: Join = "sum") -> Layer:

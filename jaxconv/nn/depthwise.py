@@ -8,7 +8,7 @@ from jaxconv.conv.methods import Method
 from jaxconv.nn._checks import check_count, says_what_is_meant
 from jaxconv.nn._filters import MEANT, After, Filters, layer_of, sizes_of
 from jaxconv.nn.activations import Activation
-from jaxconv.nn.combine import named, serial
+from jaxconv.nn.combine import chain, named
 from jaxconv.nn.convolution import Sliding, conv_layer
 from jaxconv.nn.initializers import WeightInit, initializer_of
 from jaxconv.nn.layer import Layer
@@ -95,7 +95,7 @@ def Separable(
     )
 
     parts = named("depthwise", depthwise), named("pointwise", pointwise)
-    return dataclasses.replace(serial(*parts), name="separable")
+    return dataclasses.replace(chain("Separable", *parts), name="separable")
 
 
 def _depthwise(

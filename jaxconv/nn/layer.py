@@ -22,7 +22,7 @@ from jax import Array
 from jaxconv.nn._checks import check_key, check_params, check_shape
 from jaxconv.nn.window import PIXEL, Window
 
-Shape = tuple[Any, ...]  # sizes; or shapes, where a tuple of arrays flows
+Shape = tuple[Any, ...]  # of sizes; of shapes, where there are several arrays
 Params = dict[str, Any]
 Init = Callable[[Array, Shape], tuple[Shape, Params]]
 Apply = Callable[..., Any]

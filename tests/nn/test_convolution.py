@@ -307,7 +307,7 @@ MISTAKES = {
     ),
     "other channels, separable": (
         applied(nn.Separable(2, 3), (4, 8, 8), 2, 3, 8, 8),
-        r"^Separable: x has 3 channels .*\(1, 4, 3, 3\), take 4\.",
+        r"^depthwise: Separable: x has 3 channels .*\(1, 4, 3, 3\), take 4\.",
     ),
     "one image": (
         applied(CONV, (1, 8, 8), 1, 8, 8),
@@ -330,7 +330,7 @@ MISTAKES = {
     ),
     "params of one part": (
         lambda: nn.Separable(2, 3).apply({"filters": 0}, jnp.ones((1, 2, 4, 4))),
-        r"^Separable: params has no 'depthwise', only \['filters'\]",
+        r"^Separable: params has entries \['filters'\], but the layers are \['depth",
     ),
     "x before params": (
         lambda: nn.Separable(2, 3).apply(jnp.ones((1, 2, 4, 4)), {}),

@@ -27,10 +27,10 @@ def alexnet(num_classes: int = 1000, *, groups: int = 2) -> Layer:
     """
     return serial(
         _conv(96, 11, strides=4, padding=0),
-        LocalResponseNorm(),
+        _norm(),
         MaxPool(3, strides=2),
         _conv(256, 5, groups=groups),
-        LocalResponseNorm(),
+        _norm(),
         MaxPool(3, strides=2),
         _conv(384, 3),
         _conv(384, 3, groups=groups),
@@ -49,10 +49,10 @@ def alexnet_small(num_classes: int = 10) -> Layer:
     """
     return serial(
         _conv(64, 5),
-        LocalResponseNorm(),
+        _norm(),
         MaxPool(3, strides=2),
         _conv(128, 5),
-        LocalResponseNorm(),
+        _norm(),
         MaxPool(3, strides=2),
         _conv(192, 3),
         _conv(192, 3),
@@ -80,6 +80,11 @@ def _conv(
         activation=jax.nn.relu,
         weight_init="he",
     )
+
+
+def _norm() -> Layer:
+    """Normalise with the paper's alpha of 1e-4, which is not divided by the size."""
+    return LocalResponseNorm(5, alpha=5e-4, beta=0.75, k=2.0)
 
 
 def _classifier(neurons: int, num_classes: int) -> list[Layer]:

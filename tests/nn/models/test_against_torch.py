@@ -1,0 +1,106 @@
+"""The first forward of each network equals the same one's in PyTorch."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxconv import nn
+from jaxconv.nn import models
+from jaxconv.nn.layer import eval_shape
+
+torch = pytest.importorskip("torch")
+
+from tests.nn.models import twins  # noqa: E402
+
+pytestmark = [pytest.mark.extras, pytest.mark.exhaustive]
+
+MODELS = {  # ours, PyTorch's, the shape of a batch
+    "lenet5": (models.lenet5(), twins.lenet5, (3, 1, 28, 28)),
+    "alexnet": (models.alexnet(), twins.alexnet, (1, 3, 227, 227)),
+    "alexnet_small": (models.alexnet_small(), twins.alexnet_small, (3, 1, 28, 28)),
+    "resnet": (models.resnet(14), lambda: twins.resnet(14, 3), (4, 3, 20, 15)),
+    "resnet50": (
+        models.resnet50(width=8),
+        lambda: twins.resnet50(8),
+        (3, 3, 65, 64),
+    ),
+    "densenet": (
+        models.densenet(16, growth=6),
+        lambda: twins.densenet(16, 6, 1),
+        (4, 1, 13, 12),
+    ),
+    "mobilenet": (
+        models.mobilenet(0.25),
+        lambda: twins.mobilenet(0.25),
+        (3, 3, 64, 95),
+    ),
+    "octave_resnet": (
+        models.octave_resnet(14, alpha=0.25),
+        lambda: twins.octave_resnet(14, 0.25, 1),
+        (4, 1, 28, 20),
+    ),
+    "octave_resnet50": (
+        models.octave_resnet50(alpha=0.5, width=8),
+        lambda: twins.octave_resnet50(8, 0.5),
+        (3, 3, 64, 96),
+    ),
+    "board_tower": (
+        models.board_tower(2, 8, 5, 82),
+        lambda: twins.Tower(2, 8, 5, 81, 82),
+        (4, 5, 9, 9),
+    ),
+}
+
+
+def draw_params(model, shape, rng):
+    """Draw all params, those too that `init` leaves at 0 or 1."""
+
+    def draw(path, leaf):
+        name = path[-1].key
+        if name in ("filters", "weights"):
+            fan_in = leaf.size // leaf.shape[1]
+            return rng.standard_normal(leaf.shape, "f4") * np.float32(
+                (2 / fan_in) ** 0.5
+            )
+        around = 1 if name in ("scale", "variance") else 0
+        return rng.uniform(around - 0.4, around + 0.4, leaf.shape).astype("f4")
+
+    return jax.tree_util.tree_map_with_path(draw, eval_shape(model, shape)[1])
+
+
+def assert_close(ours, theirs):
+    theirs = theirs.detach().numpy()
+    assert np.abs(theirs).max() > 0
+    worst = np.abs(np.asarray(ours) - theirs).max() / np.abs(theirs).max()
+    assert worst < 2e-5
+
+
+def as_tuple(y):
+    return y if isinstance(y, tuple) else (y,)
+
+
+@pytest.mark.parametrize(("model", "make_twin", "shape"), MODELS.values(), ids=MODELS)
+def test_the_first_forward_is_that_in_pytorch(model, make_twin, shape, rng):
+    params = draw_params(model, shape[1:], rng)
+    twin = make_twin()
+    twins.carry(twins.layers_of(model, shape[1:], params), twin)
+    x = rng.standard_normal(shape, np.float32)
+
+    @jax.jit
+    def both(params, x):
+        return model.apply(params, x), nn.update(model, params, x)
+
+    inference, (training, params_after) = both(params, jnp.asarray(x))
+    with torch.no_grad():
+        expected = twin.eval()(torch.from_numpy(x))
+        expected_training = twin.train()(torch.from_numpy(x))
+    for ours, theirs in zip(as_tuple(inference), as_tuple(expected), strict=True):
+        assert_close(ours, theirs)
+    for ours, theirs in zip(
+        as_tuple(training), as_tuple(expected_training), strict=True
+    ):
+        assert_close(ours, theirs)
+    layers_after = twins.layers_of(model, shape[1:], params_after)
+    for ours, theirs in twins.pairs(layers_after, twin):
+        assert_close(ours, theirs)
