@@ -30,14 +30,19 @@ def normalize(
 ) -> Array:
     """Return `y` of the deviations `x - mean`; `variance` is of channels, or like `x`.
 
-    What is known of a channel is multiplied before the pixels are.
+    A factor of channels is multiplied by their scale first, being small; one of pixels
+    last: XLA takes three times as long for the gradient of the other order.
     """
     factor = jax.lax.rsqrt(variance.astype(deviations.dtype) + epsilon)
     if factor.ndim == 1:
         factor = of_channels(factor, x)
+    scale: Array | float = 1.0
     if "scale" in params:
-        factor = factor * of_channels(param(caller, params, "scale", x), x)
-    y = deviations * factor
+        scale = of_channels(param(caller, params, "scale", x), x)
+    if factor.shape[1] == 1:
+        y = deviations * factor * scale
+    else:
+        y = deviations * (factor * scale)
     if "shift" in params:
         y = y + of_channels(param(caller, params, "shift", x), x)
     return y.astype(x.dtype)

@@ -1,10 +1,14 @@
 """Images of another size: each pixel repeated."""
 
+import itertools
 import math
 import numbers
 from collections.abc import Sequence
+from typing import Any
 
+import jax
 import jax.numpy as jnp
+from jax import Array
 
 from jaxconv.nn._checks import (
     check_array,
@@ -15,6 +19,8 @@ from jaxconv.nn._checks import (
 )
 from jaxconv.nn.layer import Layer
 from jaxconv.nn.window import Window
+
+_FEW_COPIES = 8
 
 
 @says_what_is_meant(scale_factor="factor", size="factor", scale="factor")
@@ -54,15 +60,40 @@ def Upsample(factor: int | Sequence[int]) -> Layer:
 
     def apply(params, x, *, key=None):
         check_array("Upsample", x)
-        for axis, times in enumerate(of_space(x.shape[2:], x.shape), 2):
-            shape = list(x.shape)
-            copies = jnp.broadcast_to(
-                jnp.expand_dims(x, axis + 1),
-                (*shape[: axis + 1], times, *shape[axis + 1 :]),
-            )
-            shape[axis] *= times
-            x = copies.reshape(shape)
-        return x
+        factors = of_space(x.shape[2:], x.shape)
+        few = math.prod(factors) <= _FEW_COPIES
+        return (_spread if few else _broadcast)(x, factors)
 
     window = Window(1, strides=factor, upsampling=True)
     return Layer(init, apply, "upsample", window=window)
+
+
+def _spread(x: Array, factors: tuple[int, ...]) -> Array:
+    """Add up the copies, each spread out with zeros between its pixels.
+
+    The transpose adds up slices, which XLA's CPU does ten times as fast as it reduces
+    an array along short axes.
+    """
+    zero = jnp.zeros((), x.dtype)
+    total: Any = None
+    for offsets in itertools.product(*map(range, factors)):
+        places = [
+            (offset, times - 1 - offset, times - 1)
+            for offset, times in zip(offsets, factors, strict=True)
+        ]
+        copy = jax.lax.pad(x, zero, [(0, 0, 0), (0, 0, 0), *places])
+        total = copy if total is None else total + copy
+    return total
+
+
+def _broadcast(x: Array, factors: tuple[int, ...]) -> Array:
+    """Repeat axis by axis, for many copies."""
+    for axis, times in enumerate(factors, 2):
+        shape = list(x.shape)
+        copies = jnp.broadcast_to(
+            jnp.expand_dims(x, axis + 1),
+            (*shape[: axis + 1], times, *shape[axis + 1 :]),
+        )
+        shape[axis] *= times
+        x = copies.reshape(shape)
+    return x

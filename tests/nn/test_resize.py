@@ -26,7 +26,9 @@ def test_upsamples_gradient_adds_up_the_copies():
 
 
 @pytest.mark.parametrize(
-    ("factor", "space"), [(2, (5,)), (3, (4, 5)), ((1, 2, 3), (4, 3, 2))], ids=str
+    ("factor", "space"),
+    [(2, (5,)), (2, (4, 5)), (3, (4, 5)), ((1, 2, 3), (4, 3, 2))],
+    ids=str,
 )
 def test_upsample_takes_any_number_of_axes(factor, space, rng):
     layer = Upsample(factor)
