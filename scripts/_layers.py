@@ -1,5 +1,6 @@
 """What `bench.py layers` times: pooling and dense layers, by each contestant."""
 
+import functools
 import itertools
 from collections.abc import Callable
 from typing import Any
@@ -56,7 +57,7 @@ def _of_jax(forward: Callable[..., Any], given: tuple[Any, ...], g: Any) -> Call
     whole = jax.jit(forward)
     return {
         "forward": lambda: whole(*given),
-        **{name: lambda call=call: call(g, *given) for name, call in compiled.items()},
+        **{k: functools.partial(call, g, *given) for k, call in compiled.items()},
     }
 
 

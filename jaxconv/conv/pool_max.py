@@ -98,7 +98,6 @@ def _winner(x: Array, y: Array, *, windows: Windows) -> Array:
         return _winner_of_many(x, windows)
     _, dtype = _codes(windows)
     x = padded(x, windows, _lowest(x.dtype))
-    y = lax.optimization_barrier(y)  # or XLA computes it again here
     winner = jnp.zeros_like(y, dtype)
     for taps, code in reversed(list(_taps(windows))):
         view = _through(x, windows, taps)
@@ -156,7 +155,6 @@ def _winner_of_many(x: Array, windows: Windows) -> Array:
 
 
 def _take(t: Array, winner: Array, *, windows: Windows) -> Array:
-    winner = lax.optimization_barrier(winner)
     if windows.taps > MOST_UNROLLED:
         flat, places = _flat(t, windows), _places(winner, windows)
         taken = jnp.take_along_axis(flat, places, axis=windows.first, mode="clip")
@@ -170,7 +168,6 @@ def _take(t: Array, winner: Array, *, windows: Windows) -> Array:
 
 
 def _put(g: Array, winner: Array, *, windows: Windows) -> Array:
-    winner = lax.optimization_barrier(winner)  # or XLA finds it anew for each pixel
     if windows.apart:
         return _put_apart(g, winner, windows)
     if windows.taps > MOST_UNROLLED:
