@@ -24,8 +24,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
+from jax.extend.core import Primitive
 from jax.interpreters import ad
 
+from jaxconv.conv import pool_tiles
 from jaxconv.conv.arguments import Shape
 from jaxconv.conv.pool_windows import (
     Windows,
@@ -37,6 +39,7 @@ from jaxconv.conv.pool_windows import (
     seen,
     shifted,
     spread_out,
+    taps_of,
 )
 
 MOST_UNROLLED = 64  # taps; XLA compiles a slice for each
@@ -49,6 +52,8 @@ def _lowest(dtype: Any) -> Any:
 
 
 def _max(x: Array, *, windows: Windows) -> Array:
+    if pool_tiles.are_tiles(windows):
+        return pool_tiles.largest(x, windows)
     if windows.taps > MOST_UNROLLED:
         return _reduced(x, windows)
     x = padded(x, windows, _lowest(x.dtype))
@@ -82,7 +87,7 @@ def _codes(windows: Windows) -> tuple[Shape, Any]:
 
 def _taps(windows: Windows) -> Iterator[tuple[Shape, int]]:
     steps, _ = _codes(windows)
-    for taps in itertools.product(*map(range, windows.window)):
+    for taps in taps_of(windows):
         yield taps, sum(j * step for j, step in zip(taps, steps, strict=True))
 
 
@@ -263,6 +268,8 @@ def _max_jvp(primals: Any, tangents: Any, *, windows: Windows) -> tuple[Any, Any
     y = max_pool(x, windows=windows)
     if type(t) is ad.Zero:
         return y, _zero(y)
+    if pool_tiles.are_tiles(windows):
+        return y, pool_tiles.take(t, x, y, windows=windows)
     return y, take(t, winner(x, y, windows=windows), windows=windows)
 
 
@@ -271,21 +278,25 @@ def _winner_jvp(primals: Any, tangents: Any, *, windows: Windows) -> tuple[Any, 
     return found, _zero(found)
 
 
+def _register(one: Primitive, bind: Any, other: Any, constants: int) -> None:
+    """Say that a map is linear in its first argument, and constant in the others."""
+
+    def jvp(t: Any, *arrays: Any, windows: Windows) -> Any:
+        return bind(t, *arrays[1:], windows=windows)
+
+    def transpose(ct: Any, t: Any, *arrays: Any, windows: Windows) -> Any:
+        none = [None] * constants
+        if type(ct) is ad.Zero:
+            return [ad.Zero(t.aval), *none]
+        return [other(ct, *arrays, windows=windows), *none]
+
+    ad.defjvp(one, jvp, *[None] * constants)
+    ad.primitive_transposes[one] = transpose
+
+
 ad.primitive_jvps[max_pool_p] = _max_jvp
 ad.primitive_jvps[winner_p] = _winner_jvp
-for _one, _bind, _other in ((take_p, take, put), (put_p, put, take)):
-
-    def _jvp(
-        t: Any, _: Any, winner: Any, *, windows: Windows, bind: Any = _bind
-    ) -> Any:
-        return bind(t, winner, windows=windows)
-
-    def _transpose(
-        ct: Any, t: Any, winner: Any, *, windows: Windows, other: Any = _other
-    ) -> Any:
-        if type(ct) is ad.Zero:
-            return ad.Zero(t.aval), None
-        return other(ct, winner, windows=windows), None
-
-    ad.defjvp(_one, _jvp, None)
-    ad.primitive_transposes[_one] = _transpose
+_register(take_p, take, put, constants=1)
+_register(put_p, put, take, constants=1)
+_register(pool_tiles.take_p, pool_tiles.take, pool_tiles.put, constants=2)
+_register(pool_tiles.put_p, pool_tiles.put, pool_tiles.take, constants=2)

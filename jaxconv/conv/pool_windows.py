@@ -13,8 +13,9 @@ m = 0 ... ceil(k/s) - 1.
 """
 
 import dataclasses
+import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -102,6 +103,11 @@ def seen(x: Array, windows: Windows, at: int, tap: int) -> Array:
     out, s = windows.out[at], windows.strides[at]
     end = tap + (out - 1) * s + 1
     return lax.slice_in_dim(x, tap, end, s, windows.first + at)
+
+
+def taps_of(windows: Windows) -> Iterator[Shape]:
+    """Yield the taps of a window, in row-major order."""
+    return itertools.product(*map(range, windows.window))
 
 
 def shifted(g: Array, windows: Windows, at: int, cell: int) -> Array:

@@ -108,7 +108,9 @@ def _pool(
         check_array(caller, x)
         _check_image(caller, x.shape[1:], x.shape)
         check(x.shape)
-        return pool(x, window, **settings)
+        # Convolutions leave images channels-last in memory: so nothing is moved.
+        y = pool(jnp.moveaxis(x, 1, -1), window, channels_last=True, **settings)
+        return jnp.moveaxis(y, -1, 1)
 
     strides = settings["strides"]
     seen = Window(window, window if strides is None else strides)

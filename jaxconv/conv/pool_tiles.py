@@ -1,0 +1,80 @@
+"""Derivatives of max pooling where the windows tile the image.
+
+With `first[o, j]` whether tap j is the first, in row-major order, that holds the
+maximum of window o, each pixel belongs to one window, at one tap:
+
+    tangent     dy[o] = sum over j of first[o, j] * dx[o*s + j]          `take`
+    cotangent   dx[o*s + j] = first[o, j] * g[o]                         `put`
+
+`first` is computed anew from x and y, in the loop that uses it: that is faster than to
+store it, and takes no memory.
+"""
+
+import functools
+from collections.abc import Iterator
+
+import jax.numpy as jnp
+from jax import Array, lax
+
+from jaxconv.conv.pool_windows import Windows, primitive, seen, taps_of
+
+_MOST_TAPS = 16  # each of which is compared with all before it
+
+
+def are_tiles(windows: Windows) -> bool:
+    """Return whether windows of few taps lie side by side, without padding."""
+    plain = not any(map(any, windows.padding))
+    return plain and windows.window == windows.strides and windows.taps <= _MOST_TAPS
+
+
+def _views(x: Array, windows: Windows) -> Iterator[Array]:
+    """Yield what the windows see through each tap, in row-major order."""
+    shape: list[int] = []
+    for axis, out, k in zip(windows.axes, windows.out, windows.window, strict=True):
+        x = lax.slice_in_dim(x, 0, out * k, 1, axis)
+        shape += out, k
+    blocks = x.reshape(windows.with_space(x.shape, tuple(shape)))
+    for taps in taps_of(windows):
+        view = blocks
+        for at, tap in enumerate(taps):
+            view = lax.index_in_dim(view, tap, windows.first + at + 1, keepdims=False)
+        yield view
+
+
+def largest(x: Array, windows: Windows) -> Array:
+    """Return the largest pixel of each window."""
+    return functools.reduce(lax.max, _views(x, windows))
+
+
+def _first(x: Array, y: Array, windows: Windows) -> Iterator[Array]:
+    """Yield, for each tap, in which windows it is the first to hold the maximum."""
+    found = jnp.zeros(y.shape, bool)
+    for view in _views(x, windows):
+        holds = (view == y) | (view != view)  # a NaN is the maximum of its window
+        yield holds & ~found
+        found |= holds
+
+
+def _take(t: Array, x: Array, y: Array, *, windows: Windows) -> Array:
+    taken = jnp.zeros(y.shape, t.dtype)
+    for first, view in zip(_first(x, y, windows), _views(t, windows), strict=True):
+        taken = jnp.where(first, view, taken)
+    return taken
+
+
+def _put(g: Array, x: Array, y: Array, *, windows: Windows) -> Array:
+    zero = jnp.zeros((), g.dtype)
+    parts = [jnp.where(first, g, zero) for first in _first(x, y, windows)]
+    for at in reversed(range(len(windows.space))):
+        axis, k = windows.first + at, windows.window[at]
+        parts = [jnp.stack(parts[i : i + k], axis + 1) for i in range(0, len(parts), k)]
+    sizes = [out * k for out, k in zip(windows.out, windows.window, strict=True)]
+    whole = parts[0].reshape(windows.with_space(g.shape, tuple(sizes)))
+    pads = [(0, 0, 0)] * g.ndim
+    for axis, size, own in zip(windows.axes, windows.space, sizes, strict=True):
+        pads[axis] = (0, size - own, 0)
+    return lax.pad(whole, zero, pads)
+
+
+take_p, take = primitive("max_pool_take_tile", _take, lambda windows: windows.out)
+put_p, put = primitive("max_pool_put_tile", _put, lambda windows: windows.space)
