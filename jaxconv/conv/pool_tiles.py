@@ -16,15 +16,20 @@ from collections.abc import Iterator
 import jax.numpy as jnp
 from jax import Array, lax
 
-from jaxconv.conv.pool_windows import Windows, primitive, seen, taps_of
+from jaxconv.conv.pool_windows import Windows, primitive, taps_of
 
 _MOST_TAPS = 16  # each of which is compared with all before it
 
 
 def are_tiles(windows: Windows) -> bool:
-    """Return whether windows of few taps lie side by side, without padding."""
-    plain = not any(map(any, windows.padding))
-    return plain and windows.window == windows.strides and windows.taps <= _MOST_TAPS
+    """Return whether windows of few taps lie side by side, all within the image."""
+    rows = zip(windows.out, windows.window, windows.space, strict=True)
+    return (
+        windows.window == windows.strides
+        and windows.taps <= _MOST_TAPS
+        and not any(map(any, windows.padding))
+        and all(out * k <= size for out, k, size in rows)
+    )
 
 
 def _views(x: Array, windows: Windows) -> Iterator[Array]:
