@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
+_SMALL_PAGES = "--no-huge-pages"
 _HERE = Path(__file__).resolve().parents[1]
 
 
@@ -30,12 +31,15 @@ def leave_on_interrupt() -> None:
         signal.signal(signal.SIGINT, leave)
 
 
-def run(main: Callable[[], int], extra: str) -> NoReturn:
+def run(main: Callable[[], int], extra: str, *, huge_pages: bool = False) -> NoReturn:
     """Run a program's main function, which imports what is heavy, and exit.
 
-    `extra` is the project's extra that brings what the program needs.
+    `extra` is the project's extra that brings what the program needs; `huge_pages` asks
+    for memory as `restart_with_huge_pages` says.
     """
     leave_on_interrupt()
+    if huge_pages and not {"--help", "-h", "--version", "-V"} & set(sys.argv[1:]):
+        restart_with_huge_pages()
     try:
         code = show_version() if {"--version", "-V"} & set(sys.argv[1:]) else main()
         if sys.stdout is not None:
@@ -54,6 +58,37 @@ def run(main: Callable[[], int], extra: str) -> NoReturn:
         sys.stderr.flush()
         os._exit(code)
     sys.exit(code)
+
+
+def restart_with_huge_pages() -> None:
+    """Start the program anew, once, with memory in pages of 2 MB where glibc can.
+
+    XLA's CPU asks for memory anew in every step, and each page of 4 kB that is touched
+    first costs a page fault: a good part of a training step. glibc reads the setting at
+    a program's start only. Nothing is done where the user has set GLIBC_TUNABLES, says
+    --no-huge-pages, or the kernel gives huge pages to all programs or to none.
+    """
+    if _SMALL_PAGES in sys.argv:
+        sys.argv.remove(_SMALL_PAGES)
+        return
+    if "GLIBC_TUNABLES" in os.environ or not _huge_pages_are_for_the_asking():
+        return
+    if sys.stderr is not None and sys.stderr.isatty():
+        print(f"Memory in huge pages; {_SMALL_PAGES} for small ones.", file=sys.stderr)
+        sys.stderr.flush()
+    environment = os.environ | {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
+    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)
+
+
+def _huge_pages_are_for_the_asking() -> bool:
+    """Return whether the kernel gives huge pages if asked, and glibc, of 2.35, asks."""
+    try:
+        said = Path("/sys/kernel/mm/transparent_hugepage/enabled").read_text()
+        name, version = (os.confstr("CS_GNU_LIBC_VERSION") or "").split()
+        release = tuple(map(int, version.split(".")))
+    except (OSError, ValueError, AttributeError):  # another system or C library
+        return False
+    return "[madvise]" in said and name == "glibc" and release >= (2, 35)
 
 
 def show_version() -> int:

@@ -11,4 +11,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    run(main, "train")
+    run(main, "train", huge_pages=True)

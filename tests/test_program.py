@@ -146,3 +146,52 @@ def test_ctrl_c_during_the_imports_is_one_line(words):
     said = [line for line in err.splitlines() if not line.startswith("import time:")]
     assert said == ["Interrupted: stopped at once."]
     assert process.returncode == 130
+
+
+@pytest.fixture
+def restarts(monkeypatch, capsys):
+    """Note each restart, on a system where huge pages are for the asking."""
+    seen = []
+    monkeypatch.setattr(os, "execve", lambda *args: seen.append(args))
+    monkeypatch.setattr(_program, "_huge_pages_are_for_the_asking", lambda: True)
+    monkeypatch.setattr(sys, "argv", ["the-program", "--seed", "1"])
+    monkeypatch.setattr(
+        sys, "orig_argv", ["python", "-u", "the-program", "--seed", "1"]
+    )
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
+    return seen
+
+
+def test_a_program_starts_anew_for_huge_pages(restarts, capsys):
+    _program.restart_with_huge_pages()
+    ((program, arguments, environment),) = restarts
+    assert program == sys.executable
+    assert arguments == [sys.executable, "-u", "the-program", "--seed", "1"]
+    assert environment["GLIBC_TUNABLES"] == "glibc.malloc.hugetlb=1"
+    assert "--no-huge-pages" in capsys.readouterr().err
+
+
+def test_a_program_does_not_start_anew_against_the_users_will(restarts, monkeypatch):
+    monkeypatch.setenv("GLIBC_TUNABLES", "")
+    _program.restart_with_huge_pages()
+    monkeypatch.delenv("GLIBC_TUNABLES")
+    monkeypatch.setattr(sys, "argv", ["the-program", "--no-huge-pages", "--seed", "1"])
+    _program.restart_with_huge_pages()
+    assert sys.argv == ["the-program", "--seed", "1"]
+    monkeypatch.setattr(_program, "_huge_pages_are_for_the_asking", lambda: False)
+    _program.restart_with_huge_pages()
+    assert restarts == []
+
+
+def test_only_training_that_runs_starts_anew(restarts, run, monkeypatch):
+    assert run(lambda: 0) == 0
+    assert restarts == []
+    monkeypatch.setattr(sys, "argv", ["the-program", "--help"])
+    with pytest.raises(SystemExit):
+        _program.run(lambda: 0, "train", huge_pages=True)
+    assert restarts == []
+    monkeypatch.setattr(sys, "argv", ["the-program"])
+    with pytest.raises(SystemExit):
+        _program.run(lambda: 0, "train", huge_pages=True)
+    assert len(restarts) == 1

@@ -14,4 +14,4 @@ def main() -> int:
 
 if __name__ == "__main__":
     sys.argv[0] = "python -m jaxconv.train"
-    run(main, "train")
+    run(main, "train", huge_pages=True)

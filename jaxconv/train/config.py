@@ -35,7 +35,8 @@ _LEAST = {
 class Config:
     """Train a model on MNIST; without arguments, the chapter's experiment.
 
-    --preset NAME takes other defaults, those of `jaxconv.train.presets`.
+    --preset NAME takes other defaults, those of `jaxconv.train.presets`. On Linux,
+    memory is asked for in huge pages, which is faster; --no-huge-pages leaves that.
 
     Raises:
       ValueError: a number is out of range.

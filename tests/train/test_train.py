@@ -366,7 +366,9 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 
 
 def script(*arguments, **kwargs):
-    command = [sys.executable, "-c", START, "scripts/train.py", *arguments]
+    """Start the script behind a line that says so: it must not start anew itself."""
+    arguments = ["scripts/train.py", "--no-huge-pages", *arguments]
+    command = [sys.executable, "-c", START, *arguments]
     return subprocess.Popen(command, cwd=ROOT, text=True, **kwargs)
 
 
