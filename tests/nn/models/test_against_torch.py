@@ -1,5 +1,7 @@
 """The first forward of each network equals the same one's in PyTorch."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -15,6 +17,11 @@ from tests.nn.models import twins  # noqa: E402
 
 pytestmark = [pytest.mark.extras, pytest.mark.exhaustive]
 
+# Compilation takes nearly all the time.
+UNOPTIMISED = {
+    "xla_backend_optimization_level": 0,
+    "xla_cpu_use_fusion_emitters": False,
+}
 MODELS = {  # ours, PyTorch's, the shape of a batch
     "lenet5": (models.lenet5(), twins.lenet5, (3, 1, 28, 28)),
     "alexnet": (models.alexnet(), twins.alexnet, (1, 3, 227, 227)),
@@ -87,7 +94,7 @@ def test_the_first_forward_is_that_in_pytorch(model, make_twin, shape, rng):
     twins.carry(twins.layers_of(model, shape[1:], params), twin)
     x = rng.standard_normal(shape, np.float32)
 
-    @jax.jit
+    @functools.partial(jax.jit, compiler_options=UNOPTIMISED)
     def both(params, x):
         return model.apply(params, x), nn.update(model, params, x)
 
