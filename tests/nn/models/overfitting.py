@@ -1,5 +1,7 @@
 """Train a model on a few images of noise until it knows them by heart."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,8 +10,14 @@ import optax
 from jaxconv import nn
 from jaxconv.nn.layer import Layer
 
+UNOPTIMISED = {  # compilation takes most of the time
+    "xla_backend_optimization_level": 0,
+    "xla_cpu_use_fusion_emitters": False,
+}
 IMAGES = 64
 CHECK_EVERY = 10
+
+_jit = functools.partial(jax.jit, compiler_options=UNOPTIMISED)
 
 
 def steps_to_overfit(
@@ -41,15 +49,16 @@ def steps_to_overfit(
         loss += nn.softmax_cross_entropy(y, labels)
         return loss, nn.split_statistics(params)[1]
 
-    @jax.jit
+    @_jit
     def step(learned, statistics, opt_state, key):
         grad = jax.value_and_grad(loss_of, has_aux=True)
         (loss, statistics), grads = grad(learned, statistics, key)
-        updates, opt_state = optimizer.update(grads, opt_state, learned)
+        with jax.numpy_dtype_promotion("standard"):  # optax's adam mixes its types
+            updates, opt_state = optimizer.update(grads, opt_state, learned)
         learned = optax.apply_updates(learned, updates)
         return learned, statistics, opt_state, loss
 
-    @jax.jit
+    @_jit
     def count_right(learned, statistics):
         y = model.apply(nn.merge_statistics(learned, statistics), x)
         values_right = True
@@ -59,9 +68,8 @@ def steps_to_overfit(
         return jnp.sum((jnp.argmax(y, 1) == labels) & values_right)
 
     key = jax.random.key(0)
-    learned, statistics = nn.split_statistics(
-        jax.jit(lambda key: model.init(key, shape)[1])(key)
-    )
+    params = _jit(lambda key: model.init(key, shape)[1])(key)
+    learned, statistics = nn.split_statistics(params)
     opt_state = optimizer.init(learned)
     right = 0
     for done in range(1, most + 1):

@@ -10,6 +10,7 @@ import pytest
 from jaxconv import nn
 from jaxconv.nn import models
 from jaxconv.nn.layer import eval_shape
+from tests.nn.models.overfitting import UNOPTIMISED
 
 torch = pytest.importorskip("torch")
 
@@ -17,11 +18,6 @@ from tests.nn.models import twins  # noqa: E402
 
 pytestmark = [pytest.mark.extras, pytest.mark.exhaustive]
 
-# Compilation takes nearly all the time.
-UNOPTIMISED = {
-    "xla_backend_optimization_level": 0,
-    "xla_cpu_use_fusion_emitters": False,
-}
 MODELS = {  # ours, PyTorch's, the shape of a batch
     "lenet5": (models.lenet5(), twins.lenet5, (3, 1, 28, 28)),
     "alexnet": (models.alexnet(), twins.alexnet, (1, 3, 227, 227)),
