@@ -17,7 +17,7 @@ MODELS = {  # of the large ones, narrow relatives with all their kinds of layers
         models.lenet5(4, activation=jax.nn.relu, pooling="max"),
         (1, 28, 28),
     ),
-    "alexnet_small": (models.alexnet_small(4), (1, 28, 28)),
+    "alexnet_small": (models.alexnet_small(4), (1, 16, 16)),
     "resnet": (models.resnet(8, 4, width=8), (1, 12, 12)),
     "resnet50": (models.resnet50(4, width=4), (3, 32, 32)),
     "densenet": (models.densenet(10, growth=6, num_classes=4), (1, 12, 12)),
@@ -31,9 +31,8 @@ MODELS = {  # of the large ones, narrow relatives with all their kinds of layers
 @pytest.mark.parametrize("name", fast(MODELS, "lenet5 relu max"))
 def test_a_model_learns_64_images_by_heart(name):
     model, shape = MODELS[name]
-    steps = steps_to_overfit(model, shape)
-    print(name, steps)
-    assert steps <= 400
+    rate = 5e-4 if name == "alexnet_small" else 3e-3  # dropout hinders large steps
+    assert steps_to_overfit(model, shape, learning_rate=rate) <= 400
 
 
 @pytest.mark.exhaustive
