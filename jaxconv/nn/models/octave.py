@@ -1,7 +1,8 @@
 """Residual networks whose maps are of two frequencies: see `jaxconv.nn.octave`.
 
-The last stage has one frequency, as in the paper: its images, of 7 x 7 pixels in MNIST
-or in ImageNet, cannot be halved.
+The first convolution has one frequency at its input, the first one of the last stage
+has one at its output: images of 7 x 7 pixels, which MNIST and ImageNet have there,
+cannot be halved.
 """
 
 import dataclasses
@@ -70,7 +71,7 @@ def octave_resnet50(
     It has as many parameters; the height and width must be multiples of 32. The
     arguments are those of `octave_resnet`.
 
-    Source: Y. Chen et al. (2019), arXiv:1904.05049, section 4.2.
+    Source: Y. Chen et al. (2019), arXiv:1904.05049, section 4.
     """
     check_alpha("octave_resnet50", "alpha", alpha)
     check_count("octave_resnet50", "width", width)

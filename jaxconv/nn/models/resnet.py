@@ -84,15 +84,18 @@ def _basic(channels: int, strides: int) -> Layer:
     return residual(
         *conv_norm_relu(channels, 3, strides=strides),
         *conv_norm(channels, 3),
-        shortcut=PadChannels(channels, strides=strides),
+        shortcut=PadChannels(channels, strides=strides) if strides > 1 else None,
     )
 
 
 def _bottleneck(channels: int, *, strides: int = 1, projection: bool = False) -> Layer:
-    shortcut = serial(*conv_norm(4 * channels, 1, strides=strides))
     return residual(
         *conv_norm_relu(channels, 1),
         *conv_norm_relu(channels, 3, strides=strides),
         *conv_norm(4 * channels, 1),
-        shortcut=shortcut if projection else None,
+        shortcut=_projection(channels, strides) if projection else None,
     )
+
+
+def _projection(channels: int, strides: int) -> Layer:
+    return serial(*conv_norm(4 * channels, 1, strides=strides))
