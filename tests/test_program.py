@@ -1,5 +1,6 @@
 """How programs start and end: version, missing packages, Ctrl-C, exit codes."""
 
+import io
 import os
 import signal
 import subprocess
@@ -149,7 +150,7 @@ def test_ctrl_c_during_the_imports_is_one_line(words):
 
 
 @pytest.fixture
-def restarts(monkeypatch, capsys):
+def restarts(monkeypatch):
     """Note each restart, on a system where huge pages are for the asking."""
     seen = []
     monkeypatch.setattr(os, "execve", lambda *args: seen.append(args))
@@ -158,18 +159,20 @@ def restarts(monkeypatch, capsys):
     monkeypatch.setattr(
         sys, "orig_argv", ["python", "-u", "the-program", "--seed", "1"]
     )
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    terminal = io.StringIO()
+    terminal.isatty = lambda: True
+    monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
     return seen
 
 
-def test_a_program_starts_anew_for_huge_pages(restarts, capsys):
+def test_a_program_starts_anew_for_huge_pages(restarts):
     _program.restart_with_huge_pages()
     ((program, arguments, environment),) = restarts
     assert program == sys.executable
     assert arguments == [sys.executable, "-u", "the-program", "--seed", "1"]
     assert environment["GLIBC_TUNABLES"] == "glibc.malloc.hugetlb=1"
-    assert "--no-huge-pages" in capsys.readouterr().err
+    assert "--no-huge-pages" in sys.stderr.getvalue()
 
 
 def test_a_program_does_not_start_anew_against_the_users_will(restarts, monkeypatch):
