@@ -159,20 +159,20 @@ def restarts(monkeypatch):
     monkeypatch.setattr(
         sys, "orig_argv", ["python", "-u", "the-program", "--seed", "1"]
     )
-    terminal = io.StringIO()
-    terminal.isatty = lambda: True
-    monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
     return seen
 
 
-def test_a_program_starts_anew_for_huge_pages(restarts):
+def test_a_program_starts_anew_for_huge_pages(restarts, monkeypatch):
+    terminal = io.StringIO()
+    terminal.isatty = lambda: True
+    monkeypatch.setattr(sys, "stderr", terminal)
     _program.restart_with_huge_pages()
     ((program, arguments, environment),) = restarts
     assert program == sys.executable
     assert arguments == [sys.executable, "-u", "the-program", "--seed", "1"]
     assert environment["GLIBC_TUNABLES"] == "glibc.malloc.hugetlb=1"
-    assert "--no-huge-pages" in sys.stderr.getvalue()
+    assert "--no-huge-pages" in terminal.getvalue()
 
 
 def test_a_program_does_not_start_anew_against_the_users_will(restarts, monkeypatch):
