@@ -1,6 +1,7 @@
 """A functional micro-framework: layers as pure functions, params a plain pytree."""
 
 from jaxconv.nn import models
+from jaxconv.nn._safetensors import WeightsError
 from jaxconv.nn.activations import (
     ELU,
     GELU,
@@ -34,6 +35,7 @@ from jaxconv.nn.statistics import merge_statistics, split_statistics
 from jaxconv.nn.summary import summary
 from jaxconv.nn.torch_weights import from_torch, to_torch
 from jaxconv.nn.transposed import ConvTranspose
+from jaxconv.nn.weights import load, load_metadata, save
 
 __all__ = [
     "ELU",
@@ -71,17 +73,21 @@ __all__ = [
     "Softplus",
     "Tanh",
     "Upsample",
+    "WeightsError",
     "dense_block",
     "describe",
     "each",
     "elementwise",
     "eval_shape",
     "from_torch",
+    "load",
+    "load_metadata",
     "merge_statistics",
     "models",
     "named",
     "parallel",
     "residual",
+    "save",
     "serial",
     "softmax_cross_entropy",
     "split_statistics",

@@ -145,8 +145,6 @@ def _joined(layer: Layer, value: Value, outputs: list[Value], path: str) -> Valu
     """Return the output of parts side by side: a tuple of theirs, or made of them."""
     sources = tuple(dict.fromkeys(step for one in outputs for step in one.sources))
     together = tuple(one.shape for one in outputs)
-    if layer.flow == "each":
-        return Value(together, sources, tuple(outputs))
     with at_part(path):
         shape, _ = _shapes(layer, value.shape)
     if shape == together:
