@@ -106,14 +106,12 @@ def _for_output(geometry: Geometry, limits: _Limits) -> Choice:
         return Choice("taps", "one tap: it is a product of matrices")
     if geometry.groups > 1 and geometry.ci >= _MANY_CHANNELS and _by_eigen(geometry):
         return Choice("xla", "few groups: Eigen is fast")
-    if _few_channels(geometry) and geometry.ci == 1:
-        return Choice("taps", "one input channel, few maps: element-wise products")
     apart = _apart("output", geometry, limits)
     if apart is not None:
         return apart
     if _patches(geometry) > limits.most:
         return Choice("xla", "one image's patches would take too much memory")
-    if _few_channels(geometry) and geometry.taps <= _FEW_TAPS:
+    if _few_channels(geometry):
         return Choice("im2col", "few channels: XLA's own is slow, products are not")
     if geometry.groups > 1:
         return Choice("im2col", "grouped: XLA's own is slow, products are not")
@@ -198,7 +196,7 @@ def _few_channels(geometry: Geometry) -> bool:
         geometry.groups == 1
         and geometry.ci <= _FEW_INPUTS
         and geometry.co <= _FEW_MAPS
-        and geometry.taps <= taps._UNROLLED
+        and geometry.taps <= _FEW_TAPS
     )
 
 
