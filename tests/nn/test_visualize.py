@@ -43,11 +43,11 @@ def test_filters_draw_each_output_on_one_scale(rng, tmp_path):
 
 def test_filters_of_three_channels_are_in_colour_with_grey_for_zero():
     w = np.zeros((3, 2, 3, 4), np.float32)
-    w[0, 1, 2, 3] = -2
+    w[:, 1, 2, 3] = -2, 0, 1
     drawn = panels(visualize.filters(w))
     assert drawn["0"].shape == (3, 4, 3)
     assert (drawn["0"] == 0.5).all()
-    assert drawn["1"][2, 3].tolist() == [0, 0.5, 0.5]
+    assert drawn["1"][2, 3].tolist() == [0, 0.5, 0.75]
 
 
 def test_filters_beyond_64_are_counted():
@@ -117,7 +117,7 @@ CHAINS = {  # the reach of one output: first row, first column, height, width
         (5, 5, 5, 3),  # "SAME" pads 16 rows below only: rows 6 to 8, and one around
     ),
     "convolution, pooling, convolution": (
-        lambda: nn.serial(nn.Conv2D(4, 3, activation=nn.ReLU()), max_pool(), last()),
+        lambda: nn.serial(nn.Conv2D(1, 3, activation=nn.ReLU()), max_pool(), last()),
         (3, 3, 8, 8),  # 3 + 1 + 2 * 2 pixels, from 2 * (3 - 1) - 1
     ),
 }
@@ -134,6 +134,11 @@ def test_receptive_field_is_the_known_rectangle(chain, tmp_path):
     assert bounds == expected
     assert f"{bounds[2]} x {bounds[3]} pixels" in figure.axes[0].get_title()
     drawn_without_error(figure, tmp_path / "field.png")
+
+
+def test_receptive_field_gathers_what_many_images_show():
+    _, bounds = field_of(max_pool(), (1, 2, 2), (0, 0, 0))
+    assert bounds == (0, 0, 2, 2)  # each image shows the one pixel that is largest
 
 
 def test_receptive_field_of_the_middle_is_drawn_without_a_position():
