@@ -108,7 +108,9 @@ def load(path: str | os.PathLike[str], like: Params | None = None) -> Params:
     arrays, _ = read("load", Path(path))
     if wanted is not None:
         _check_agreement(path, arrays, wanted)
-    held = {name: _on_device(path, name, array) for name, array in arrays.items()}
+    held = {}
+    for name in list(arrays):  # let go of each on the host before the next is copied
+        held[name] = _on_device(path, name, arrays.pop(name))
     if like is None:
         return _nested(path, held)
     return _shaped_as(like, held)
@@ -252,7 +254,7 @@ def _on_device(path: object, name: str, array: np.ndarray) -> jax.Array:
             f"load: {name} in {path} is {array.dtype}, which JAX would cut to 32 bits. "
             "Set jax_enable_x64, or read it with safetensors.numpy.load_file."
         )
-    return jnp.asarray(array)
+    return jax.block_until_ready(jax.device_put(array))
 
 
 def _nested(path: object, arrays: Mapping[str, jax.Array]) -> Params:

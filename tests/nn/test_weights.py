@@ -75,7 +75,7 @@ def test_each_dtype_is_kept_bit_for_bit(tmp_path, dtype, shape):
 
 
 @pytest.mark.parametrize(
-    "array", [np.arange(6.0, dtype=">f4"), np.ones((3, 4), "f4").T]
+    "array", [np.arange(6.0, dtype=">f4"), np.arange(6, dtype="f4").reshape(2, 3).T]
 )
 def test_order_in_memory_does_not_matter(tmp_path, array):
     save(tmp_path / "w", {"a": array})
@@ -228,6 +228,19 @@ def test_load_names_a_folder_and_a_missing_file(tmp_path):
         load_metadata(tmp_path / "none")
 
 
+def test_an_array_above_another_is_an_error_in_any_order(tmp_path):
+    entry = {"dtype": "U8", "shape": [1]}
+    header = json.dumps(
+        {
+            "a/b": entry | {"data_offsets": [0, 1]},
+            "a": entry | {"data_offsets": [1, 2]},
+        }
+    ).encode()
+    (tmp_path / "w").write_bytes(len(header).to_bytes(8, "little") + header + b"xy")
+    with pytest.raises(WeightsError, match="names are no paths"):
+        load(tmp_path / "w")
+
+
 def test_load_names_a_dtype_that_jax_does_not_have(tmp_path):
     entry = {"a": {"dtype": "F8_E8M0", "shape": [1], "data_offsets": [0, 1]}}
     header = json.dumps(entry).encode()
@@ -250,6 +263,18 @@ def test_every_damage_is_noticed(tmp_path):
         (tmp_path / "damaged").write_bytes(content)
         with pytest.raises(WeightsError, match="damaged"):
             load(tmp_path / "damaged")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [(b'"F32"', b'"I32"'), (b"[1,2,3]", b"[1,3,2]")], ids=repr
+)
+def test_another_dtype_or_shape_in_the_header_is_noticed(tmp_path, old, new):
+    save(tmp_path / "w", params_of_two_layers())
+    content = (tmp_path / "w").read_bytes()
+    assert old in content
+    (tmp_path / "w").write_bytes(content.replace(old, new))
+    with pytest.raises(WeightsError, match="damaged"):
+        load(tmp_path / "w")
 
 
 def test_a_file_of_a_later_format_is_named(tmp_path):
