@@ -1,10 +1,15 @@
-"""Draw scripts/rows_columns_diagonals.png: one band, read in three directions.
+"""Draw the pictures of the documentation.
 
     python scripts/figures.py
 
-Which input pixel meets which weight in which output is one band of a matrix. Its rows
-are the output, its columns the input gradient, its diagonals the filter gradient: the
-three formulas of `jaxconv/chapter.py`. It needs: pip install -e '.[bench]'
+rows_columns_diagonals.png: one band, read in three directions. Which input pixel meets
+which weight in which output is one band of a matrix. Its rows are the output, its
+columns the input gradient, its diagonals the filter gradient: the three formulas of
+`jaxconv/chapter.py`.
+
+kernels.png: the Laplacian and its relatives on a photograph-like image.
+
+It needs: pip install -e '.[bench]'
 """
 
 from pathlib import Path
@@ -12,7 +17,8 @@ from typing import Any
 
 from _entry import run
 
-FILE = Path(__file__).parent / "rows_columns_diagonals.png"
+HERE = Path(__file__).parent
+BAND, KERNELS = HERE / "rows_columns_diagonals.png", HERE / "kernels.png"
 PIXELS, TAPS = 5, 3
 PAD = TAPS // 2
 COLORS = "#2f5fa7", "#c8641e", "#2e8b57"  # of w0, w1, w2
@@ -34,7 +40,7 @@ PANELS = {
 
 
 def main() -> int:
-    """Draw the figure and return the exit code."""
+    """Draw the figures and return the exit code."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -50,9 +56,13 @@ def main() -> int:
         _labels(axes, chosen, letter)
         axes.set_title(title, fontsize=15, fontweight="bold", color=INK, pad=12)
         axes.set_xlabel(formula, fontsize=13.5, color=INK, labelpad=10)
-    save(figure, FILE, 130)
+    save(figure, BAND, 130)
     plt.close(figure)
-    print(f"{FILE.name}: {FILE.stat().st_size:,} bytes")
+    from jaxconv.nn import kernels, visualize
+
+    save(visualize.classic(kernels.photograph()), KERNELS, 100)
+    for file in (BAND, KERNELS):
+        print(f"{file.name}: {file.stat().st_size:,} bytes")
     return 0
 
 

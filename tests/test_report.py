@@ -244,14 +244,16 @@ def test_the_same_rows_are_drawn_into_the_same_small_file(monkeypatch, tmp_path)
     assert 5_000 < len(drawn) < 100_000
 
 
-def test_the_figure_of_the_chapter_is_drawn(monkeypatch, capsys, tmp_path):
+def test_the_figures_are_drawn(monkeypatch, capsys, tmp_path):
     pytest.importorskip("matplotlib")
     monkeypatch.syspath_prepend("scripts")
     import figures
 
-    monkeypatch.setattr(figures, "FILE", tmp_path / "drawn.png")
+    for name in ("BAND", "KERNELS"):
+        monkeypatch.setattr(figures, name, tmp_path / f"{name}.png")
     assert figures.main() == 0
-    assert 5_000 < (tmp_path / "drawn.png").stat().st_size < 100_000
+    assert 5_000 < (tmp_path / "BAND.png").stat().st_size < 100_000
+    assert 50_000 < (tmp_path / "KERNELS.png").stat().st_size < 500_000
 
 
 def test_the_figure_shows_which_products_there_are(monkeypatch):

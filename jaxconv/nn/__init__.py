@@ -1,6 +1,6 @@
 """A functional micro-framework: layers as pure functions, params a plain pytree."""
 
-from jaxconv.nn import models
+from jaxconv.nn import kernels, models, visualize
 from jaxconv.nn._safetensors import WeightsError
 from jaxconv.nn.activations import (
     ELU,
@@ -80,6 +80,7 @@ __all__ = [
     "elementwise",
     "eval_shape",
     "from_torch",
+    "kernels",
     "load",
     "load_metadata",
     "merge_statistics",
@@ -94,5 +95,6 @@ __all__ = [
     "summary",
     "to_torch",
     "update",
+    "visualize",
     "weight_standardized",
 ]

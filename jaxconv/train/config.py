@@ -8,7 +8,16 @@ from typing import Literal, get_args
 
 from jaxconv.conv.methods import Method
 
-Model = Literal["chapter5", "lenet5"]
+Model = Literal[
+    "chapter5",
+    "lenet5",
+    "vgg_small",
+    "alexnet_small",
+    "resnet8",
+    "resnet20",
+    "densenet22",
+    "octave_resnet20",
+]
 Optimizer = Literal["sgd", "adam"]
 Schedule = Literal["constant", "cosine", "one-cycle"]
 
@@ -43,8 +52,9 @@ class Config:
     """
 
     model: Model = "chapter5"
-    """The model, of `jaxconv.nn.models`. chapter5 is one convolution (32 filters of
-    5x5, tanh) and one dense layer."""
+    """The model, of `jaxconv.nn.models`: chapter5 is one convolution (32 filters of
+    5x5, tanh) and one dense layer; lenet5 has rectifiers, max pooling and batch
+    normalisation; a number at the end is the depth."""
 
     method: Method = "auto"
     """The convolution's algorithm; chapter5 alone takes another one than auto."""

@@ -16,9 +16,9 @@ from jax import Array
 from jaxconv._words import counted
 from jaxconv.data import DatasetError, load_mnist, standardize
 from jaxconv.data.mnist import Split
-from jaxconv.nn import Layer, models
 from jaxconv.train.augment import Augment, turn_and_shift
 from jaxconv.train.config import Config
+from jaxconv.train.models import make_model
 from jaxconv.train.optimizer import make_optimizer
 from jaxconv.train.report import Report
 from jaxconv.train.step import (
@@ -103,13 +103,6 @@ def train(config: Config, report: Report) -> Result:
         if accuracy is None:
             accuracy = validate()
         return Result(state, accuracy, done, watch.total(), stopped)
-
-
-def make_model(config: Config) -> Layer:
-    """Return the model that `config` names."""
-    if config.model == "chapter5":
-        return models.chapter5(config.num_classes, method=config.method)
-    return getattr(models, config.model)(num_classes=config.num_classes)
 
 
 def _augment(config: Config) -> Augment | None:

@@ -1,6 +1,7 @@
 """What the settings beyond the chapter's do: schedules, decay, turned images."""
 
 import dataclasses
+from typing import get_args
 
 import jax
 import jax.numpy as jnp
@@ -19,6 +20,7 @@ from jaxconv.train import (
     train,
 )
 from jaxconv.train.augment import turn_and_shift
+from jaxconv.train.config import Model
 from jaxconv.train.optimizer import learning_rates
 from jaxconv.train.presets import PRESETS, take_preset
 from tests.data.files import contents, write
@@ -208,6 +210,16 @@ def test_a_preset_gives_the_defaults_and_options_come_on_top():
     assert words == ["--seed", "3", "--epochs", "2"]
     assert take_preset(["--preset=lenet5"]) == (PRESETS["lenet5"], [])
     assert take_preset([]) == (Config(), [])
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("model", get_args(Model))
+def test_every_model_trains(model):
+    with jax.numpy_dtype_promotion("standard"):
+        result, _ = run(
+            Config(model=model, max_batches=2, max_test_images=10, batch_size=4)
+        )
+    assert result.batches == 2
 
 
 @pytest.mark.parametrize("name", PRESETS)

@@ -8,6 +8,7 @@ from jaxconv.nn.models.lenet5 import lenet5
 from jaxconv.nn.models.mobilenet import mobilenet
 from jaxconv.nn.models.octave import octave_resnet, octave_resnet50
 from jaxconv.nn.models.resnet import resnet, resnet50
+from jaxconv.nn.models.vgg_small import vgg_small
 
 __all__ = [
     "alexnet",
@@ -21,4 +22,5 @@ __all__ = [
     "octave_resnet50",
     "resnet",
     "resnet50",
+    "vgg_small",
 ]

@@ -5,7 +5,8 @@ from typing import Literal
 import jax.numpy as jnp
 
 from jaxconv.nn._checks import described
-from jaxconv.nn.activations import Activation
+from jaxconv.nn.activations import Activation, as_layer
+from jaxconv.nn.batch_norm import BatchNorm
 from jaxconv.nn.combine import serial
 from jaxconv.nn.convolution import Conv2D
 from jaxconv.nn.dense import Dense, Flatten
@@ -21,6 +22,7 @@ def lenet5(
     padding: int = 2,
     activation: Activation = jnp.tanh,
     pooling: Literal["average", "max"] = "average",
+    batch_norm: bool = False,
 ) -> Layer:
     """Build LeNet-5 for images of (1, 28, 28); with `padding=0`, of (1, 32, 32).
 
@@ -34,6 +36,8 @@ def lenet5(
       padding: of the first convolution, in pixels on each side.
       activation: what follows each layer but the last, such as `jax.nn.relu`.
       pooling: what halves the height and width, twice.
+      batch_norm: whether both convolutions are normalised before their activation, in
+        place of their bias; 61,728 parameters.
 
     Raises:
       ValueError: a setting is out of range.
@@ -46,10 +50,21 @@ def lenet5(
             f'lenet5: pooling must be "average" or "max", got {described(pooling)}.'
         )
     pool = _POOLS[pooling]
+
+    def conv(out_channels: int, padding: int) -> list[Layer]:
+        if not batch_norm:
+            return [
+                Conv2D(
+                    out_channels, 5, padding=padding, bias=True, activation=activation
+                )
+            ]
+        norm = [BatchNorm(), as_layer("lenet5", activation)]
+        return [Conv2D(out_channels, 5, padding=padding), *norm]
+
     return serial(
-        Conv2D(6, 5, padding=padding, bias=True, activation=activation),
+        *conv(6, padding),
         pool(2),
-        Conv2D(16, 5, padding="VALID", bias=True, activation=activation),
+        *conv(16, 0),
         pool(2),
         Flatten(),
         Dense(120, activation=activation),

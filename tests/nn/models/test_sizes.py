@@ -17,6 +17,12 @@ BOARD = (17, 19, 19)
 SIZES = {
     "lenet5": (models.lenet5(), (1, 28, 28), (10,), 61_706),
     "lenet5 at 32": (models.lenet5(padding=0), (1, 32, 32), (10,), 61_706),
+    "lenet5 normalised": (
+        models.lenet5(batch_norm=True, pooling="max"),
+        (1, 28, 28),
+        (10,),
+        61_728,
+    ),
     "alexnet": (models.alexnet(), (3, 227, 227), (1000,), 60_965_224),
     "alexnet ungrouped": (
         models.alexnet(groups=1),
@@ -25,6 +31,7 @@ SIZES = {
         62_378_344,
     ),
     "alexnet_small": (models.alexnet_small(), IMAGE, (10,), 1_842_570),
+    "vgg_small": (models.vgg_small(), (1, 28, 28), (10,), 101_050),
     "resnet20": (models.resnet(20), IMAGE, (10,), 269_722),
     "resnet32": (models.resnet(32), IMAGE, (10,), 464_154),
     "resnet56": (models.resnet(56), IMAGE, (10,), 853_018),
@@ -46,6 +53,7 @@ FOR_MNIST = {
     "mobilenet": models.mobilenet(num_classes=10),
     "octave_resnet": models.octave_resnet(),
     "resnet": models.resnet(),
+    "vgg_small": models.vgg_small(),
 }
 
 

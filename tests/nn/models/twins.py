@@ -1,14 +1,8 @@
-"""The models, written in PyTorch from their papers; and the way weights take there.
+"""The models, written in PyTorch from their papers, parts in the order of ours."""
 
-Parts are defined in the order in which ours are, and weights carried over in it.
-"""
-
-import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
-
-from jaxconv.nn.walk import walk
 
 
 class Each(nn.Module):
@@ -20,13 +14,6 @@ class Each(nn.Module):
 
     def forward(self, xs):
         return tuple(one(x) for one, x in zip(self.each, xs, strict=True))
-
-
-class Flatten(nn.Module):
-    """Flatten pixel by pixel, as ours does."""
-
-    def forward(self, x):
-        return x.permute(0, 2, 3, 1).flatten(1)
 
 
 class Residual(nn.Module):
@@ -73,7 +60,7 @@ def average_and_flatten():
 def lenet5():
     return nn.Sequential(
         *(nn.Conv2d(1, 6, 5, padding=2), nn.Tanh(), nn.AvgPool2d(2)),
-        *(nn.Conv2d(6, 16, 5), nn.Tanh(), nn.AvgPool2d(2), Flatten()),
+        *(nn.Conv2d(6, 16, 5), nn.Tanh(), nn.AvgPool2d(2), nn.Flatten()),
         *(nn.Linear(400, 120), nn.Tanh(), nn.Linear(120, 84), nn.Tanh()),
         nn.Linear(84, 10),
     )
@@ -93,7 +80,7 @@ def _alexnet(sizes, groups, first, features, neurons, classes):
         *(nn.Conv2d(b, c, 3, padding=1), nn.ReLU()),
         *(nn.Conv2d(c, d, 3, padding=1, groups=groups), nn.ReLU()),
         *(nn.Conv2d(d, e, 3, padding=1, groups=groups), nn.ReLU()),
-        *(nn.MaxPool2d(3, 2), Flatten()),
+        *(nn.MaxPool2d(3, 2), nn.Flatten()),
         *(nn.Linear(features, neurons), nn.ReLU()),
         *(nn.Linear(neurons, neurons), nn.ReLU(), nn.Linear(neurons, classes)),
     )
@@ -107,6 +94,15 @@ def alexnet():
 def alexnet_small():
     first = nn.Conv2d(1, 64, 5, padding=2)
     return _alexnet((64, 128, 192, 192, 128), 1, first, 512, 512, 10)
+
+
+def vgg_small():
+    return nn.Sequential(
+        *(*conv_norm_relu(1, 16, 3), nn.MaxPool2d(2)),
+        *(*conv_norm_relu(16, 32, 3), *conv_norm_relu(32, 32, 3), nn.MaxPool2d(2)),
+        *(*conv_norm_relu(32, 64, 3), *conv_norm_relu(64, 64, 3), nn.Flatten()),
+        *(nn.Dropout(0.0), nn.Linear(3136, 10)),
+    )
 
 
 def resnet(depth, ci):
@@ -292,58 +288,14 @@ class Tower(nn.Module):
             parts += [Residual(body), nn.ReLU()]
         self.tower = nn.Sequential(*parts)
         self.policy = nn.Sequential(
-            *conv_norm_relu(filters, 2, 1), Flatten(), nn.Linear(2 * points, moves)
+            *conv_norm_relu(filters, 2, 1), nn.Flatten(), nn.Linear(2 * points, moves)
         )
         self.value = nn.Sequential(
             *conv_norm_relu(filters, 1, 1),
-            *(Flatten(), nn.Linear(points, 256), nn.ReLU()),
+            *(nn.Flatten(), nn.Linear(points, 256), nn.ReLU()),
             *(nn.Linear(256, 1), nn.Tanh()),
         )
 
     def forward(self, x):
         x = self.tower(x)
         return self.policy(x), self.value(x)
-
-
-def layers_of(model, shape, params):
-    """Yield the params of each simple layer that has any, in order of definition."""
-    for step in walk(model, shape):
-        if step.params:
-            layer = params
-            for name in step.path.split("/"):
-                layer = layer[name]
-            yield layer
-
-
-def arrays_of(layer):
-    """Return a layer's arrays as PyTorch orders them."""
-    if "filters" in layer:
-        first = np.swapaxes(layer["filters"], 0, 1)
-    else:
-        first = layer["weights"].T if "weights" in layer else layer["scale"]
-    second = next((layer[name] for name in ("bias", "shift") if name in layer), None)
-    statistics = layer.get("statistics", {})
-    return [first, second, statistics.get("mean"), statistics.get("variance")]
-
-
-def tensors_of(module):
-    names = ("weight", "bias", "running_mean", "running_var")
-    return [getattr(module, name, None) for name in names]
-
-
-def pairs(layers, twin):
-    """Yield each array of our layers with PyTorch's of the same place."""
-    modules = [part for part in twin.modules() if hasattr(part, "weight")]
-    for layer, module in zip(layers, modules, strict=True):
-        for ours, theirs in zip(arrays_of(layer), tensors_of(module), strict=True):
-            assert (ours is None) == (theirs is None)
-            if ours is not None:
-                assert np.shape(ours) == tuple(theirs.shape)
-                yield np.array(ours), theirs
-
-
-def carry(layers, twin):
-    """Give PyTorch's model our weights."""
-    with torch.no_grad():
-        for ours, theirs in pairs(layers, twin):
-            theirs.copy_(torch.from_numpy(ours))
