@@ -5,26 +5,11 @@ the part. An error inside a part begins with the path to it: `stage2/block1/conv
 """
 
 import dataclasses
-import operator
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Literal
+from collections.abc import Sequence
 
-import jax
-import jax.numpy as jnp
-
-from jaxconv.nn._checks import (
-    as_called,
-    at_part,
-    check_key,
-    check_params,
-    check_shape,
-    described,
-)
-from jaxconv.nn.layer import Flow, Layer, Part, keeps_shape, split, update
-
-Join = Literal["sum", "concatenate", "tuple"]
-_Step = Callable[[str, Layer, Any], Any]
+from jaxconv.nn._checks import described
+from jaxconv.nn._combination import Join, check_layers, combination, name_parts
+from jaxconv.nn.layer import Flow, Layer, keeps_shape
 
 
 def serial(*layers: Layer) -> Layer:
@@ -47,7 +32,7 @@ def serial(*layers: Layer) -> Layer:
 
 def chain(caller: str, *layers: Layer) -> Layer:
     """Do as `serial`; errors begin with `caller`."""
-    return _combination(caller, _name_parts(caller, layers), "serial")
+    return combination(caller, name_parts(caller, layers), "serial")
 
 
 def parallel(*layers: Layer, join: Join = "sum") -> Layer:
@@ -93,16 +78,16 @@ def residual(*layers: Layer, shortcut: Layer | None = None) -> Layer:
 
     Source: K. He et al. (2016), arXiv:1512.03385, equation 1.
     """
-    _check_layers("residual", layers)
+    check_layers("residual", layers)
     shortcut = _kept() if shortcut is None else shortcut
-    _check_layers("residual", (shortcut,))
+    check_layers("residual", (shortcut,))
     body = serial(*layers)
     if "shortcut" in dict(body.parts):
         raise ValueError(
             "residual: a layer is named 'shortcut', which is the name of the other "
             "way. Give it another name."
         )
-    return _combination(
+    return combination(
         "residual", (("", body), ("shortcut", shortcut)), "parallel", "sum"
     )
 
@@ -117,10 +102,10 @@ def dense_block(*layers: Layer) -> Layer:
 
     Source: G. Huang et al. (2017), arXiv:1608.06993, equation 2.
     """
-    _check_layers("dense_block", layers)
+    check_layers("dense_block", layers)
     grown = (
         dataclasses.replace(
-            _combination(
+            combination(
                 "dense_block",
                 (("kept", _kept()), ("", layer)),
                 "parallel",
@@ -151,7 +136,7 @@ def named(name: str, layer: Layer) -> Layer:
             "named: name must be a text without a slash, which separates the names of "
             f"a path, got {described(name)}. Write named(name, layer)."
         )
-    _check_layers("named", (layer,))
+    check_layers("named", (layer,))
     return dataclasses.replace(layer, name=name, exact=True)
 
 
@@ -169,180 +154,7 @@ def _side_by_side(
             f'{caller}: join must be "sum", "concatenate" or "tuple", got '
             f"{described(join)}."
         )
-    parts = _name_parts(caller, layers)
+    parts = name_parts(caller, layers)
     if not parts:
         raise ValueError(f"{caller}: give at least one layer.")
-    return _combination(caller, parts, flow, join)
-
-
-def _combination(
-    caller: str, parts: tuple[Part, ...], flow: Flow, join: Join = "tuple"
-) -> Layer:
-    """Make a layer of named ones.
-
-    The parameters of a part without a name, at most one, stand among the others'.
-    """
-    names = dict(parts)
-
-    def init(key, input_shape):
-        check_key(caller, key)
-        keys, params = _keys(key, parts), {}
-
-        def step(name, layer, shape):
-            with at_part(name):
-                shape, part_params = layer.init(keys[name], shape)
-            if part_params:
-                params.update({name: part_params} if name else part_params)
-            return shape
-
-        shapes = _flow(caller, flow, parts, step, check_shape(caller, input_shape))
-        return _join_shapes(caller, parts, join, shapes), params
-
-    def run(one, params, x, key):
-        check_params(caller, params)
-        if key is not None:
-            check_key(caller, key)
-        if "" not in names and (unknown := params.keys() - names):
-            raise ValueError(
-                f"{caller}: params has entries {sorted(unknown)}, but the layers are "
-                f"{list(names)}. Was it made by this model's init?"
-            )
-        keys = _keys(key, parts)
-
-        def step(name, layer, x):
-            given = params.get(name, {}) if name else _own(params, parts)
-            with at_part(name):
-                return one(name, layer, given, x, keys[name])
-
-        return _join(join, _flow(caller, flow, parts, step, x))
-
-    def apply(params, x, *, key=None):
-        def one(name, layer, given, x, key):
-            return layer.apply(given, x, key=key)
-
-        return run(one, params, x, key)
-
-    def updated(params, x, *, key=None):
-        after = dict(params)
-
-        def one(name, layer, given, x, key):
-            y, changed = update(layer, given, x, key=key)
-            if changed:
-                after.update({name: changed} if name else changed)
-            return y
-
-        return run(one, params, x, key), after
-
-    keeps = any(layer.update is not None for _, layer in parts)
-    return Layer(init, apply, caller, parts, updated if keeps else None, flow)
-
-
-def _flow(caller: str, flow: Flow, parts: tuple[Part, ...], step: _Step, x: Any) -> Any:
-    """Send `x`, shapes or arrays, through the parts."""
-    if flow == "serial":
-        for name, layer in parts:
-            x = step(name, layer, x)
-        return x
-    if flow == "parallel":
-        return tuple(step(name, layer, x) for name, layer in parts)
-    if not isinstance(x, tuple) or len(x) != len(parts):
-        raise ValueError(
-            f"{caller}: give a tuple of {len(parts)}, one for each layer, got "
-            f"{described(x)}."
-        )
-    return tuple(step(*part, one) for part, one in zip(parts, x, strict=True))
-
-
-def _join(join: Join, ys: Any) -> Any:
-    if join == "sum":
-        total, *others = ys
-        for y in others:
-            total = jax.tree.map(operator.add, total, y)
-        return total
-    if join == "concatenate":
-        return jnp.concatenate(ys, axis=1)
-    return ys
-
-
-def _join_shapes(caller: str, parts: tuple[Part, ...], join: Join, shapes: Any) -> Any:
-    """Return the shape of `_join`'s result.
-
-    Raises:
-      ValueError: the shapes do not fit together.
-    """
-    if join == "tuple":
-        return shapes
-    fit = {shape if join == "sum" else shape[1:] for shape in shapes}
-    if join == "sum" and len(fit) == 1:
-        return shapes[0]
-    arrays = all(shape and isinstance(shape[0], int) for shape in shapes)
-    if join == "concatenate" and len(fit) == 1 and arrays:
-        return (sum(shape[0] for shape in shapes), *shapes[0][1:])
-    found = ", ".join(
-        f"{name or 'the layers'} {shape}"
-        for (name, _), shape in zip(parts, shapes, strict=True)
-    )
-    wanted = {
-        "sum": "outputs that are added must have one shape",
-        "concatenate": "outputs that are concatenated may differ in axis 0, the "
-        "channels, only",
-    }[join]
-    hint = " Give residual a shortcut=." if caller == "residual" else ""
-    raise ValueError(f"{caller}: {wanted}, got {found}.{hint}")
-
-
-def _name_parts(caller: str, layers: Sequence[Layer]) -> tuple[Part, ...]:
-    """Name layers after their kind, numbered, or as they say themselves.
-
-    Raises:
-      ValueError: an argument is no layer, or two would have one name.
-    """
-    _check_layers(caller, layers)
-    counts: Counter[str] = Counter()
-    parts: dict[str, Layer] = {}
-    for position, layer in enumerate(layers):
-        counts[layer.name] += 1
-        name = layer.name if layer.exact else f"{layer.name}{counts[layer.name]}"
-        if name in parts:
-            raise ValueError(
-                f"{caller}: two layers would be called {name!r}. Give argument "
-                f"{position} another name: named(name, layer)."
-            )
-        parts[name] = layer
-    return tuple(parts.items())
-
-
-def _check_layers(caller: str, layers: Sequence[object]) -> None:
-    for position, layer in enumerate(layers):
-        if not isinstance(layer, Layer):
-            raise ValueError(
-                f"{caller}: argument {position} must be a Layer, got "
-                f"{described(layer)}. {_meant(caller, layer)}"
-            )
-
-
-def _meant(caller: str, argument: object) -> str:
-    """Say how an argument that is no layer should be written."""
-    if call := as_called(argument):
-        return f"Write {call}."
-    if (
-        isinstance(argument, tuple)
-        and len(argument) == 2
-        and all(map(callable, argument))
-    ):
-        return "Write Layer(init, apply)."
-    if isinstance(argument, list | tuple | Iterator):
-        return f"Write {caller}(*layers), with an asterisk."
-    if callable(argument):
-        return "Write elementwise(function), if it keeps the shape."
-    return "Make one with Layer(init, apply), or from a function with elementwise."
-
-
-def _keys(key: Any, parts: tuple[Part, ...]) -> dict[str, Any]:
-    return dict(zip(dict(parts), split(key, len(parts)), strict=True))
-
-
-def _own(params: dict[str, Any], parts: tuple[Part, ...]) -> dict[str, Any]:
-    """Return the params of the part without a name: those that no other part has."""
-    others = {name for name, _ in parts}
-    return {name: value for name, value in params.items() if name not in others}
+    return combination(caller, parts, flow, join)

@@ -19,7 +19,7 @@ PRESETS = {
     ),
     "best": Config(
         model="vgg_small",
-        epochs=16,
+        epochs=14,
         batch_size=100,
         optimizer="adam",
         learning_rate=0.008,
