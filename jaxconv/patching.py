@@ -133,11 +133,11 @@ def patch(method: Any = "auto", *, everywhere: bool = False) -> Any:
       TypeError: what is decorated is a generator or coroutine function.
 
     >>> from jax.lax import conv
-    >>> x, w = jax.numpy.ones((1, 2, 5)), jax.numpy.ones((3, 2, 3))
+    >>> x, w = jax.numpy.ones((1, 4, 5)), jax.numpy.ones((3, 4, 3))
     >>> with patch(everywhere=True) as report:
     ...     y = conv(x, w, (1,), "SAME")
     >>> print(report)
-    conv  float32[1,2,5] * float32[3,2,3]  jaxconv, xla
+    conv  float32[1,4,5] * float32[3,4,3]  jaxconv, xla
     1 served, 0 passed on to lax
     """
     if callable(method):

@@ -54,7 +54,7 @@ def pair(panels: dict[str, Any], title: str) -> Figure:
 
 
 def new_figure(
-    rows: int, columns: int, *, width: float, height: float
+    rows: int, columns: int, *, width: float | int, height: float | int
 ) -> tuple[Figure, list[Any]]:
     """Return a figure, and its panels row by row without frames."""
     try:

@@ -138,7 +138,7 @@ def test_empty_operands_are_served_by_all():
 
 
 def test_patch_takes_auto_where_the_method_does_not_serve():
-    x, w = jnp.ones((1, 2, 9)), jnp.ones((3, 2, 3))
+    x, w = jnp.ones((1, 4, 9)), jnp.ones((3, 4, 3))
     with jaxconv.patch(method="winograd") as report:
         for stride in (1, 2):
             jax.lax.conv_general_dilated(x, w, (stride,), "SAME")

@@ -340,6 +340,7 @@ def test_flattened_features_keep_the_field_that_a_dense_layer_makes_whole():
     assert rows[-1].stride == (None, None)
 
 
+@pytest.mark.exhaustive
 def test_a_network_of_many_joined_scales_is_described_at_once():
     def octave():
         return nn.residual(nn.serial(pool(2, 2), conv(1, 3), upsample(2)))

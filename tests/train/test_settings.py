@@ -24,6 +24,7 @@ from jaxconv.train.config import Model
 from jaxconv.train.optimizer import learning_rates
 from jaxconv.train.presets import PRESETS, take_preset
 from tests.data.files import contents, write
+from tests.tiers import fast
 
 KEY = jax.random.key(0)
 ONE = jnp.ones(())
@@ -222,7 +223,7 @@ def test_every_model_trains(model):
     assert result.batches == 2
 
 
-@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("name", fast(PRESETS, "lenet5"))
 def test_every_preset_trains(name, capsys):
     given = ["--preset", name, "--max-batches", "2", "--max-test-images", "10"]
     with jax.numpy_dtype_promotion("standard"):  # optax's adam mixes its types

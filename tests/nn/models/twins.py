@@ -1,8 +1,11 @@
 """The models, written in PyTorch from their papers, parts in the order of ours."""
 
-import torch
-from torch import nn
-from torch.nn import functional
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from torch import nn  # noqa: E402
+from torch.nn import functional  # noqa: E402
 
 
 class Each(nn.Module):
