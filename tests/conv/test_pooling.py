@@ -11,6 +11,7 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from jaxconv.check import check_gradients
 from jaxconv.conv.pooling import avg_pool, max_pool, windows_of
+from tests.tiers import fast
 
 # window, strides, padding, ceil_mode, and the spatial axes
 CASES = {
