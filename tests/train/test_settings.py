@@ -31,7 +31,7 @@ ONE = jnp.ones(())
 
 
 def counting():
-    """A layer with a weight, and statistics that count its updates."""
+    """A layer with a weight, and statistics whose digits are the sizes of batches."""
 
     def init(key, input_shape):
         return input_shape, {
@@ -47,7 +47,7 @@ def counting():
         batch = jnp.full_like(count, len(x))
         return x * (params["weights"] + 0 * count), {
             **params,
-            "statistics": {"count": count + batch},
+            "statistics": {"count": 10 * count + batch},
         }
 
     return nn.Layer(init, apply, "counting", update=update)
@@ -166,7 +166,7 @@ def test_statistics_are_updated_and_not_trained(optimizer):
         for _ in range(2):
             state, _ = step(state, jnp.ones((5, 4)), jnp.arange(5) % 3)
     params = state.params["counting1"]
-    assert params["statistics"]["count"].item() == 10
+    assert params["statistics"]["count"].item() == 55
     assert params["weights"].item() != 1
 
 
