@@ -103,10 +103,12 @@ def show_version() -> int:
 
 
 def missing(error: ModuleNotFoundError, extra: str) -> str:
-    """Say which package is missing and which command installs it.
+    """Say which package is missing and which command installs it, if the error does not.
 
     In a checkout the command installs the checkout, wherever it is called from.
     """
+    if "pip install" in str(error):
+        return str(error)
     where = "jaxconv"
     if (_HERE / "pyproject.toml").is_file():
         where = "." if Path.cwd() == _HERE else str(_HERE)

@@ -149,6 +149,14 @@ def test_ctrl_c_during_the_imports_is_one_line(words):
     assert process.returncode == 130
 
 
+def test_an_error_that_names_its_command_is_left_as_it_is(run, capsys):
+    def main():
+        raise ModuleNotFoundError("It needs x. Run pip install x.", name="x")
+
+    assert run(main) == 2
+    assert capsys.readouterr().err.endswith("error: It needs x. Run pip install x.\n")
+
+
 @pytest.fixture
 def restarts(monkeypatch):
     """Note each restart, on a system where huge pages are for the asking."""
