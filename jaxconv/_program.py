@@ -103,7 +103,7 @@ def show_version() -> int:
 
 
 def missing(error: ModuleNotFoundError, extra: str) -> str:
-    """Say which package is missing and which command installs it, if the error does not.
+    """Say which package is missing and which command installs it, unless it says so.
 
     In a checkout the command installs the checkout, wherever it is called from.
     """
