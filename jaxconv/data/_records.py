@@ -6,6 +6,7 @@ A record is given as a `Path`, as bytes, or as a string: of its text, or of a pa
 import importlib
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from jaxconv.data.idx import DatasetError
 
@@ -52,6 +53,23 @@ def read_bytes(source: Source, begins: str, kind: str) -> tuple[str, bytes]:
             f"{str(source)[:200]}: cannot be read: {why}. A string is a path unless it "
             f"begins with {begins!r}, as {kind} does."
         ) from error
+
+
+def numbered(name: str, count: int) -> list[str]:
+    """Return a name for each of a record's games; a single one has the record's."""
+    if count == 1:
+        return [name]
+    return [f"{name}, game {number}" for number in range(1, count + 1)]
+
+
+def only(games: list[Any]) -> Any:
+    """Return a record's one game; raise DatasetError if there are several."""
+    if len(games) > 1:
+        raise DatasetError(
+            f"{games[0].name.rpartition(', game ')[0]}: holds {len(games)} games, "
+            "expected one. Use read_games."
+        )
+    return games[0]
 
 
 def check_number(caller: str, number: int, moves: int) -> None:

@@ -32,7 +32,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from jaxconv.data._records import Source, check_number, library, read_bytes
+from jaxconv.data._records import (
+    Source,
+    check_number,
+    library,
+    numbered,
+    only,
+    read_bytes,
+)
 from jaxconv.data.idx import DatasetError
 
 if TYPE_CHECKING:
@@ -75,13 +82,7 @@ def read_game(source: Source) -> Game:
     Raises:
       DatasetError: as `read_games`, and if there are several games.
     """
-    games = read_games(source)
-    if len(games) > 1:
-        raise DatasetError(
-            f"{games[0].name.rpartition(', game ')[0]}: holds {len(games)} games, "
-            "expected one. Use read_games."
-        )
-    return games[0]
+    return only(read_games(source))
 
 
 def read_games(source: Source) -> list[Game]:
@@ -109,11 +110,8 @@ def read_games(source: Source) -> list[Game]:
             f"{name}: holds no game of PGN. A game has tags, [Event ...], and moves, "
             "1. e4 e5."
         )
-    many = len(records) > 1
-    return [
-        _play(record, f"{name}, game {i}" if many else name)
-        for i, record in enumerate(records, 1)
-    ]
+    names = numbered(name, len(records))
+    return [_play(record, name) for record, name in zip(records, names, strict=True)]
 
 
 def planes(game: Game, number: int) -> np.ndarray:

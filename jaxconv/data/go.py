@@ -19,7 +19,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxconv.data._records import Source, check_number, library, read_bytes
+from jaxconv.data._records import (
+    Source,
+    check_number,
+    library,
+    numbered,
+    only,
+    read_bytes,
+)
 from jaxconv.data.idx import DatasetError
 
 HISTORY = 8
@@ -50,13 +57,7 @@ def read_game(source: Source, *, size: int | None = None) -> Game:
     Raises:
       DatasetError: as `read_games`, and if there are several games.
     """
-    games = read_games(source, size=size)
-    if len(games) > 1:
-        raise DatasetError(
-            f"{games[0].name.rpartition(', game ')[0]}: holds {len(games)} games, "
-            "expected one. Use read_games."
-        )
-    return games[0]
+    return only(read_games(source, size=size))
 
 
 def read_games(source: Source, *, size: int | None = None) -> list[Game]:
@@ -84,11 +85,7 @@ def read_games(source: Source, *, size: int | None = None) -> list[Game]:
         raise DatasetError(
             f"{name}: is not SGF: {error}. A game begins with '(;'."
         ) from error
-    names = (
-        [name]
-        if len(trees) == 1
-        else [f"{name}, game {i}" for i in range(1, len(trees) + 1)]
-    )
+    names = numbered(name, len(trees))
     return [_game(tree, name, size) for tree, name in zip(trees, names, strict=True)]
 
 
