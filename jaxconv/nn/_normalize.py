@@ -16,7 +16,13 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from jaxconv.nn._checks import check_array, check_params, check_shape, described
+from jaxconv.nn._checks import (
+    check_array,
+    check_params,
+    check_shape,
+    described,
+    get_param,
+)
 from jaxconv.nn.layer import Params, Shape
 
 
@@ -102,12 +108,7 @@ def check_input(caller: str, params: Params, x: Array) -> None:
 
 def param(caller: str, params: Params, name: str, x: Array) -> Array:
     """Return the param of that name, which has a number for each channel of `x`."""
-    if name not in params:
-        raise ValueError(
-            f"{caller}: params has no {name!r}, only {sorted(params)}. Was it made by "
-            "this layer's init?"
-        )
-    values = params[name]
+    values = get_param(caller, params, name)
     if values.shape != x.shape[1:2]:
         raise ValueError(
             f"{caller}: x has {x.shape[1]} channels (axis 1 of {x.shape}) but {name} "

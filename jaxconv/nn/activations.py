@@ -41,8 +41,8 @@ def elementwise(function: Callable[[Array], Array], name: str = "elementwise") -
 
 
 def Linear() -> Layer:
-    """Leave the input as it is."""
-    return elementwise(lambda x: x, "linear")
+    """Leave the input as it is, be it an array or a tuple of them."""
+    return Layer(keeps_shape("linear"), lambda params, x, *, key=None: x, "linear")
 
 
 def Sigmoid() -> Layer:

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 from jaxconv.nn._checks import described
 from jaxconv.nn._combination import Join, check_layers, combination, name_parts
-from jaxconv.nn.layer import Flow, Layer, keeps_shape
+from jaxconv.nn.activations import Linear
+from jaxconv.nn.layer import Flow, Layer
 
 
 def serial(*layers: Layer) -> Layer:
@@ -79,7 +80,7 @@ def residual(*layers: Layer, shortcut: Layer | None = None) -> Layer:
     Source: K. He et al. (2016), arXiv:1512.03385, equation 1.
     """
     check_layers("residual", layers)
-    shortcut = _kept() if shortcut is None else shortcut
+    shortcut = Linear() if shortcut is None else shortcut
     check_layers("residual", (shortcut,))
     body = serial(*layers)
     if "shortcut" in dict(body.parts):
@@ -107,7 +108,7 @@ def dense_block(*layers: Layer) -> Layer:
         dataclasses.replace(
             combination(
                 "dense_block",
-                (("kept", _kept()), ("", layer)),
+                (("kept", Linear()), ("", layer)),
                 "parallel",
                 "concatenate",
             ),
@@ -138,11 +139,6 @@ def named(name: str, layer: Layer) -> Layer:
         )
     check_layers("named", (layer,))
     return dataclasses.replace(layer, name=name, exact=True)
-
-
-def _kept() -> Layer:
-    """Leave the input as it is, be it an array or a tuple of them."""
-    return Layer(keeps_shape("linear"), lambda params, x, *, key=None: x, "linear")
 
 
 def _side_by_side(

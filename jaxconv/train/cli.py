@@ -71,4 +71,4 @@ if __name__ == "__main__":
     from jaxconv._program import run
 
     sys.argv[0] = "python -m jaxconv.train.cli"
-    run(main, "train")
+    run(main, "train", huge_pages=True)

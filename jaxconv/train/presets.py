@@ -1,34 +1,31 @@
 """Settings that go together: what `--preset` takes as the defaults."""
 
+import dataclasses
 import difflib
 from collections.abc import Sequence
 
 from jaxconv.train.config import Config
 
+_ONE_CYCLE = Config(
+    batch_size=100,
+    optimizer="adam",
+    schedule="one-cycle",
+    weight_decay=0.01,
+    validate_every=0,
+)
 PRESETS = {
     "chapter5": Config(),
-    "lenet5": Config(
-        model="lenet5",
-        epochs=4,
-        batch_size=100,
-        optimizer="adam",
-        learning_rate=0.01,
-        schedule="one-cycle",
-        weight_decay=0.01,
-        validate_every=0,
+    "lenet5": dataclasses.replace(
+        _ONE_CYCLE, model="lenet5", epochs=4, learning_rate=0.01
     ),
-    "best": Config(
+    "best": dataclasses.replace(
+        _ONE_CYCLE,
         model="vgg_small",
         epochs=14,
-        batch_size=100,
-        optimizer="adam",
         learning_rate=0.008,
-        schedule="one-cycle",
-        weight_decay=0.01,
         label_smoothing=0.05,
         max_shift=2.0,
         max_rotation=10.0,
-        validate_every=0,
     ),
 }
 

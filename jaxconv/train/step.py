@@ -132,8 +132,8 @@ def make_step(
                 )
             return loss, split_statistics(params)[1]
 
-        taken = jax.value_and_grad(loss_of, has_aux=True)(learned)
-        (loss, statistics), grads = taken
+        loss_and_grads = jax.value_and_grad(loss_of, has_aux=True)
+        (loss, statistics), grads = loss_and_grads(learned)
         updates, opt_state = optimizer.update(grads, state.opt_state, learned)
         learned = optax.apply_updates(learned, updates)
         params = merge_statistics(learned, statistics)
