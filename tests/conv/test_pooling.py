@@ -254,3 +254,14 @@ def test_lax_agrees(window, rng):
     expected, pull_theirs = jax.vjp(theirs, x)
     np.testing.assert_array_equal(y, expected)
     np.testing.assert_array_equal(pull(2 * y)[0], pull_theirs(2 * y)[0])
+
+
+def test_the_tangent_of_tiles_is_that_of_the_winners(rng):
+    """Ties among them: it is the adjoint of the cotangent, exactly."""
+    x, t = jnp.array(rng.integers(0, 3, (2, 2, 3, 5, 6)), "float32")
+    y, tangent = jax.jvp(lambda x: max_pool(x, 2), (x,), (t,))
+    _, pull = jax.vjp(lambda x: max_pool(x, 2), x)
+    g = jnp.array(rng.integers(1, 5, y.shape), "float32")
+    assert jnp.vdot(g, tangent) == jnp.vdot(pull(g)[0], t)
+    first = jnp.argmax(x[0, 0, :2, :2].ravel())
+    assert tangent[0, 0, 0, 0] == t[0, 0, :2, :2].ravel()[first]

@@ -347,3 +347,26 @@ def test_a_network_of_many_joined_scales_is_described_at_once():
 
     deep = nn.serial(*(octave() for _ in range(40)))
     assert field(deep)[0] == (1 + 5 + 39 * 6,) * 2
+
+
+def test_the_layers_say_which_pixels_they_see():
+    model = nn.serial(
+        nn.Conv2D(2, 3, strides=2),
+        nn.MaxPool(3, strides=1),
+        nn.Depthwise(3, dilation=2),
+        nn.ConvTranspose(2, 2, strides=2),
+        nn.AvgPool(2),
+        nn.Flatten(),
+        nn.Dense(3),
+    )
+    rows = nn.describe(model, (1, 40, 40)).rows
+    fields = [row.receptive_field for row in rows[:3]]
+    assert fields == [(3, 3), (7, 7), (15, 15)]
+    assert [row.stride for row in rows[:5]] == [
+        (2, 2),
+        (2, 2),
+        (2, 2),
+        (1, 1),
+        (2, 2),
+    ]
+    assert rows[-1].receptive_field == (None, None)
