@@ -3,23 +3,39 @@
 import contextlib
 import functools
 from collections.abc import Callable, Iterator
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from jaxconv._words import counted
+
+
+class Progress(NamedTuple):
+    """How training goes."""
+
+    done: int
+    epoch: int
+    loss: float
+    accuracy: float
+    learning_rate: float
+    images_per_second: float
 
 
 @runtime_checkable
 class Report(Protocol):
     """What the training loop tells while it runs."""
 
-    def running(self, total: int) -> contextlib.AbstractContextManager[None]:
-        """Enclose a run of `total` batches."""
+    def running(
+        self, total: int, done: int = 0
+    ) -> contextlib.AbstractContextManager[None]:
+        """Enclose a run of `total` batches, of which some are done."""
 
     def started(self) -> None:
         """Take note that the first step is done, which all code is compiled for."""
 
-    def progress(self, done: int, loss: float, images_per_second: float) -> None:
-        """Take the last batch's loss and the speed since the last call."""
+    def progress(self, progress: Progress) -> None:
+        """Take the means over the last batches."""
+
+    def note(self, line: str) -> None:
+        """Take a notice."""
 
     def validation(self, done: int, accuracy: float) -> None:
         """Take the accuracy on the test set, from 0 to 1."""
@@ -37,7 +53,7 @@ class PlainReport:
         self._last = ""
 
     @contextlib.contextmanager
-    def running(self, total: int) -> Iterator[None]:
+    def running(self, total: int, done: int = 0) -> Iterator[None]:
         """Say how much there is to do."""
         self._say(f"Training for {batches(total)}.")
         yield
@@ -45,9 +61,15 @@ class PlainReport:
     def started(self) -> None:
         """Say nothing."""
 
-    def progress(self, done: int, loss: float, images_per_second: float) -> None:
+    def progress(self, progress: Progress) -> None:
         """Keep the figures for the next validation."""
-        self._last = f" (loss {loss:.3f}, {images_per_second:,.0f} images/s)"
+        self._last = (
+            f" (loss {progress.loss:.3f}, {progress.images_per_second:,.0f} images/s)"
+        )
+
+    def note(self, line: str) -> None:
+        """Print a line."""
+        self._say(line)
 
     def validation(self, done: int, accuracy: float) -> None:
         """Print a line."""
@@ -81,3 +103,18 @@ def make_report(terminal: bool) -> Report:
     from jaxconv.train.bar import BarReport, is_drawable
 
     return BarReport() if is_drawable() else PlainReport()
+
+
+class Reports(PlainReport):
+    def __init__(self, *r):
+        super().__init__()
+
+
+class MetricsFile(PlainReport):
+    def __init__(self, *r):
+        super().__init__()
+
+
+class TensorBoard(PlainReport):
+    def __init__(self, *r):
+        super().__init__()
