@@ -1,8 +1,8 @@
 """MNIST, embedded, any data set in the same four IDX files, and board games."""
 
 from jaxconv.data import chess, go
-from jaxconv.data.idx import DatasetError, read_idx
 from jaxconv.data.dataset import Dataset
+from jaxconv.data.idx import DatasetError, read_idx
 from jaxconv.data.mnist import load_mnist, standardize
 
 
@@ -14,11 +14,11 @@ def load(data_dir=None, *, num_classes=None, transpose=False):
 
 
 __all__ = [
-    "DatasetError",
     "Dataset",
+    "DatasetError",
     "chess",
-    "load",
     "go",
+    "load",
     "load_mnist",
     "read_idx",
     "standardize",
