@@ -154,7 +154,7 @@ def _without_test(
 
 
 def _read(files: list[Path], labels: np.ndarray, first: Path | None = None) -> Split:
-    """Return the files' images, all of the first's size; one channel if all are grey."""
+    """Return the files' images, all of one size; one channel if all are grey."""
     size = read_image(first or files[0]).shape[:2]
     images = _empty(files, 1, size)
     for at, file in enumerate(files):

@@ -110,7 +110,7 @@ def _what_it_is(head: bytes) -> str:
 
 
 def _named(file: Path, found: list[str]) -> tuple[_Names, list[str]]:
-    """Return the names of the arrays, and the splits to read: train, then a test set."""
+    """Return the names of the arrays, and the splits to read: train, then test."""
     names: _Names = {}
     for name in found:
         if (key := _meaning(name)) is None:
