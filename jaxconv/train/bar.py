@@ -2,11 +2,13 @@
 
 import contextlib
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from rich import console, progress
 from rich.table import Column
 
-from jaxconv.train.report import stopping_line, validation_line
+from jaxconv.train.pace import Pace, duration
+from jaxconv.train.report import Progress, stopping_line, validation_line
 
 
 def is_drawable() -> bool:
@@ -15,36 +17,43 @@ def is_drawable() -> bool:
 
 
 class BarReport:
-    """A progress bar with loss, images a second and time left, by rich."""
+    """A progress bar with loss, accuracy, images a second and time left, by rich."""
 
     def __init__(self, on: console.Console | None = None) -> None:
         """Write to a console, by default on standard output."""
         self._bar = _Bar(console=on)
 
     @contextlib.contextmanager
-    def running(self, total: int) -> Iterator[None]:
-        """Show the bar."""
+    def running(self, total: int, done: int = 0) -> Iterator[None]:
+        """Show the bar, from `done` on."""
+        self._pace = Pace(total, done)
         with self._bar:
             self._task = self._bar.add_task(
-                "compiling", total=total, loss=None, speed=None
+                "compiling", total=total, completed=done, last=None, pace=self._pace
             )
             yield
 
     def started(self) -> None:
         """Show that the steps run."""
-        self._bar.update(self._task, description="batch", completed=1)
+        self._pace.start()
+        self._bar.update(self._task, description="batch", completed=self._pace.done)
 
-    def progress(self, done: int, loss: float, images_per_second: float) -> None:
+    def progress(self, progress: Progress) -> None:
         """Move the bar."""
-        self._bar.update(self._task, completed=done, loss=loss, speed=images_per_second)
+        self._pace.move(progress.done)
+        self._bar.update(self._task, completed=progress.done, last=progress)
 
     def validation(self, done: int, accuracy: float) -> None:
         """Print a line above the bar."""
-        self._bar.console.print(validation_line(done, accuracy), highlight=False)
+        self.note(validation_line(done, accuracy))
 
     def stopping(self, done: int) -> None:
         """Print a line above the bar."""
-        self._bar.console.print(stopping_line(done), highlight=False)
+        self.note(stopping_line(done))
+
+    def note(self, line: str) -> None:
+        """Print a line above the bar."""
+        self._bar.console.print(line, highlight=False, markup=False)
 
 
 class _Bar(progress.Progress):
@@ -57,47 +66,73 @@ class _Bar(progress.Progress):
         yield from super().get_renderables()
 
 
+class _Column(NamedTuple):
+    """A column in the forms that it can take, and how long each is kept.
+
+    A form is kept where all of lower rank fit beside it; the last one kept is shown.
+    """
+
+    forms: tuple[tuple[int, int, progress.ProgressColumn], ...]  # rank, width, itself
+
+
 def _columns(task: progress.Task, width: int) -> tuple[progress.ProgressColumn, ...]:
     """Return the columns that fit, in the order in which they are shown.
 
-    A column's rank says how long it is kept; the count always is.
+    Only the count is shown whatever the width.
     """
+    columns = _candidates(task, bar_width=40 if width >= 100 else None)
+    shown: dict[int, tuple[int, progress.ProgressColumn]] = {}  # place: width, itself
+    ranked = sorted(
+        (rank, place, wide, column)
+        for place, one in enumerate(columns)
+        for rank, wide, column in one.forms
+    )
+    for rank, place, wide, column in ranked:
+        others = [taken for at, (taken, _) in shown.items() if at != place]
+        if rank and sum(others) + len(others) + wide > width:  # spaces between
+            break
+        shown[place] = wide, column
+    return tuple(shown[place][1] for place in sorted(shown))
+
+
+def _candidates(task: progress.Task, bar_width: int | None) -> tuple[_Column, ...]:
+    """Return all columns, in the order in which they are shown."""
+    waiting = task.description == "compiling"
     count = f"{task.completed:.0f}/{task.total:.0f}"
     widest = 2 * len(f"{task.total:.0f}") + 1
-    bar_width = 40 if width >= 100 else None  # None: what is left
-    candidates: dict[
-        int, tuple[int, progress.ProgressColumn]
-    ] = {  # rank: width, column; in the order in which they are shown
-        3: (len(task.description), _text(task.description)),
-        0: (widest, _text(count.rjust(widest))),
-        5: (10, progress.BarColumn(bar_width)),
-    }
-    if (loss := task.fields["loss"]) is not None:
-        speed = f"{task.fields['speed']:,.0f} images/s"
-        candidates |= {
-            1: (len("loss 0.000"), _text(f"loss {loss:.3f}")),
-            4: (len("00,000 images/s"), _text(speed)),
-            2: (len("0:00:00 left"), _TimeLeft()),
-        }
-    kept: set[int] = set()
-    for rank in sorted(candidates):
-        width -= candidates[rank][0] + bool(kept)  # a space between columns
-        if width < 0 and rank:
-            break
-        kept.add(rank)
-    return tuple(column for rank, (_, column) in candidates.items() if rank in kept)
-
-
-def _text(words: str) -> progress.TextColumn:
-    """Return a column of words, on one line."""
-    return progress.TextColumn(
-        words.replace("{", "{{").replace("}", "}}"), table_column=Column(no_wrap=True)
+    columns = (
+        _words((1 if waiting else 9, task.description)),
+        _words((0, count.rjust(widest))),
+        _Column(((5, 8, progress.BarColumn(bar_width)),)),
+    )
+    last: Progress | None = task.fields["last"]
+    if last is None:
+        return columns
+    share = f"{last.accuracy:.1%}".rjust(len("99.9%"))
+    left = task.fields["pace"].left()
+    return (
+        *columns,
+        _words((8, f"epoch {last.epoch + 1}")),
+        _words((1, f"loss {last.loss:.3f}")),
+        _words((3, share), (4, f"accuracy {share}")),
+        _words((7, f"{last.images_per_second:,.0f} images/s".rjust(15))),
+        _words((2, f"{'-:--' if left is None else duration(left)} left".rjust(10))),
     )
 
 
-class _TimeLeft(progress.TimeRemainingColumn):
-    """The time left, with that word."""
-
-    def render(self, task: progress.Task) -> progress.Text:
-        """Return the time in words."""
-        return super().render(task) + progress.Text(" left")
+def _words(*forms: tuple[int, str]) -> _Column:
+    """Return a column of words on one line, in forms of given ranks."""
+    return _Column(
+        tuple(
+            (
+                rank,
+                len(words),
+                progress.TextColumn(
+                    words.replace("{", "{{").replace("}", "}}"),
+                    markup=False,
+                    table_column=Column(no_wrap=True),
+                ),
+            )
+            for rank, words in forms
+        )
+    )

@@ -2,60 +2,156 @@
 
 import contextlib
 import functools
+import time
 from collections.abc import Callable, Iterator
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from jaxconv._words import counted
+from jaxconv.train.pace import Pace, duration
+
+_QUIET_SECONDS = 30.0  # at least so long between two lines of plain progress,
+_QUIET_SHARE = 0.05  # and this share of the time so far,
+_QUIET_MOST = 300.0  # but never longer: runners of tests end what is silent
+
+
+class Progress(NamedTuple):
+    """What a run is doing, as numbers on the host."""
+
+    done: int  # batches, since the very first
+    epoch: int  # from 0
+    loss: float  # the mean over the last batches of training
+    accuracy: float  # on them, 0 to 1
+    learning_rate: float
+    images_per_second: float
 
 
 @runtime_checkable
 class Report(Protocol):
     """What the training loop tells while it runs."""
 
-    def running(self, total: int) -> contextlib.AbstractContextManager[None]:
-        """Enclose a run of `total` batches."""
+    def running(
+        self, total: int, done: int = 0
+    ) -> contextlib.AbstractContextManager[None]:
+        """Enclose a run of `total` batches, `done` of which an earlier one has done."""
 
     def started(self) -> None:
         """Take note that the first step is done, which all code is compiled for."""
 
-    def progress(self, done: int, loss: float, images_per_second: float) -> None:
-        """Take the last batch's loss and the speed since the last call."""
+    def progress(self, progress: Progress) -> None:
+        """Take the figures of the last batches."""
 
     def validation(self, done: int, accuracy: float) -> None:
-        """Take the accuracy on the test set, from 0 to 1."""
+        """Take the accuracy on the images to validate on, from 0 to 1."""
 
     def stopping(self, done: int) -> None:
         """Take note that the run ends early; a last validation follows."""
 
+    def note(self, line: str) -> None:
+        """Take a sentence for the user, such as that a checkpoint was passed over."""
 
-class PlainReport:
-    """A line for each validation, with the loss and the speed before it."""
 
-    def __init__(self, say: Callable[[str], None] | None = None) -> None:
-        """Hand each line to `say`; by default print it, at once."""
-        self._say = say or functools.partial(print, flush=True)
-        self._last = ""
+class Reports:
+    """Several reports as one: each is told everything, in their order."""
+
+    def __init__(self, *reports: Report) -> None:
+        """Join the reports."""
+        self._reports = reports
 
     @contextlib.contextmanager
-    def running(self, total: int) -> Iterator[None]:
+    def running(self, total: int, done: int = 0) -> Iterator[None]:
+        """Enclose the run by all."""
+        with contextlib.ExitStack() as stack:
+            for report in self._reports:
+                stack.enter_context(report.running(total, done))
+            yield
+
+    def started(self) -> None:
+        """Tell all."""
+        for report in self._reports:
+            report.started()
+
+    def progress(self, progress: Progress) -> None:
+        """Tell all."""
+        for report in self._reports:
+            report.progress(progress)
+
+    def validation(self, done: int, accuracy: float) -> None:
+        """Tell all."""
+        for report in self._reports:
+            report.validation(done, accuracy)
+
+    def stopping(self, done: int) -> None:
+        """Tell all."""
+        for report in self._reports:
+            report.stopping(done)
+
+    def note(self, line: str) -> None:
+        """Tell all."""
+        for report in self._reports:
+            report.note(line)
+
+
+class PlainReport:
+    """A line for each validation, and one now and then where there are none."""
+
+    def __init__(
+        self,
+        say: Callable[[str], None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Hand each line to `say`; by default print it, at once."""
+        self._print = say or functools.partial(print, flush=True)
+        self._clock = clock
+        self._pace = Pace(0, 0, clock)
+        self._figures = ""
+        self._begun = self._said = clock()
+
+    @contextlib.contextmanager
+    def running(self, total: int, done: int = 0) -> Iterator[None]:
         """Say how much there is to do."""
-        self._say(f"Training for {batches(total)}.")
+        self._pace = Pace(total, done, self._clock)
+        self._begun = self._clock()
+        resumed = f", {done:,} of which are done" if done else ""
+        self._say(f"Training for {batches(total)}{resumed}.")
         yield
 
     def started(self) -> None:
-        """Say nothing."""
+        """Begin to reckon the time left."""
+        self._pace.start()
 
-    def progress(self, done: int, loss: float, images_per_second: float) -> None:
-        """Keep the figures for the next validation."""
-        self._last = f" (loss {loss:.3f}, {images_per_second:,.0f} images/s)"
+    def progress(self, progress: Progress) -> None:
+        """Keep the figures for the next validation; print them if none comes."""
+        self._figures = (
+            f"loss {progress.loss:.3f}, accuracy {progress.accuracy:.1%}, "
+            f"{progress.images_per_second:,.0f} images/s"
+        )
+        self._pace.move(progress.done)
+        now = self._clock()
+        quiet = max(_QUIET_SECONDS, _QUIET_SHARE * (now - self._begun))
+        if now - self._said >= min(quiet, _QUIET_MOST):
+            left = self._pace.left()
+            left_words = f", {duration(left)} left" if left is not None else ""
+            self._say(
+                f"{progress.done:,} of {batches(self._pace.total)}: {self._figures}"
+                f"{left_words}"
+            )
 
     def validation(self, done: int, accuracy: float) -> None:
         """Print a line."""
-        self._say(validation_line(done, accuracy) + self._last)
+        figures = f" (training: {self._figures})" if self._figures else ""
+        self._say(validation_line(done, accuracy) + figures)
 
     def stopping(self, done: int) -> None:
         """Print a line."""
         self._say(stopping_line(done))
+
+    def note(self, line: str) -> None:
+        """Print it."""
+        self._say(line)
+
+    def _say(self, line: str) -> None:
+        self._said = self._clock()
+        self._print(line)
 
 
 def batches(count: int) -> str:
