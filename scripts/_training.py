@@ -66,8 +66,8 @@ def _of_jaxconv() -> Step:
 
     def run(x: np.ndarray, y: np.ndarray) -> float:
         nonlocal state
-        state, loss = step(state, x, y)
-        return float(loss)
+        state, metrics = step(state, x, y)
+        return float(metrics.loss)
 
     return run
 

@@ -72,11 +72,11 @@ def combination(
 
         return run(one, params, x, key)
 
-    def updated(params, x, *, key=None):
+    def updated(params, x, *, key=None, mask=None):
         after = dict(params)
 
         def one(name, layer, given, x, key):
-            y, changed = update(layer, given, x, key=key)
+            y, changed = update(layer, given, x, key=key, mask=mask)
             if changed:
                 after.update({name: changed} if name else changed)
             return y

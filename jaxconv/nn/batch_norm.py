@@ -1,5 +1,7 @@
 """Batch normalisation: each channel gets the mean and spread that it learns."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jax import Array
@@ -52,7 +54,7 @@ def BatchNorm(
 
     with the unbiased variance (/ (count - 1)) of the batch, as in PyTorch. Keras and
     Flax call 1 - `momentum` momentum, and keep the biased variance. The count is that
-    of the whole batch, on however many devices. No gradient goes through what is kept.
+    of the whole batch, on however many devices, less the rows that `mask` leaves out. No gradient goes through what is kept.
 
     Args:
       momentum: the weight of the newest batch in the running figures, in (0, 1].
@@ -89,20 +91,23 @@ def BatchNorm(
         deviations = wide(x) - of_channels(mean, x)
         return normalize("BatchNorm", params, x, deviations, variance, epsilon)
 
-    def update(params, x, *, key=None):
+    def update(params, x, *, key=None, mask=None):
         if key is not None:
             check_key("BatchNorm", key)
         running = _running(params, x)
-        count = x.size // x.shape[1]
+        count: Any = x.size // x.shape[1]
         if count < 2:
             raise ValueError(
                 "BatchNorm: training takes at least two numbers a channel, got "
                 f"{count} (x has shape {x.shape}, channels on axis 1): its variance "
                 "would be 0. Give a larger batch, or no key for the running figures."
             )
-        mean, variance, deviations = _moments(x, count)
+        if mask is not None:
+            count = count // len(x) * jnp.sum(mask, dtype=jnp.int32)
+        count = jnp.asarray(count, wide(x).dtype)
+        mean, variance, deviations = _moments(x, mask, count)
         y = normalize("BatchNorm", params, x, deviations, variance, epsilon)
-        batch = (mean, variance * (count / (count - 1)))
+        batch = (mean, variance * (count / jnp.maximum(count - 1, 1)))
         mean, variance = (
             (1 - momentum) * old
             + momentum * jax.lax.stop_gradient(new).astype(old.dtype)
@@ -113,7 +118,7 @@ def BatchNorm(
     return Layer(init, apply, "batch_norm", update=update)
 
 
-def _moments(x: Array, count: int) -> tuple[Array, Array, Array]:
+def _moments(x: Array, mask: Array | None, count: Array) -> tuple[Array, Array, Array]:
     """Return each channel's mean and biased variance, and the deviations from the mean.
 
     In two passes: the mean of squares less the square of the mean, in one, loses all
@@ -121,9 +126,16 @@ def _moments(x: Array, count: int) -> tuple[Array, Array, Array]:
     """
     x = wide(x)
     axes = (0, *range(2, x.ndim))
-    mean = jnp.sum(x, axes) / count
+
+    def mean_of(values):
+        if mask is not None:
+            rows = mask.reshape(-1, *(1,) * (x.ndim - 1))
+            values = jnp.where(rows, values, 0)
+        return jnp.sum(values, axes) / count
+
+    mean = mean_of(x)
     deviations = x - of_channels(mean, x)
-    return mean, jnp.sum(deviations * deviations, axes) / count, deviations
+    return mean, mean_of(deviations * deviations), deviations
 
 
 def _running(params: Params, x: Array) -> tuple[Array, Array]:

@@ -1,15 +1,16 @@
 """What a layer is: pure functions of parameters and data.
 
-    init(key, input_shape)            -> (output_shape, params)
-    apply(params, x, *, key=None)     -> y
-    update(params, x, *, key=None)    -> (y, params)
+    init(key, input_shape)                       -> (output_shape, params)
+    apply(params, x, *, key=None)                -> y
+    update(params, x, *, key=None, mask=None)    -> (y, params)
 
 Shapes leave out the batch axis; `x` and `y` have it first. `params` is a dict of
 arrays, nested where layers are, `{}` for a layer without any. `key` is the source of a
 layer's randomness (dropout); without one, `apply` computes what inference needs.
 
 Only a layer that keeps statistics of its input has `update`: it computes what training
-computes, and returns the params with their statistics brought up to date.
+computes, and returns the params with their statistics brought up to date. `mask`, (n,)
+bool, says which rows of `x` count in them: the others fill a batch up.
 """
 
 import dataclasses
@@ -69,15 +70,23 @@ class Layer:
 
 
 def update(
-    layer: Layer, params: Params, x: Any, *, key: Array | None = None
+    layer: Layer,
+    params: Params,
+    x: Any,
+    *,
+    key: Array | None = None,
+    mask: Array | None = None,
 ) -> tuple[Any, Params]:
     """Compute `(y, params)` as training does, of any layer.
 
-    The params are those given, unless the layer keeps statistics.
+    The params are those given, unless the layer keeps statistics. These are of the rows
+    of `x` where `mask`, (n,) bool, is true: the others fill a batch up.
     """
-    if layer.update is not None:
+    if layer.update is None:
+        return layer.apply(params, x, key=key), params
+    if mask is None:
         return layer.update(params, x, key=key)
-    return layer.apply(params, x, key=key), params
+    return layer.update(params, x, key=key, mask=mask)
 
 
 def eval_shape(layer: Layer, input_shape: Shape) -> tuple[Shape, Any]:

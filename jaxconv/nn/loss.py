@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jax import Array
-from jaxtyping import Float, Integer
+from jaxtyping import Bool, Float, Integer
 
 _NAME = "softmax_cross_entropy"
 
@@ -15,10 +15,12 @@ def softmax_cross_entropy(
     labels: Integer[Array, " n"],
     *,
     label_smoothing: float = 0.0,
+    mask: Bool[Array, " n"] | None = None,
 ) -> Float[Array, ""]:
     """Average `-log softmax(logits)[label]` over the batch, by optax.
 
     With `label_smoothing`, that share of the label is spread evenly over all classes.
+    With `mask`, the average is over the rows where it is true; 0 if there are none.
 
     Labels must lie in `0 .. classes - 1`. Under `jit` their values are not known; the
     loss is then NaN if one does not.
@@ -61,7 +63,10 @@ def softmax_cross_entropy(
     if label_smoothing:
         evenly = -jax.nn.log_softmax(logits).mean(1)
         losses = (1 - label_smoothing) * losses + label_smoothing * evenly
-    return losses.mean()
+    if mask is None:
+        return losses.mean()
+    count = jnp.maximum(jnp.sum(mask), 1).astype(losses.dtype)
+    return jnp.sum(jnp.where(mask, losses, 0)) / count
 
 
 def _check_range(labels: Array | np.ndarray, shape: tuple[int, ...]) -> None:

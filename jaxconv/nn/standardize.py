@@ -63,8 +63,8 @@ def weight_standardized(layer: Layer, *, epsilon: float = 1e-6) -> Layer:
     def apply(params, x, *, key=None):
         return layer.apply(standardized(params), x, key=key)
 
-    def update(params, x, *, key=None):
-        y, after = update_layer(layer, standardized(params), x, key=key)
+    def update(params, x, *, key=None, mask=None):
+        y, after = update_layer(layer, standardized(params), x, key=key, mask=mask)
         return y, {**after, "filters": params["filters"]}
 
     keeps = layer.update is not None

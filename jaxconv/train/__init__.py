@@ -1,21 +1,33 @@
 """Training: the configuration, the jitted step, the loop and its report."""
 
 from jaxconv.train.config import Config
-from jaxconv.train.loop import DivergedError, Result, train
+from jaxconv.train.experiment import train
+from jaxconv.train.fit import fit
+from jaxconv.train.measured import DivergedError
 from jaxconv.train.optimizer import make_optimizer
-from jaxconv.train.report import PlainReport, Report, make_report
-from jaxconv.train.step import TrainState, init_state, make_step
+from jaxconv.train.report import PlainReport, Progress, Report, make_report
+from jaxconv.train.result import Result
+from jaxconv.train.runs import Run, RunError, open_run
+from jaxconv.train.scaling import Scaling
+from jaxconv.train.step import Metrics, TrainState, init_state, make_step
 
 __all__ = [
     "Config",
     "DivergedError",
+    "Metrics",
     "PlainReport",
+    "Progress",
     "Report",
     "Result",
+    "Run",
+    "RunError",
+    "Scaling",
     "TrainState",
+    "fit",
     "init_state",
     "make_optimizer",
     "make_report",
     "make_step",
+    "open_run",
     "train",
 ]

@@ -6,9 +6,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxconv.data.dataset import Dataset
 from jaxconv.nn._checks import as_called, described
 from jaxconv.nn.layer import Layer
 from jaxconv.nn.statistics import split_statistics
+from jaxconv.train.config import Config
+from jaxconv.train.report import Report
 
 
 def check_model(caller: str, model: object) -> None:
@@ -55,8 +58,14 @@ def check_batch(images: Any, labels: Any) -> None:
         )
 
 
-def check_state(state: Any, optimizer: Any) -> None:
-    """Raise ValueError unless the state was made with this optimiser."""
+def check_state(state: Any, optimizer: Any, ema: float) -> None:
+    """Raise ValueError unless the state was made with this optimiser and average."""
+    if bool(ema) is not (state.average is not None):
+        raise ValueError(
+            f"make_step: ema is {ema:g}, but the state has "
+            f"{'no' if ema else 'an'} average. Write init_state(..., average="
+            f"{bool(ema)})."
+        )
     learned, _ = split_statistics(state.params)
     wanted: Any = jax.tree.structure(jax.eval_shape(optimizer.init, learned))
     if jax.tree.structure(state.opt_state) != wanted:
@@ -75,5 +84,32 @@ def check_not_donated(state: Any) -> None:
             raise ValueError(
                 "make_step: this state was given to a step before, which has taken its "
                 "arrays. Go on with the state that the step returned: "
-                "state, loss = step(state, images, labels)."
+                "state, metrics = step(state, images, labels)."
             )
+
+
+def check_fit(model: Any, data: Any, config: Any, report: Any) -> None:
+    """Raise TypeError unless the arguments of `fit` are of their kinds."""
+    check_model("fit", model)
+    if not isinstance(data, Dataset):
+        raise TypeError(
+            f"fit: data must be a Dataset, got {described(data)}. Write "
+            "jaxconv.data.load(folder), or Dataset(train, test, classes, name)."
+        )
+    check_run("fit", config, report)
+
+
+def check_run(caller: str, config: Any, report: Any) -> None:
+    """Raise TypeError unless `config` is a `Config` and `report` a report or None."""
+    if not isinstance(config, Config):
+        raise TypeError(
+            f"{caller}: config must be a Config, got {config!r}. Write "
+            "Config(epochs=1)."
+        )
+    if report is None:
+        return
+    if isinstance(report, type) or not isinstance(report, Report):
+        raise TypeError(
+            f"{caller}: report must have the methods of Report, got {report!r}. Write "
+            "PlainReport()."
+        )

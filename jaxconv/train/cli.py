@@ -8,10 +8,12 @@ import jax
 from jaxconv.conv.methods import MethodError
 from jaxconv.data import DatasetError
 from jaxconv.train.config import Config
-from jaxconv.train.loop import DivergedError, Result, train
+from jaxconv.train.experiment import train
+from jaxconv.train.measured import DivergedError
 from jaxconv.train.options import fail, parse
 from jaxconv.train.presets import take_preset
 from jaxconv.train.report import batches, make_report
+from jaxconv.train.result import Result
 
 __all__ = ["closing_lines", "fail", "main", "parse"]
 

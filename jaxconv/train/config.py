@@ -1,12 +1,11 @@
 """Every setting of a training run, with its default: the chapter's experiment."""
 
 import dataclasses
-import math
-import numbers
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 from jaxconv.conv.methods import Method
+from jaxconv.train._settings import check_config
 
 Model = Literal[
     "chapter5",
@@ -21,28 +20,10 @@ Model = Literal[
 Optimizer = Literal["sgd", "adam"]
 Schedule = Literal["constant", "cosine", "one-cycle"]
 
-_CHOICES: dict[str, tuple[str, ...]] = {
-    "model": get_args(Model),
-    "method": get_args(Method),
-    "optimizer": get_args(Optimizer),
-    "schedule": get_args(Schedule),
-}
-_LEAST = {
-    "epochs": 1,
-    "batch_size": 1,
-    "microbatches": 1,
-    "num_classes": 1,
-    "held_out": 0,
-    "validate_every": 0,
-    "max_batches": 0,
-    "max_test_images": 0,
-    "seed": 0,
-}
-
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """Train a model on MNIST; without arguments, the chapter's experiment.
+    """Train a model on images; without arguments, the chapter's experiment on MNIST.
 
     --preset NAME takes other defaults, those of `jaxconv.train.presets`. On Linux,
     memory is asked for in huge pages, which is faster; --no-huge-pages leaves that.
@@ -67,7 +48,11 @@ class Config:
 
     microbatches: int = 2
     """Parts of a batch whose gradients are computed in parallel and averaged, unless
-    the model normalises over the batch."""
+    the model normalises over the batch or several devices share it."""
+
+    accumulate: int = 1
+    """Batches whose gradients are averaged for one update: for a larger batch than fits
+    the memory."""
 
     optimizer: Optimizer = "sgd"
     """The optimiser, from optax; sgd has momentum."""
@@ -82,8 +67,20 @@ class Config:
     """How the learning rate changes: not; down to 0 like a cosine; or up over the first
     30 percent of the steps, then down."""
 
+    warm_up: int = 0
+    """Updates in which the learning rate rises from 0, unless the schedule is
+    one-cycle."""
+
     weight_decay: float = 0.0
     """How much of the weights each step takes away, times the learning rate."""
+
+    clip_norm: float = 0.0
+    """Gradients whose norm over all parameters is larger are scaled down to it. 0:
+    none."""
+
+    ema: float = 0.0
+    """Validate and keep an exponential moving average of the weights, of which each
+    step keeps this share, such as 0.999. 0: the weights themselves."""
 
     label_smoothing: float = 0.0
     """The share of each label that is spread over all classes."""
@@ -98,18 +95,35 @@ class Config:
     """Fixes the initial weights, the order of the images and the dropout."""
 
     data_dir: Path | None = None
-    """A folder with the four IDX files of MNIST, Fashion-MNIST, KMNIST or EMNIST,
-    gzipped or not, under MNIST's names. None: the embedded MNIST."""
+    """Your images: a folder of class folders of PNG or JPEG files, or of the four IDX
+    files of MNIST, Fashion-MNIST, KMNIST or EMNIST, or one .npz file with images and
+    labels. None: the embedded MNIST."""
 
-    num_classes: int = 10
-    """Classes of the data set; labels lie below this number."""
+    num_classes: int | None = None
+    """Classes of the data set; labels lie below this number. None: 10 for IDX files,
+    else as many as there are."""
+
+    transpose_images: bool = False
+    """Exchange rows and columns of the images: for EMNIST, whose files hold them so."""
 
     held_out: int = 0
-    """Take so many images out of the training set and validate on them, not on the test
-    set: for choosing settings."""
+    """Take so many images out of the training set, of each class its share, and
+    validate on them, not on the test set. The weights of the best validation are
+    kept."""
+
+    patience: int = 0
+    """Stop after so many validations on held-out images without a better one. 0:
+    never."""
 
     validate_every: int = 100
-    """Batches between two validations on the test set. 0: one, at the end."""
+    """Batches between two validations. 0: one, at the end."""
+
+    overfit_batches: int = 0
+    """Train and validate on so many batches only, again and again: a model that cannot
+    learn these by heart has a fault. 0: on all."""
+
+    find_learning_rate: bool = False
+    """Do not train: try learning rates from small to large, and propose one."""
 
     max_batches: int = 0
     """Stop after this many batches: a quick run. 0: all of them."""
@@ -117,67 +131,35 @@ class Config:
     max_test_images: int = 0
     """Validate on the first so many test images: a quick run. 0: all of them."""
 
+    run: Path | None = None
+    """The folder to keep the run in: checkpoints, metrics.jsonl, the trained model and
+    report.html. None: nothing is kept."""
+
+    resume: bool = False
+    """Go on with the run in that folder, where its last checkpoint is."""
+
+    checkpoint_every: int = 500
+    """Batches between two checkpoints; there is one at the end, and after Ctrl-C."""
+
+    keep: int = 3
+    """Checkpoints to keep: so many of the newest, and the best."""
+
+    tensorboard: bool = False
+    """Write the metrics for TensorBoard too, into the run's folder."""
+
+    devices: int = 1
+    """Devices of this machine that share each batch. 0: all."""
+
+    coordinator: str | None = None
+    """Train on several machines: the address, host:port, of the first process, the same
+    for all; "auto" where Slurm, Kubernetes or the like tell it."""
+
+    num_processes: int | None = None
+    """Processes in all, with a coordinator."""
+
+    process_id: int | None = None
+    """Which of them this one is, from 0."""
+
     def __post_init__(self) -> None:
         """Check the ranges."""
-        for name, choices in _CHOICES.items():
-            if getattr(self, name) not in choices:
-                raise ValueError(
-                    f"{name} must be one of {', '.join(choices)}, got "
-                    f"{getattr(self, name)!r}."
-                )
-        for name, least in _LEAST.items():
-            _check_whole(name, getattr(self, name), least)
-        if self.num_classes > 256:
-            raise ValueError(
-                f"num_classes must be at most 256, as labels are bytes, got "
-                f"{self.num_classes}."
-            )
-        if not 0 < _number(self.learning_rate) < math.inf:
-            raise ValueError(
-                f"learning_rate must be a number above 0, got {self.learning_rate!r}."
-            )
-        if not 0 <= _number(self.momentum) < 1:
-            raise ValueError(
-                f"momentum must be at least 0 and below 1, got {self.momentum!r}."
-            )
-        for name in ("weight_decay", "max_shift", "max_rotation"):
-            if not 0 <= _number(getattr(self, name)) < math.inf:
-                raise ValueError(
-                    f"{name} must be a number of at least 0, got "
-                    f"{getattr(self, name)!r}."
-                )
-        if not 0 <= _number(self.label_smoothing) < 1:
-            raise ValueError(
-                "label_smoothing must be at least 0 and below 1, got "
-                f"{self.label_smoothing!r}."
-            )
-        if self.method != "auto" and self.model != "chapter5":
-            raise ValueError(
-                f"method {self.method} is for the model chapter5; {self.model} takes "
-                "auto."
-            )
-        if self.seed >= 2**32:
-            raise ValueError(f"seed must be below 2**32, got {self.seed}.")
-        if not isinstance(self.data_dir, str | Path | None):
-            raise ValueError(
-                f"data_dir must be the path of a folder, got {self.data_dir!r}."
-            )
-
-
-def _check_whole(name: str, value: object, least: int) -> None:
-    """Raise ValueError unless `value` is a whole number of at least `least`."""
-    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-    if not whole or int(value) < least:  # type: ignore[call-overload]
-        raise ValueError(
-            f"{name} must be a whole number of at least {least}, got {value!r}."
-        )
-
-
-def _number(value: object) -> float:
-    """Return a setting as a float, NaN for what is no number."""
-    if isinstance(value, str | bytes | bool):
-        return math.nan
-    try:
-        return float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError, OverflowError):
-        return math.nan
+        check_config(self)

@@ -21,8 +21,8 @@ _MODELS: dict[Model, Callable[..., Layer]] = {
 }
 
 
-def make_model(config: Config) -> Layer:
-    """Return the model that `config` names, for its number of classes."""
+def make_model(config: Config, classes: int = 10) -> Layer:
+    """Return the model that `config` names, for so many classes."""
     if config.model == "chapter5":
-        return models.chapter5(config.num_classes, method=config.method)
-    return _MODELS[config.model](num_classes=config.num_classes)
+        return models.chapter5(classes, method=config.method)
+    return _MODELS[config.model](num_classes=classes)

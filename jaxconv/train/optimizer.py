@@ -1,6 +1,9 @@
 """The optimiser that the settings name, from optax."""
 
+import math
+
 import jax
+import jax.numpy as jnp
 import optax
 from jax import Array
 
@@ -11,9 +14,14 @@ _WARM_UP = 0.3  # of one cycle's steps
 
 
 def make_optimizer(
-    config: Config, steps: int | None = None
+    config: Config,
+    steps: int | None = None,
+    *,
+    learning_rate: float | optax.Schedule | None = None,
 ) -> optax.GradientTransformation:
     """Return the optimiser that `config` names, for a run of `steps` steps.
+
+    `learning_rate` takes the place of the rate and the schedule of `config`.
 
     Raises:
       TypeError: `config` is not a `Config`.
@@ -24,28 +32,62 @@ def make_optimizer(
             f"make_optimizer: config must be a Config, got {config!r}. Write "
             'make_optimizer(Config(optimizer="adam")).'
         )
-    rate = learning_rates(config, steps)
-    decay = config.weight_decay
-    if config.optimizer == "adam":
-        if not decay:
-            return optax.adam(rate)
-        return optax.adamw(rate, weight_decay=decay, mask=_decays)
-    sgd = optax.sgd(rate, momentum=config.momentum)
-    return optax.chain(optax.add_decayed_weights(decay, _decays), sgd) if decay else sgd
+    rate = learning_rates(config, steps) if learning_rate is None else learning_rate
+    parts = []
+    if config.clip_norm:
+        parts.append(optax.clip_by_global_norm(config.clip_norm))
+    if config.optimizer == "adam" and config.weight_decay:
+        decay = config.weight_decay
+        parts.append(optax.adamw(rate, weight_decay=decay, mask=_decays))
+    elif config.optimizer == "adam":
+        parts.append(optax.adam(rate))
+    else:
+        if config.weight_decay:
+            parts.append(optax.add_decayed_weights(config.weight_decay, _decays))
+        parts.append(optax.sgd(rate, momentum=config.momentum))
+    optimizer = parts[0] if len(parts) == 1 else optax.chain(*parts)
+    if config.accumulate == 1:
+        return optimizer
+    return _accumulating(optimizer, config.accumulate, steps)
 
 
 def learning_rates(config: Config, steps: int | None) -> float | optax.Schedule:
-    """Return the learning rate: a number, or a function of the number of steps done."""
+    """Return the learning rate: a number, or a function of the number of updates done.
+
+    There is an update for every `accumulate` steps.
+    """
+    peak, warm_up = config.learning_rate, config.warm_up
     if config.schedule == "constant":
-        return config.learning_rate
+        return optax.warmup_constant_schedule(0.0, peak, warm_up) if warm_up else peak
     if steps is None:
         raise ValueError(
             f'make_optimizer: schedule "{config.schedule}" needs the number of steps. '
             "Write make_optimizer(config, steps)."
         )
-    if config.schedule == "cosine":
-        return optax.cosine_decay_schedule(config.learning_rate, steps)
-    return optax.cosine_onecycle_schedule(steps, config.learning_rate, _WARM_UP)
+    updates = math.ceil(steps / config.accumulate)
+    if config.schedule == "one-cycle":
+        return optax.cosine_onecycle_schedule(updates, peak, _WARM_UP)
+    if warm_up:
+        whole = max(updates, warm_up + 1)
+        return optax.warmup_cosine_decay_schedule(0.0, peak, warm_up, whole)
+    return optax.cosine_decay_schedule(peak, updates)
+
+
+def _accumulating(
+    optimizer: optax.GradientTransformation, every: int, steps: int | None
+) -> optax.GradientTransformation:
+    """Take the mean gradient of so many steps for each update; of the rest at the end.
+
+    The last update of a run of `steps` is of fewer where they do not divide.
+    """
+
+    def gradients(updates_done: Array) -> Array:
+        if steps is None:
+            return jnp.full_like(updates_done, every)
+        left = steps - every * updates_done
+        return jnp.clip(left, 1, every).astype(updates_done.dtype)
+
+    return optax.MultiSteps(optimizer, gradients).gradient_transformation()
 
 
 def _decays(params: Params) -> Params:

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jax import Array
+from jax.sharding import Sharding
 
 from jaxconv.nn import (
     Layer,
@@ -33,17 +34,26 @@ from jaxconv.train.augment import Augment
 
 
 class TrainState(NamedTuple):
-    """All that changes from step to step."""
+    """All that a run goes on from, and nothing else."""
 
     params: Params
     opt_state: Any
     key: Array  # of the whole run; each step folds its number in
     step: Array  # () int32, the number of steps done
+    average: Params | None = None  # the exponential moving average of params
+    best: Params | None = None  # those of the best validation; no step changes them
+
+
+class Metrics(NamedTuple):
+    """What a step says of its batch: the loss, and the share that was right."""
+
+    loss: Array  # ()
+    accuracy: Array  # () from 0 to 1
 
 
 _AUGMENT = 2**31  # beyond the numbers of microbatches
 
-Step = Callable[[TrainState, Array, Array], tuple[TrainState, Array]]
+Step = Callable[..., tuple[TrainState, Metrics]]
 
 
 def init_state(
@@ -51,8 +61,12 @@ def init_state(
     optimizer: optax.GradientTransformation,
     input_shape: Shape,
     seed: int,
+    *,
+    average: bool = False,
 ) -> TrainState:
     """Return the state before the first step; `input_shape` leaves out the batch.
+
+    `average` is whether a moving average of the params is kept.
 
     Raises:
       TypeError: `model` is not a layer, `optimizer` no optimiser of optax, or `seed`
@@ -63,7 +77,8 @@ def init_state(
     check_seed("init_state", seed)
     _, params = model.init(_key(seed, "params"), input_shape)
     opt_state = optimizer.init(split_statistics(params)[0])
-    return TrainState(params, opt_state, _key(seed, "dropout"), jnp.int32(0))
+    averaged = jax.tree.map(jnp.copy, params) if average else None
+    return TrainState(params, opt_state, _key(seed, "dropout"), jnp.int32(0), averaged)
 
 
 def order_of(count: int, seed: int, epoch: int) -> np.ndarray:
@@ -85,15 +100,20 @@ def make_step(
     *,
     label_smoothing: float = 0.0,
     augment: Augment | None = None,
+    ema: float = 0.0,
+    sharding: Sharding | None = None,
 ) -> Step:
-    """Return the jitted `(state, images, labels) -> (state, loss)`.
+    """Return the jitted `(state, images, labels, mask=None) -> (state, metrics)`.
 
     The loss is the mean over the batch, whose `microbatches` are computed in parallel,
     each in memory that fits the caches. A model that keeps statistics takes the batch
-    whole: they are of all its images. The optimiser leaves statistics alone.
+    whole: they are of all its images. The optimiser leaves statistics alone. Rows where
+    `mask`, (n,) bool, is false fill the batch up: they count nowhere.
 
     `augment(key, images)` changes the images first, by another key in each step.
-    `label_smoothing` is that of `softmax_cross_entropy`.
+    `label_smoothing` is that of `softmax_cross_entropy`. `ema` is the share of the old
+    average that each step keeps, in the first steps less: (1 + step) / (10 + step).
+    `sharding` is how the new state lies on several devices.
 
     The old state's buffers are donated: they hold the new state afterwards, so use the
     returned one only.
@@ -113,40 +133,75 @@ def make_step(
 
     parts = 1 if model.update else microbatches
 
-    def step(state, images, labels):
+    def step(state, images, labels, mask=None):
         check_batch(images, labels)
-        check_state(state, optimizer)
+        check_state(state, optimizer, ema)
         key = jax.random.fold_in(state.key, state.step)
         learned, statistics = split_statistics(state.params)
         if augment is not None:
             images = augment(jax.random.fold_in(key, _AUGMENT), images)
 
         def loss_of(learned):
-            params, loss = merge_statistics(learned, statistics), jnp.float32(0)
+            params, loss, right = merge_statistics(learned, statistics), 0.0, 0.0
             for i, part in enumerate(_cut(len(images), parts)):
-                part_key = jax.random.fold_in(key, i)
-                logits, params = update(model, params, images[part], key=part_key)
-                share = (part.stop - part.start) / len(images)
-                loss += share * softmax_cross_entropy(
-                    logits, labels[part], label_smoothing=label_smoothing
+                present = None if mask is None else mask[part]
+                logits, params = update(
+                    model,
+                    params,
+                    images[part],
+                    key=jax.random.fold_in(key, i),
+                    mask=present,
                 )
-            return loss, split_statistics(params)[1]
+                share = _share(part, mask, len(images), logits.dtype)
+                loss += share * softmax_cross_entropy(
+                    logits, labels[part], label_smoothing=label_smoothing, mask=present
+                )
+                right += share * _accuracy(logits, labels[part], present)
+            return loss, (split_statistics(params)[1], right)
 
         loss_and_grads = jax.value_and_grad(loss_of, has_aux=True)
-        (loss, statistics), grads = loss_and_grads(learned)
+        (loss, (statistics, right)), grads = loss_and_grads(learned)
         updates, opt_state = optimizer.update(grads, state.opt_state, learned)
         learned = optax.apply_updates(learned, updates)
         params = merge_statistics(learned, statistics)
-        return TrainState(params, opt_state, state.key, state.step + 1), loss
+        average = state.average
+        if average is not None:
+            average = optax.incremental_update(params, average, 1 - _kept(ema, state))
+        new = state._replace(
+            params=params, opt_state=opt_state, step=state.step + 1, average=average
+        )
+        return new, Metrics(loss, right)
 
-    compiled = jax.jit(step, donate_argnums=0)
+    compiled = jax.jit(step, donate_argnums=0, out_shardings=sharding)
 
     @functools.wraps(compiled)
-    def checked(state, images, labels):
+    def checked(state, images, labels, mask=None):
         check_not_donated(state)
-        return compiled(state, images, labels)
+        return compiled(state, images, labels, mask)
 
     return checked
+
+
+def _share(part: slice, mask: Array | None, images: int, dtype: Any) -> float | Array:
+    """Return which share of a batch's images a part of it has."""
+    if mask is None:
+        return (part.stop - part.start) / images
+    return (jnp.sum(mask[part]) / jnp.maximum(jnp.sum(mask), 1)).astype(dtype)
+
+
+def _accuracy(logits: Array, labels: Array, mask: Array | None) -> Array:
+    """Return the share of rows that are classified rightly; 0 if there are none."""
+    right = jnp.argmax(logits, axis=1) == labels
+    if mask is None:
+        return jnp.mean(right, dtype=logits.dtype)
+    count = jnp.maximum(jnp.sum(mask), 1)
+    return (jnp.sum(right & mask) / count).astype(logits.dtype)
+
+
+def _kept(ema: float, state: TrainState) -> Array:
+    """Return the share of the old average that a step keeps."""
+    done = (state.step + 1).astype(jnp.float32)
+    return jnp.minimum(ema, (1 + done) / (10 + done))
 
 
 def _cut(images: int, parts: int) -> list[slice]:
@@ -156,16 +211,20 @@ def _cut(images: int, parts: int) -> list[slice]:
     return [slice(*pair) for pair in itertools.pairwise(bounds)]
 
 
-def make_count_correct(model: Layer) -> Callable[..., tuple[Array, Array]]:
-    """Return the jitted `(params, images, labels) -> (right, finite)`.
+def make_count_correct(
+    model: Layer, sharding: Sharding | None = None
+) -> Callable[..., tuple[Array, Array]]:
+    """Return the jitted `(params, images, labels, mask=None) -> (right, finite)`.
 
     `right` counts the images that `model` classifies rightly; `finite` is whether all
     its outputs are: if not, the count means nothing.
     """
 
-    def count_correct(params, images, labels):
+    def count_correct(params, images, labels, mask=None):
         logits = model.apply(params, images)
-        right = jnp.sum(jnp.argmax(logits, axis=1) == labels)
-        return right, jnp.all(jnp.isfinite(logits))
+        right = jnp.argmax(logits, axis=1) == labels
+        if mask is not None:
+            right = right & mask
+        return jnp.sum(right), jnp.all(jnp.isfinite(logits))
 
-    return jax.jit(count_correct)
+    return jax.jit(count_correct, out_shardings=sharding)

@@ -1,0 +1,133 @@
+"""A data set of labelled images, a part held out of it, and its fingerprint."""
+
+import hashlib
+import json
+import numbers
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxconv._words import counted, listed
+from jaxconv.data.idx import DatasetError
+
+Split = tuple[np.ndarray, np.ndarray]
+
+
+class Dataset(NamedTuple):
+    """Images to train on and to test with; label `i` belongs to `classes[i]`.
+
+    In `train` and `test`, images are uint8 of shape (n, channels, h, w), all of one
+    size, and labels int32 of shape (n,).
+    """
+
+    train: Split
+    test: Split
+    classes: tuple[str, ...]
+    name: str
+    """What messages call it: a path, or "the embedded MNIST"."""
+    notes: tuple[str, ...] = ()
+    """Sentences for whoever trains on it; not errors."""
+
+
+def held_out(dataset: Dataset, count: int, seed: int = 0) -> Dataset:
+    """Take `count` images out of the training set; they replace the test set.
+
+    Each class gives its proportion, rounded by largest remainders, and keeps an image
+    if that is possible. Which images are taken depends on the labels, `count` and
+    `seed` alone.
+
+    Raises:
+      DatasetError: no image is left to train on.
+      ValueError: `count` is not a whole number of at least 1.
+    """
+    if not isinstance(count, numbers.Integral) or isinstance(count, bool) or count < 1:
+        raise ValueError(
+            f"held_out: count must be a whole number of at least 1, got {count!r}."
+        )
+    images, labels = dataset.train
+    if count >= len(images):
+        raise DatasetError(
+            f"{dataset.name}: holds {counted(len(images), 'training image')}, of which "
+            f"held_out takes {count:,}: none is left to train on."
+        )
+    taken = stratified(labels, int(count), seed)
+    kept = ~taken
+    emptied = set(labels[taken].tolist()) - set(labels[kept].tolist())
+    notes = dataset.notes
+    if emptied:
+        names = [dataset.classes[label] for label in sorted(emptied)]
+        notes += (
+            f"held_out={count:,} leaves no training image of "
+            f"{counted(len(names), 'class', 'classes')}: {listed(names)}.",
+        )
+    return dataset._replace(
+        train=(images[kept], labels[kept]),
+        test=(images[taken], labels[taken]),
+        notes=notes,
+    )
+
+
+def stratified(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """Return a mask of `count` of the labels, of each class its proportion."""
+    sizes = np.bincount(labels)
+    # The raw output of PCG64 is the same in every version of NumPy; shuffles are not.
+    random = np.random.PCG64(seed).random_raw(len(labels))
+    by_class = np.lexsort((random, labels))
+    starts = np.cumsum(sizes) - sizes
+    ranks = np.arange(len(labels)) - np.repeat(starts, sizes)
+    mask = np.zeros(len(labels), bool)
+    mask[by_class] = ranks < np.repeat(_shares(sizes, count), sizes)
+    return mask
+
+
+def _shares(sizes: np.ndarray, count: int) -> np.ndarray:
+    """Divide `count` over classes in proportion to their sizes: largest remainders.
+
+    A class that would be left empty gets one more only when every other class has.
+    """
+    total = int(sizes.sum())
+    shares, remainders = np.divmod(sizes.astype(np.int64) * count, total)
+    left = count - int(shares.sum())
+    full, emptied = shares >= sizes, shares + 1 >= sizes
+    order = np.lexsort((-remainders, emptied, full))
+    shares[order[:left]] += 1
+    return shares
+
+
+def fingerprint(dataset: Dataset) -> str:
+    """Return 32 hexadecimal digits that another data set does not have.
+
+    They depend on each image, each label, their order and the classes' names, not on
+    the data set's own name or its files. MNIST's 55 MB take 0.04 s.
+    """
+    digest = hashlib.blake2b(digest_size=16)
+    digest.update(json.dumps(dataset.classes).encode())
+    for images, labels in (dataset.train, dataset.test):
+        digest.update(f"{images.shape} {labels.shape}".encode())
+        digest.update(np.ascontiguousarray(images, np.uint8).reshape(-1))
+        digest.update(np.ascontiguousarray(labels, "<i4").reshape(-1))
+    return digest.hexdigest()
+
+
+def check_classes(train: np.ndarray, test: np.ndarray, test_name: str) -> None:
+    """Refuse test labels of a class that no training image has."""
+    lacking = sorted(set(np.unique(test).tolist()) - set(np.unique(train).tolist()))
+    if lacking:
+        numbers_of = listed([str(label) for label in lacking])
+        raise DatasetError(
+            f"{test_name}: holds images of {'class' if len(lacking) == 1 else 'classes'} "
+            f"{numbers_of}, the first at index {int(np.argmax(test == lacking[0]))}, of "
+            "which there is no training image. Add some, or take these out."
+        )
+
+
+def empty_classes(train: np.ndarray, classes: tuple[str, ...]) -> tuple[str, ...]:
+    """Return a note on the classes of which there is no training image, if any."""
+    present = np.bincount(train, minlength=len(classes)) > 0
+    names = [name for name, there in zip(classes, present, strict=True) if not there]
+    if not names:
+        return ()
+    return (
+        f"{counted(len(names), 'class', 'classes')} of {len(classes):,} "
+        f"{'has' if len(names) == 1 else 'have'} no training image: {listed(names)}.",
+    )

@@ -1,0 +1,89 @@
+"""Which images a step takes: a function of the seed and the step's number alone."""
+
+import functools
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from jax import Array
+
+from jaxconv.data.mnist import Split
+from jaxconv.train.devices import Devices
+from jaxconv.train.scaling import Scaling
+from jaxconv.train.step import order_of
+
+
+class Batch(NamedTuple):
+    """Scaled images, labels, and which rows count; None: all."""
+
+    images: Array
+    labels: Array
+    mask: Array | None
+    size: int
+
+
+class Batches:
+    """The batches of a set of images, for some devices.
+
+    A batch that the devices do not share evenly, and the last one of an epoch if it is
+    smaller, are filled up with rows of zeros that do not count: so all have one shape,
+    and one program serves them.
+    """
+
+    def __init__(
+        self, split: Split, scaling: Scaling, batch_size: int, devices: Devices
+    ) -> None:
+        """Take images of bytes and their labels."""
+        self._images, self._labels = split
+        self._scaling, self._devices = scaling, devices
+        self._size = batch_size
+        self._rows = devices.padded(batch_size)
+        self._is_masked = bool(self._rows - batch_size or len(self) % batch_size)
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self._images)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Return an image's shape, (channels, height, width)."""
+        return self._images.shape[1:]
+
+    @property
+    def per_epoch(self) -> int:
+        """Return the number of batches in a pass over all images."""
+        return math.ceil(len(self) / self._size)
+
+    def at(self, step: int, seed: int) -> Batch:
+        """Return what a step trains on; each epoch has an order of its own."""
+        epoch, number = divmod(step, self.per_epoch)
+        return self._batch(_order(len(self), seed, epoch)[self._slice(number)])
+
+    def in_order(self) -> Iterator[Batch]:
+        """Yield all images, in the order in which they are held."""
+        order = np.arange(len(self))
+        for number in range(self.per_epoch):
+            yield self._batch(order[self._slice(number)])
+
+    def _slice(self, number: int) -> slice:
+        return slice(number * self._size, (number + 1) * self._size)
+
+    def _batch(self, rows: np.ndarray) -> Batch:
+        """Gather and scale the rows that this process reads, and place them."""
+        count, mask = len(rows), None
+        if self._is_masked:
+            padding = self._rows - count
+            mask = self._devices.share(self._devices.own(np.arange(self._rows) < count))
+            rows = np.concatenate([rows, np.full(padding, -1)])
+        own = self._devices.own(rows)
+        images = self._scaling(self._images[own])
+        images[own < 0] = 0
+        labels = np.where(own < 0, 0, self._labels[own]).astype(np.int32)
+        share = self._devices.share
+        return Batch(share(images), share(labels), mask, count)
+
+
+@functools.lru_cache(maxsize=2)
+def _order(count: int, seed: int, epoch: int) -> np.ndarray:
+    return order_of(count, seed, epoch)

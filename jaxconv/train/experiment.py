@@ -1,0 +1,26 @@
+"""A run from settings alone: the data, the model and the loop that they name."""
+
+from jaxconv.data import load
+from jaxconv.train._checks import check_run
+from jaxconv.train.config import Config
+from jaxconv.train.fit import fit
+from jaxconv.train.models import make_model
+from jaxconv.train.report import Report
+from jaxconv.train.result import Result
+
+
+def train(config: Config, report: Report | None = None) -> Result:
+    """Train as `config` says, telling `report` how it goes; Ctrl-C ends it early.
+
+    Raises:
+      DatasetError: the data cannot be used.
+      TypeError: `config` is not a `Config`, or `report` not a report.
+      Exception: what `fit` raises.
+    """
+    check_run("train", config, report)
+    data = load(
+        config.data_dir,
+        num_classes=config.num_classes,
+        transpose=config.transpose_images,
+    )
+    return fit(make_model(config, len(data.classes)), data, config, report)

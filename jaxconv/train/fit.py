@@ -1,0 +1,232 @@
+"""The training loop: from a model, data and settings to trained parameters.
+
+A run's numbers depend on its settings and its data alone: the step is a pure function
+of the state and a batch, and the batch of the seed and the step's number. So a run that
+was stopped and goes on from a checkpoint ends with the same bits.
+"""
+
+import contextlib
+import functools
+import sys
+import time
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxconv.data import DatasetError
+from jaxconv.data.dataset import Dataset
+from jaxconv.nn import Layer, Params
+from jaxconv.train._checks import check_fit
+from jaxconv.train.augment import Augment, turn_and_shift
+from jaxconv.train.batches import Batches
+from jaxconv.train.config import Config
+from jaxconv.train.devices import Devices
+from jaxconv.train.interrupts import Stop, interrupts
+from jaxconv.train.keeper import Keeper, make_keeper
+from jaxconv.train.measured import DivergedError, Measured
+from jaxconv.train.optimizer import learning_rates, make_optimizer
+from jaxconv.train.parts import parts_of, steps_of
+from jaxconv.train.report import Progress, Report, make_report
+from jaxconv.train.result import Result
+from jaxconv.train.scaling import Scaling, scaling_of
+from jaxconv.train.step import TrainState, init_state, make_count_correct, make_step
+
+_REPORT_EVERY = 10  # batches
+_UNFETCHED = 2  # steps whose metrics are left on the device: they may not be done yet
+_TEST_BATCH = 100  # images validated at once: more need memory anew each time
+
+
+def fit(
+    model: Layer, data: Dataset, config: Config, report: Report | None = None
+) -> Result:
+    """Train a model as `config` says, telling `report` how it goes.
+
+    The model and the images are those given; what `config` says of them is not looked
+    at. Ctrl-C ends the run early, with what it has reached so far.
+
+    Raises:
+      CheckpointError: there is none to go on from, or that of another run.
+      DatasetError: there are fewer images than a batch has, or nothing to learn.
+      DivergedError: the loss became infinite or NaN.
+      RunError: the folder of the run holds one already, or none to resume.
+      TypeError: an argument is of another kind.
+      ValueError: the model does not take the images, or there are not so many devices.
+    """
+    check_fit(model, data, config, report)
+    report = report or make_report(sys.stdout is not None and sys.stdout.isatty())
+    return _Fit(model, data, config, report).run()
+
+
+class _Fit:
+    """A run under way: its state, and what is kept of it."""
+
+    def __init__(
+        self, model: Layer, data: Dataset, config: Config, report: Report
+    ) -> None:
+        self.config, self.devices = config, Devices(config.devices)
+        self.total, data = steps_of(data, config), parts_of(data, config)
+        self.scaling = _scaling(data)
+        batches = functools.partial(Batches, scaling=self.scaling, devices=self.devices)
+        self.batches = batches(data.train, batch_size=config.batch_size)
+        images, labels = (part[: config.max_test_images or None] for part in data.test)
+        size = min(_TEST_BATCH, len(images))
+        self.test = batches((images, labels), batch_size=size)
+        self.model, self.optimizer = model, make_optimizer(config, self.total)
+        self.keeper = make_keeper(model, data, self.scaling, config, self.devices)
+        self.state = self._first_state(report)
+        self.report = self.keeper.reporting(report)
+        self.stop = Stop(self.report)
+        self.measured = Measured()
+        self.accuracy: float | None = None
+
+    def _first_state(self, report: Report) -> TrainState:
+        """Return the first state, or that of the checkpoint to go on from."""
+        state = init_state(
+            self.model,
+            self.optimizer,
+            self.batches.shape,
+            self.config.seed,
+            average=bool(self.config.ema),
+        )
+        if self.config.held_out:
+            state = state._replace(best=_copy(state.params))
+        return self.devices.replicate(self.keeper.restored(state, report))
+
+    def run(self) -> Result:
+        """Train to the end, or until something stops it."""
+        config, sharding = self.config, self.devices.whole
+        step = make_step(
+            self.model,
+            self.optimizer,
+            config.microbatches if self.devices.count == 1 else 1,
+            label_smoothing=config.label_smoothing,
+            augment=_augment(config),
+            ema=config.ema,
+            sharding=sharding,
+        )
+        self.count_correct = make_count_correct(self.model, sharding)
+        started = time.perf_counter() - self.keeper.notes.seconds
+        first = int(self.state.step)
+        done, stopped = first, False
+        with contextlib.ExitStack() as later:
+            later.enter_context(self.keeper)
+            later.enter_context(self.report.running(self.total, first))
+            while done < self.total and not self._is_enough(done):
+                if stopped := self.stop(done):
+                    break
+                batch = self.batches.at(done, config.seed)
+                self.state, metrics = step(self.state, *batch[:3])
+                done, self.accuracy = done + 1, None
+                self.measured.add(done, metrics, batch.size)
+                if done == first + 1:
+                    metrics.loss.block_until_ready()
+                    self.report.started()
+                    self.stop.interrupted = later.enter_context(interrupts())
+                    self.measured.restart()
+                self.keeper.notes.seconds = time.perf_counter() - started
+                self._after(done)
+            self._save(done)
+            if self.accuracy is None:
+                self._validate(done)
+            result = self._result(done, time.perf_counter() - started, stopped)
+            self.keeper.ended(result)
+            return result
+
+    def _is_enough(self, done: int) -> bool:
+        """Return whether the run is to stop early; the first time, say so."""
+        patience, waited = self.config.patience, self.keeper.notes.waited
+        if not patience or waited < patience:
+            return False
+        self.report.note(
+            f"Stopping early after {done:,} batches: no validation was better than "
+            f"that after {self.keeper.notes.best_step:,}."
+        )
+        return True
+
+    def _after(self, done: int) -> None:
+        """Do what is due after so many batches: report, validate, save."""
+        config, ends = self.config, done == self.total
+        validates = bool(config.validate_every) and done % config.validate_every == 0
+        if done % _REPORT_EVERY == 0 or ends:
+            self._tell(done, 0 if ends else _UNFETCHED)
+        if validates:
+            self.report.validation(done, self._validate(done))
+            self.measured.restart()
+        if done % config.checkpoint_every == 0 and not ends:
+            self._save(done)
+
+    def _tell(self, done: int, unfetched: int) -> None:
+        """Report the last steps' metrics, all but the newest ones."""
+        means = self.measured.take(unfetched, self.keeper.last_good())
+        if means is None:
+            return
+        loss, accuracy, speed = means
+        rate: Any = learning_rates(self.config, self.total)
+        if callable(rate):
+            with jax.numpy_dtype_promotion("standard"):
+                rate = rate((done - 1) // self.config.accumulate)
+        epoch = (done - 1) // self.batches.per_epoch
+        self.report.progress(Progress(done, epoch, loss, accuracy, float(rate), speed))
+
+    def _validate(self, done: int) -> float:
+        """Return the share that is classified rightly, and keep the best params."""
+        params = _used(self.state)
+        counts, right = [], 0
+        for batch in self.test.in_order():
+            self.stop(done)
+            counts.append(self.count_correct(params, *batch[:3]))
+            if len(counts) > _UNFETCHED:
+                right += _checked(counts.pop(0), done, self.keeper)
+        right += sum(_checked(count, done, self.keeper) for count in counts)
+        self.accuracy = right / len(self.test)
+        if self.config.held_out and self.keeper.notes.is_better(self.accuracy, done):
+            self.state = self.state._replace(best=_copy(params))
+        return self.accuracy
+
+    def _save(self, done: int) -> None:
+        """Keep the state, once it is known that its loss is a number."""
+        self._tell(done, 0)
+        self.keeper.save(self.state, done, self.accuracy)
+
+    def _result(self, done: int, seconds: float, stopped: bool) -> Result:
+        accuracy, params = self.accuracy, _used(self.state)
+        assert accuracy is not None  # validated just before
+        if self.state.best is not None:
+            accuracy, params = self.keeper.notes.best_accuracy, self.state.best
+        return Result(
+            self.state, params, accuracy, done, seconds, stopped, self.scaling
+        )
+
+
+def _checked(counted: tuple[Any, Any], done: int, keeper: Keeper) -> int:
+    """Return a count of right images, once it is known to mean something."""
+    right, finite = counted
+    if not finite:
+        raise DivergedError.of("an output of the model", done, keeper.last_good())
+    return int(right)
+
+
+def _used(state: TrainState) -> Params:
+    """Return the params to use: the average, if there is one."""
+    return state.params if state.average is None else state.average
+
+
+def _copy(params: Params) -> Params:
+    return jax.tree.map(jnp.copy, params)
+
+
+def _augment(config: Config) -> Augment | None:
+    """Return what changes the training images at random; None for nothing."""
+    if config.overfit_batches or not (config.max_rotation or config.max_shift):
+        return None
+    return functools.partial(
+        turn_and_shift, degrees=config.max_rotation, pixels=config.max_shift
+    )
+
+
+def _scaling(data: Dataset) -> Scaling:
+    try:
+        return scaling_of(data.train[0])
+    except ValueError as error:
+        raise DatasetError(f"{data.name}: {error}") from error

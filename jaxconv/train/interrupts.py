@@ -1,0 +1,56 @@
+"""Ctrl-C during training: the first one is a wish to stop, the second one an order."""
+
+import contextlib
+import signal
+import threading
+from collections.abc import Callable, Iterator
+
+from jaxconv.train.report import Report
+
+
+class Stop:
+    """Whether to stop; the first time that it is so, the report is told.
+
+    Until the first step is done, there is nothing to keep: Ctrl-C does then what it did
+    before. A signal's handler must not print, so the report is told from the loop.
+    """
+
+    def __init__(self, report: Report) -> None:
+        """Take the report that is told."""
+        self.interrupted: Callable[[], bool] = lambda: False
+        self._report, self._told = report, False
+
+    def __call__(self, done: int) -> bool:
+        """Return whether to stop after `done` batches."""
+        if self.interrupted() and not self._told:
+            self._told = True
+            self._report.stopping(done)
+        return self._told
+
+
+@contextlib.contextmanager
+def interrupts() -> Iterator[Callable[[], bool]]:
+    """Turn the first Ctrl-C into a note to stop; a second one does what it did before.
+
+    A step must not be cut in half: the buffers it was given are gone, and the new ones
+    are not there yet. Where Ctrl-C is ignored (`nohup`), it stays so.
+    """
+    seen = False
+    before = signal.getsignal(signal.SIGINT)
+    ours = (
+        before is not signal.SIG_IGN
+        and threading.current_thread() is threading.main_thread()
+    )
+
+    def note(signum, frame):
+        nonlocal seen
+        seen = True
+        signal.signal(signal.SIGINT, before)
+
+    if ours:
+        signal.signal(signal.SIGINT, note)
+    try:
+        yield lambda: seen
+    finally:
+        if ours:
+            signal.signal(signal.SIGINT, before)

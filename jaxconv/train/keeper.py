@@ -1,0 +1,174 @@
+"""What is kept of a run: nothing, or a folder that another run can go on from."""
+
+import dataclasses
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import jax
+
+from jaxconv._words import counted
+from jaxconv.data.dataset import Dataset
+from jaxconv.nn import Layer
+from jaxconv.train import runs
+from jaxconv.train.config import Config
+from jaxconv.train.devices import Devices
+from jaxconv.train.report import MetricsFile, Report, Reports, TensorBoard
+from jaxconv.train.result import Result
+from jaxconv.train.scaling import Scaling
+from jaxconv.train.step import TrainState
+
+
+@dataclasses.dataclass
+class Notes:
+    """What a run goes on from, beside the state: kept in each checkpoint."""
+
+    seconds: float = 0.0
+    best_accuracy: float = -1.0
+    best_step: int = 0
+    waited: int = 0  # validations since the best one
+
+    def is_better(self, accuracy: float, done: int) -> bool:
+        """Take note of a validation; return whether none was better or as good."""
+        if accuracy <= self.best_accuracy:
+            self.waited += 1
+            return False
+        self.best_accuracy, self.best_step, self.waited = accuracy, done, 0
+        return True
+
+
+class Keeper:
+    """Keeps nothing."""
+
+    def __init__(self) -> None:
+        """Begin at the beginning."""
+        self.notes = Notes()
+
+    def __enter__(self) -> Self:
+        """Begin to keep."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """End, whatever happened."""
+
+    def reporting(self, report: Report) -> Report:
+        """Return a report that also writes down what it is told."""
+        return report
+
+    def restored(self, state: TrainState, report: Report) -> TrainState:
+        """Return the state of the checkpoint to go on from, or the one given."""
+        return state
+
+    def save(self, state: TrainState, done: int, accuracy: float | None) -> None:
+        """Keep a state."""
+
+    def last_good(self) -> str:
+        """Say where the last checkpoint is."""
+        return ""
+
+    def ended(self, result: Result) -> None:
+        """Keep what the run has reached."""
+
+
+class RunKeeper(Keeper):
+    """Keeps a run in its folder; of several processes, the first one does."""
+
+    def __init__(
+        self,
+        model: Layer,
+        data: Dataset,
+        scaling: Scaling,
+        config: Config,
+        devices: Devices,
+    ) -> None:
+        """Make the folder, or find in it the run to resume.
+
+        Raises:
+          RunError: the folder holds a run that is not to be resumed, or none.
+        """
+        from jaxconv.train.checkpoints import Checkpoints
+
+        super().__init__()
+        assert config.run is not None  # as make_keeper has seen
+        self._folder = Path(config.run).expanduser()
+        runs.check(self._folder, resume=config.resume)
+        self._model, self._data, self._config = model, data, config
+        self._described = runs.description(config, data, scaling)
+        self._writes = devices.first
+        self._saved = -1
+        self._checkpoints = Checkpoints(
+            self._folder / runs.CHECKPOINTS,
+            keep=config.keep,
+            identity=runs.identity(config, self._described),
+        )
+
+    def restored(self, state: TrainState, report: Report) -> TrainState:
+        """Go on from the newest whole checkpoint, where the run is to be resumed."""
+        if self._config.resume:
+            found = self._checkpoints.restore(state, report.note)
+            if found is None:
+                report.note(f"{self._folder}: no checkpoint there yet; starting anew.")
+            else:
+                state, notes = found
+                self.notes = Notes(**notes)
+                self._saved = done = int(state.step)
+                report.note(f"Going on after {counted(done, 'batch', 'batches')}.")
+        if self._writes:
+            runs.write_settings(self._folder, self._described)
+        return state
+
+    def reporting(self, report: Report) -> Report:
+        """Return a report that also writes metrics to files."""
+        if not self._writes:
+            return report
+        done = max(self._saved, 0)
+        also: list[Report] = [MetricsFile(self._folder / runs.METRICS, done)]
+        if self._config.tensorboard:
+            also.append(TensorBoard(self._folder))
+        return Reports(report, *also)
+
+    def save(self, state: TrainState, done: int, accuracy: float | None) -> None:
+        """Write a checkpoint, unless there is one of this state."""
+        if done == self._saved:
+            return
+        notes = dataclasses.asdict(self.notes)
+        self._checkpoints.save(state, notes, accuracy=accuracy)
+        self._saved = done
+
+    def last_good(self) -> str:
+        """Say where the last checkpoint is."""
+        if self._saved < 0:
+            return ""
+        after = counted(self._saved, "batch", "batches")
+        return (
+            f"The last checkpoint is that after {after}: give resume to go on from it."
+        )
+
+    def ended(self, result: Result) -> None:
+        """Write the trained parameters and the page."""
+        self._checkpoints.close()
+        if not self._writes:
+            return
+        from jaxconv.train.page import write_page
+
+        params = jax.device_get(result.params)
+        runs.save_model(self._folder, params, self._described)
+        write_page(self._folder, self._model, params, self._data, result.scaling)
+
+    def __exit__(self, *_: Any) -> None:
+        """Wait for what is being written."""
+        self._checkpoints.close()
+
+
+def make_keeper(
+    model: Layer, data: Dataset, scaling: Scaling, config: Config, devices: Devices
+) -> Keeper:
+    """Return what keeps the run that `config` describes."""
+    if config.run is None:
+        return Keeper()
+    return RunKeeper(model, data, scaling, config, devices)

@@ -1,0 +1,171 @@
+"""The folder of a run: what it was made with, what it reached, and how to go on.
+
+settings.json      settings, data and versions
+metrics.jsonl      losses and accuracies, a line each
+checkpoints/       what `resume` goes on from
+model.safetensors  the trained parameters, with settings.json in their metadata
+report.html        all of it to look at
+"""
+
+import dataclasses
+import json
+import numbers
+import platform
+from importlib import metadata
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+
+from jaxconv import nn
+from jaxconv.data.dataset import Dataset
+from jaxconv.train.config import Config
+from jaxconv.train.models import make_model
+from jaxconv.train.scaling import Scaling
+
+SETTINGS, METRICS, CHECKPOINTS = "settings.json", "metrics.jsonl", "checkpoints"
+MODEL, PAGE = "model.safetensors", "report.html"
+
+# Settings that a run may change when it is resumed; all others decide its numbers.
+_FREE = (
+    "data_dir",  # the images themselves are compared
+    "run",
+    "resume",
+    "checkpoint_every",
+    "keep",
+    "tensorboard",
+    "devices",
+    "coordinator",
+    "num_processes",
+    "process_id",
+    "max_test_images",
+    "max_batches",
+    "find_learning_rate",
+)
+_KEEPING_BEST = ("validate_every", "patience")
+_LENGTH = ("epochs", "max_batches")
+
+
+class RunError(ValueError):
+    """A folder holds no trained model, or another run than is asked for."""
+
+
+class Run(NamedTuple):
+    """A trained model, ready to use."""
+
+    model: nn.Layer
+    params: nn.Params
+    settings: dict[str, Any]
+    classes: tuple[str, ...]
+    input_shape: tuple[int, ...]
+    scaling: Scaling
+
+
+def description(config: Config, data: Dataset, scaling: Scaling) -> dict[str, Any]:
+    """Return what `settings.json` says of a run."""
+    from jaxconv.data.dataset import fingerprint
+
+    images, _ = data.train
+    return {
+        "settings": {
+            field.name: _plain(getattr(config, field.name))
+            for field in dataclasses.fields(config)
+        },
+        "data": {
+            "name": data.name,
+            "classes": list(data.classes),
+            "input_shape": list(images.shape[1:]),
+            "mean": scaling.mean,
+            "deviation": scaling.deviation,
+            "train_images": len(images),
+            "test_images": len(data.test[0]),
+            "fingerprint": fingerprint(data),
+        },
+        "versions": {
+            "python": platform.python_version(),
+            **{name: metadata.version(name) for name in ("jax", "jaxlib", "optax")},
+            "jaxconv": metadata.version("jaxconv"),
+            "devices": f"{jax.device_count()} x {jax.devices()[0].device_kind}",
+        },
+    }
+
+
+def _plain(value: Any) -> Any:
+    """Return a setting as JSON has it."""
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, numbers.Integral) and not isinstance(value, bool):
+        return int(value)
+    return float(value) if isinstance(value, numbers.Real) else value
+
+
+def identity(config: Config, described: dict[str, Any]) -> dict[str, Any]:
+    """Return what a checkpoint and the run that goes on from it must have in common."""
+    free = set(_FREE)
+    if not config.held_out:
+        free |= set(_KEEPING_BEST)
+    if config.schedule == "constant" and config.accumulate == 1:
+        free |= set(_LENGTH)
+    else:
+        free -= set(_LENGTH)
+    kept = {k: v for k, v in described["settings"].items() if k not in free}
+    images = {k: v for k, v in described["data"].items() if k != "name"}
+    return {**kept, **{f"data: {name}": value for name, value in images.items()}}
+
+
+def check(folder: Path, *, resume: bool) -> None:
+    """Raise RunError if the folder of a new run is a file, or holds a run already."""
+    if folder.exists() and not folder.is_dir():
+        raise RunError(f"{folder}: is a file. Name a folder for the run.")
+    if (folder / SETTINGS).exists() and not resume:
+        raise RunError(
+            f"{folder}: holds a run already. Give resume to go on with it, or name "
+            "another folder."
+        )
+
+
+def write_settings(folder: Path, described: dict[str, Any]) -> None:
+    """Make the folder of a run and write its `settings.json`, whole or not at all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = folder / f".{SETTINGS}.tmp"
+    temporary.write_text(json.dumps(described, indent=1) + "\n")
+    temporary.replace(folder / SETTINGS)
+
+
+def save_model(folder: Path, params: nn.Params, described: dict[str, Any]) -> None:
+    """Write the trained parameters, and what is needed to use them."""
+    nn.save(folder / MODEL, params, {"run": json.dumps(described)})
+
+
+def open_run(folder: str | Path, model: nn.Layer | None = None) -> Run:
+    """Return the trained model of a run.
+
+    `model` is the layer that was given to `fit`, if it is none that `Config` names.
+
+    Raises:
+      RunError: the folder is not there, or holds no run, or one that has not ended.
+      WeightsError: the file of the parameters is damaged, or of another model.
+    """
+    folder = Path(folder).expanduser()
+    if not folder.is_dir():
+        raise RunError(f"{folder}: no such folder. Name the folder of a run.")
+    if not (folder / MODEL).is_file():
+        if (folder / SETTINGS).is_file():
+            raise RunError(
+                f"{folder}: the run has not ended, so there is no {MODEL} yet. Go on "
+                f"with it: train with --run {folder} --resume."
+            )
+        raise RunError(
+            f"{folder}: is not the folder of a run: there is no {MODEL}. Train with "
+            "--run FOLDER."
+        )
+    described = json.loads(nn.load_metadata(folder / MODEL)["run"])
+    data = described["data"]
+    classes, shape = tuple(data["classes"]), tuple(data["input_shape"])
+    if model is None:
+        known = {field.name for field in dataclasses.fields(Config)}
+        settings = {k: v for k, v in described["settings"].items() if k in known}
+        model = make_model(Config(**settings), len(classes))
+    params = nn.load(folder / MODEL, nn.eval_shape(model, shape)[1])
+    scaling = Scaling(data["mean"], data["deviation"])
+    return Run(model, params, described, classes, shape, scaling)
