@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
+DEBUG = "JAXCONV_DEBUG"  # in the environment, once --debug is given
 _SMALL_PAGES = "--no-huge-pages"
 _HERE = Path(__file__).resolve().parents[1]
 
@@ -35,11 +36,15 @@ def run(main: Callable[[], int], extra: str, *, huge_pages: bool = False) -> NoR
     """Run a program's main function, which imports what is heavy, and exit.
 
     `extra` is the project's extra that brings what the program needs; `huge_pages` asks
-    for memory as `restart_with_huge_pages` says.
+    for memory as `restart_with_huge_pages` says. With --debug, errors that are told in
+    one line show their traceback too.
     """
     leave_on_interrupt()
     if huge_pages and not {"--help", "-h", "--version", "-V"} & set(sys.argv[1:]):
         restart_with_huge_pages()
+    if "--debug" in sys.argv[1:]:
+        sys.argv.remove("--debug")
+        os.environ[DEBUG] = "1"
     try:
         code = show_version() if {"--version", "-V"} & set(sys.argv[1:]) else main()
         if sys.stdout is not None:
@@ -47,10 +52,12 @@ def run(main: Callable[[], int], extra: str, *, huge_pages: bool = False) -> NoR
     except KeyboardInterrupt:
         leave()
     except ModuleNotFoundError as error:
+        _trace()
         print(f"{sys.argv[0]}: error: {missing(error, extra)}", file=sys.stderr)
         code = 2
     except OSError as error:  # output that cannot be written, or is read no longer
         if not isinstance(error, BrokenPipeError):
+            _trace()
             print(f"{sys.argv[0]}: error: {error}", file=sys.stderr)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
@@ -58,6 +65,14 @@ def run(main: Callable[[], int], extra: str, *, huge_pages: bool = False) -> NoR
         sys.stderr.flush()
         os._exit(code)
     sys.exit(code)
+
+
+def _trace() -> None:
+    """Print the traceback of the error that is being handled, with --debug."""
+    if DEBUG in os.environ:
+        import traceback
+
+        traceback.print_exc()
 
 
 def restart_with_huge_pages() -> None:

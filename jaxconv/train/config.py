@@ -27,6 +27,7 @@ class Config:
 
     --preset NAME takes other defaults, those of `jaxconv.train.presets`. On Linux,
     memory is asked for in huge pages, which is faster; --no-huge-pages leaves that.
+    --debug shows where an error comes from.
 
     Raises:
       ValueError: a number is out of range.

@@ -1,6 +1,6 @@
 """A run from settings alone: the data, the model and the loop that they name."""
 
-from jaxconv.data import load
+from jaxconv.data import Dataset, load
 from jaxconv.train._checks import check_run
 from jaxconv.train.config import Config
 from jaxconv.train.fit import fit
@@ -18,9 +18,18 @@ def train(config: Config, report: Report | None = None) -> Result:
       Exception: what `fit` raises.
     """
     check_run("train", config, report)
-    data = load(
+    data = load_data(config)
+    return fit(make_model(config, len(data.classes)), data, config, report)
+
+
+def load_data(config: Config) -> Dataset:
+    """Load the data set that `config` names.
+
+    Raises:
+      DatasetError: it cannot be used.
+    """
+    return load(
         config.data_dir,
         num_classes=config.num_classes,
         transpose=config.transpose_images,
     )
-    return fit(make_model(config, len(data.classes)), data, config, report)

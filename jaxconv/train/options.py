@@ -7,8 +7,11 @@ import io
 import itertools
 import os
 import sys
+import traceback
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
+
+from jaxconv._program import DEBUG
 
 _Settings = TypeVar("_Settings")
 _UNKNOWN = "Unrecognized options: "  # tyro's words
@@ -38,7 +41,12 @@ def parse(
 
 
 def fail(message: str, code: int) -> int:
-    """Print the message to standard error, as a program does, and return the code."""
+    """Print the message to standard error, as a program does, and return the code.
+
+    With --debug, the traceback of the error that is being handled comes before.
+    """
+    if DEBUG in os.environ and sys.exc_info()[0] is not None:
+        traceback.print_exc()
     print(f"{sys.argv[0]}: error: {message}", file=sys.stderr)
     return code
 
