@@ -13,10 +13,12 @@ from jaxconv.nn import Layer
 from jaxconv.train import runs
 from jaxconv.train.config import Config
 from jaxconv.train.devices import Devices
-from jaxconv.train.report import MetricsFile, Report, Reports, TensorBoard
+from jaxconv.train.metrics_file import MetricsFile
+from jaxconv.train.report import Report, Reports
 from jaxconv.train.result import Result
 from jaxconv.train.scaling import Scaling
 from jaxconv.train.step import TrainState
+from jaxconv.train.tensor_board import TensorBoard
 
 
 @dataclasses.dataclass
