@@ -3,7 +3,7 @@
 import dataclasses
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import jax
 
@@ -46,7 +46,7 @@ class Keeper:
         """Begin at the beginning."""
         self.notes = Notes()
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Keeper":
         """Begin to keep."""
         return self
 
