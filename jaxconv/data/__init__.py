@@ -1,24 +1,19 @@
-"""MNIST, embedded, any data set in the same four IDX files, and board games."""
+"""Data sets of images, MNIST's embedded, and board games."""
 
 from jaxconv.data import chess, go
+from jaxconv.data.dataset import Dataset, fingerprint, held_out
 from jaxconv.data.idx import DatasetError, read_idx
-from jaxconv.data.dataset import Dataset
 from jaxconv.data.mnist import load_mnist, standardize
-
-
-def load(data_dir=None, *, num_classes=None, transpose=False):
-    (x, y), (tx, ty) = load_mnist(data_dir, num_classes=num_classes or 10)
-    classes = tuple(map(str, range(num_classes or 10)))
-    name = str(data_dir or "the embedded MNIST")
-    return Dataset((x, y.astype("i4")), (tx, ty.astype("i4")), classes, name)
-
+from jaxconv.data.recognise import load
 
 __all__ = [
-    "DatasetError",
     "Dataset",
+    "DatasetError",
     "chess",
-    "load",
+    "fingerprint",
     "go",
+    "held_out",
+    "load",
     "load_mnist",
     "read_idx",
     "standardize",

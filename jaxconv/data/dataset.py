@@ -11,6 +11,7 @@ from jaxconv._words import counted, listed
 from jaxconv.data.idx import DatasetError
 
 Split = tuple[np.ndarray, np.ndarray]
+TEST_PART = 6  # one image in 6 becomes the test set where none is given
 
 
 class Dataset(NamedTuple):
@@ -80,6 +81,20 @@ def stratified(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
     return mask
 
 
+def test_part(labels: np.ndarray, name: str) -> tuple[np.ndarray, str]:
+    """Return which images become the test set where none is given, and a note."""
+    taken = stratified(labels, max(1, len(labels) // TEST_PART), seed=0)
+    if len(np.unique(labels[~taken])) < len(np.unique(labels)):
+        raise DatasetError(
+            f"{name}: holds {counted(len(labels), 'image')}, one of each class: none "
+            "is left for a test set. Add images."
+        )
+    return taken, (
+        f"There is no test set: {taken.sum():,} of {counted(len(labels), 'image')}, "
+        f"one in {TEST_PART} of each class, became one."
+    )
+
+
 def _shares(sizes: np.ndarray, count: int) -> np.ndarray:
     """Divide `count` over classes in proportion to their sizes: largest remainders.
 
@@ -104,8 +119,8 @@ def fingerprint(dataset: Dataset) -> str:
     digest.update(json.dumps(dataset.classes).encode())
     for images, labels in (dataset.train, dataset.test):
         digest.update(f"{images.shape} {labels.shape}".encode())
-        digest.update(np.ascontiguousarray(images, np.uint8).reshape(-1))
-        digest.update(np.ascontiguousarray(labels, "<i4").reshape(-1))
+        digest.update(np.ascontiguousarray(images, np.uint8).data)
+        digest.update(np.ascontiguousarray(labels, "<i4").data)
     return digest.hexdigest()
 
 
@@ -113,10 +128,11 @@ def check_classes(train: np.ndarray, test: np.ndarray, test_name: str) -> None:
     """Refuse test labels of a class that no training image has."""
     lacking = sorted(set(np.unique(test).tolist()) - set(np.unique(train).tolist()))
     if lacking:
-        numbers_of = listed([str(label) for label in lacking])
+        noun = "class" if len(lacking) == 1 else "classes"
+        at = int(np.argmax(test == lacking[0]))
         raise DatasetError(
-            f"{test_name}: holds images of {'class' if len(lacking) == 1 else 'classes'} "
-            f"{numbers_of}, the first at index {int(np.argmax(test == lacking[0]))}, of "
+            f"{test_name}: holds images of {noun} "
+            f"{listed([str(label) for label in lacking])}, the first at index {at}, of "
             "which there is no training image. Add some, or take these out."
         )
 

@@ -1,8 +1,8 @@
 """Finds the files of a data set, and says what is there if they are not."""
 
 import os
+import re
 from collections.abc import Iterator
-from importlib.resources.abc import Traversable
 from itertools import islice
 from pathlib import Path
 
@@ -10,6 +10,18 @@ from jaxconv._words import listed
 from jaxconv.data.foreign import SHOWN, described
 from jaxconv.data.idx import DatasetError
 
+PLAIN = {  # the parts of a data set, and the names that MNIST's files have
+    "train-images": "train-images-idx3-ubyte",
+    "train-labels": "train-labels-idx1-ubyte",
+    "t10k-images": "t10k-images-idx3-ubyte",
+    "t10k-labels": "t10k-labels-idx1-ubyte",
+}
+# What archives call them: EMNIST and QMNIST have a prefix and "test", QMNIST's labels
+# are "idx2-int", Kaggle has a dot before "idx", and some leave "idx3" out.
+_NAME = re.compile(
+    r"(?P<prefix>.*?)[-_.]?(?P<split>train|t10k|test)[-_.](?P<kind>images|labels)"
+    r"([-_.]idx[1-4])?([-_.](ubyte|int))?(\.idx)?(\.gz)?"
+)
 _LOOKED_AT = 10_000  # files and folders: nobody waits for a whole disk
 _DEPTH = 3  # folders within folders
 
@@ -27,7 +39,7 @@ def open_folder(data_dir: str | Path) -> Path:
         if folder.exists():
             raise DatasetError(f"{folder}: is not a folder but a file. {_of(folder)}")
     except (OSError, RuntimeError) as error:  # an unknown user, no permission
-        raise _closed(data_dir, error) from error
+        raise closed(data_dir, error) from error
     raise DatasetError(f"{folder}: no such folder. Check data_dir.")
 
 
@@ -40,29 +52,90 @@ def _of(file: Path) -> str:
     return f"Set data_dir to the folder that holds it: {file.parent}"
 
 
-def find(folder: Path | Traversable, name: str) -> Path | Traversable:
-    """Return the folder's file of this name, gzipped or not, or with `.idx` in it.
+def find(folder: Path, prefix: str | None = None) -> dict[str, Path]:
+    """Return a folder's four IDX files, by the keys of `PLAIN`.
+
+    Args:
+      folder: where they are.
+      prefix: what their names begin with, such as "emnist-letters"; None for the
+        only data set there is, or the one without a prefix.
 
     Raises:
-      DatasetError: there is none; the text says what is there, and what is meant.
+      DatasetError: a file is missing, or there are several data sets; the text says
+        what is there, and what is meant.
     """
-    dotted = name.replace("-idx", ".idx")
     try:
-        for candidate in (name, f"{name}.gz", dotted, f"{dotted}.gz"):
-            if (folder / candidate).is_file():
-                return folder / candidate
-        hint = _what_is_meant(folder, name) if isinstance(folder, Path) else ""
+        sets = idx_sets(folder)
+        if prefix is None:
+            prefix = _only(folder, sets)
+        files = sets.get(prefix, {})
+        for part, plain in PLAIN.items():
+            if part not in files:
+                name = f"{prefix}-{plain}" if prefix else plain
+                raise DatasetError(
+                    f"{folder}: neither {name} nor {name}.gz is there. "
+                    f"{_what_is_meant(folder, name, part)}"
+                )
     except OSError as error:
-        raise _closed(folder, error) from error
-    raise DatasetError(f"{folder}: neither {name} nor {name}.gz is there. {hint}")
+        raise closed(folder, error) from error
+    return files
 
 
-def _closed(folder: str | Path | Traversable, error: Exception) -> DatasetError:
+def idx_sets(folder: Path) -> dict[str, dict[str, Path]]:
+    """Return a folder's IDX files: prefix -> key of `PLAIN` -> file.
+
+    Of several names for the same, the plainest counts. A file may lie in a folder of
+    its own name, as some archives are unpacked.
+    """
+    found: dict[tuple[str, str], list[tuple[bool, bool, bool, str, Path]]] = {}
+    for entry in os.scandir(folder):
+        if (key := part_of(entry.name)) is None:
+            continue
+        inside = entry.is_dir()
+        for file in Path(entry.path).iterdir() if inside else [Path(entry.path)]:
+            if part_of(file.name) == key and file.is_file():
+                gzipped, dotted = file.name.endswith(".gz"), ".idx" in file.name
+                found.setdefault(key, []).append(
+                    (inside, dotted, gzipped, file.name, file)
+                )
+    sets: dict[str, dict[str, Path]] = {}
+    for (prefix, part), files in found.items():
+        sets.setdefault(prefix, {})[part] = min(files)[-1]
+    return sets
+
+
+def part_of(name: str) -> tuple[str, str] | None:
+    """Return the prefix and the key of `PLAIN` that a file's name means, if any.
+
+    >>> part_of("emnist-letters-test-labels-idx1-ubyte.gz")
+    ('emnist-letters', 't10k-labels')
+    """
+    if not (match := _NAME.fullmatch(name)):
+        return None
+    split = "train" if match["split"] == "train" else "t10k"
+    return match["prefix"], f"{split}-{match['kind']}"
+
+
+def _only(folder: Path, sets: dict[str, dict[str, Path]]) -> str:
+    """Return the prefix of the data set to take."""
+    whole = sorted(prefix for prefix, files in sets.items() if len(files) == len(PLAIN))
+    if "" in whole or not whole:
+        return "" if "" in sets or not sets else max(sets, key=lambda p: len(sets[p]))
+    if len(whole) > 1:
+        raise DatasetError(
+            f"{folder}: holds {len(whole)} data sets: {listed(whole)}. Take one: "
+            f"set data_dir to {folder / whole[0]}, for instance."
+        )
+    return whole[0]
+
+
+def closed(folder: str | Path, error: Exception) -> DatasetError:
+    """Return an error that says why a folder cannot be opened."""
     reason = getattr(error, "strerror", None) or error
     return DatasetError(f"{folder}: cannot be opened: {reason}.")
 
 
-def _what_is_meant(folder: Path, name: str) -> str:
+def _what_is_meant(folder: Path, name: str, part: str) -> str:
     """Say where the file may be instead, else what there is in the folder."""
     names = sorted(entry.name for entry in os.scandir(folder))
     for entry in {name, f"{name}.gz"} & set(names):
@@ -70,28 +143,28 @@ def _what_is_meant(folder: Path, name: str) -> str:
         if (folder / entry).exists():
             kind = "a folder" if (folder / entry).is_dir() else "no regular file"
         return f"{entry} is {kind}. Put the file itself into {folder}."
-    if near := [entry for entry in names if _resembles(entry, name)]:
+    if near := [entry for entry in names if _resembles(entry, part)]:
         return f"Is it {' or '.join(near[:3])}? Rename it to {name}."
-    if below := [str(file.parent) for file in islice(_below(folder, name), 3)]:
-        return f"It is in {' and in '.join(below)}: set data_dir to that."
+    if there := [str(file.parent) for file in islice(below(folder, part), 3)]:
+        return f"It is in {' and in '.join(there)}: set data_dir to that."
     return f"Found {listed(names)}." if names else "The folder is empty."
 
 
-def _resembles(entry: str, name: str) -> bool:
+def _resembles(entry: str, part: str) -> bool:
     """Say whether a file may hold these images or labels under another name."""
     entry = entry.lower()
-    split, kind, *_ = name.split("-")
+    split, kind = part.split("-")
     splits = {"train": ("train",), "t10k": ("t10k", "test")}[split]
     return kind in entry and any(word in entry for word in splits)
 
 
-def _below(folder: Path, name: str) -> Iterator[Path]:
-    """Yield the files of this name in the folders below, as far as is quick."""
+def below(folder: Path, part: str = "train-images") -> Iterator[Path]:
+    """Yield the files of this part in the folders below, as far as is quick."""
     seen = 0
     for where, folders, files in os.walk(folder):
         seen += len(files) + len(folders)
         if seen > _LOOKED_AT or len(Path(where).relative_to(folder).parts) >= _DEPTH:
             folders.clear()
         for file in sorted(files):
-            if file.removesuffix(".gz").replace(".idx", "-idx") == name:
+            if (key := part_of(file)) and key[1] == part:
                 yield Path(where) / file

@@ -21,14 +21,16 @@ from jaxconv.data import foreign
 
 _CHUNK = 2**20  # bytes read at once: what a false header can make us allocate
 _GZIP_MAGIC = b"\x1f\x8b"
-_TYPES = {
-    0x08: "unsigned bytes",
-    0x09: "signed bytes",
-    0x0B: "int16",
-    0x0C: "int32",
-    0x0D: "float32",
-    0x0E: "float64",
+_TYPES = {  # the third byte -> the elements, in words and in NumPy's
+    0x08: ("unsigned bytes", "u1"),
+    0x09: ("signed bytes", "i1"),
+    0x0B: ("int16", ">i2"),
+    0x0C: ("int32", ">i4"),
+    0x0D: ("float32", ">f4"),
+    0x0E: ("float64", ">f8"),
 }
+_BYTES = (0x08,)
+WHOLE_NUMBERS = (0x08, 0x09, 0x0B, 0x0C)
 
 
 class DatasetError(ValueError):
@@ -64,14 +66,29 @@ def read_idx(
       DatasetError: the file cannot be read, is not IDX, or not of this type and shape;
         it holds fewer or more bytes than its header promises; or the digest differs.
     """
+    return read_shaped(file, (shape,), sha256=sha256)
+
+
+def read_shaped(
+    file: str | Path | Traversable,
+    shapes: Sequence[Sequence[int | None]],
+    *,
+    types: Sequence[int] = _BYTES,
+    sha256: str | None = None,
+) -> np.ndarray:
+    """Read an IDX file as `read_idx` does: with as many axes as one of the shapes has.
+
+    `types` are the element types that it may have, by the format's numbers.
+    """
     file = Path(file) if isinstance(file, str) else file
     try:
         with file.open("rb") as raw:
             gzipped = raw.read(2) == _GZIP_MAGIC
             raw.seek(0)
             stream: Stream = gzip.GzipFile(fileobj=raw) if gzipped else raw
-            header, sizes = _read_header(stream, file, shape, gzipped)
-            body = _read_body(stream, file, sizes)
+            header, sizes = _read_header(stream, file, shapes, types, gzipped)
+            dtype = np.dtype(_TYPES[header[2]][1])
+            body = _read_body(stream, file, sizes, dtype.itemsize)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DatasetError(
             f"{file}: cannot be read: {str(error).rstrip('.')}: the gzip file is "
@@ -86,29 +103,31 @@ def read_idx(
             f"{file}: wrong SHA-256 checksum: the file was changed or damaged. Install "
             "jaxconv again."
         )
-    return np.frombuffer(body, np.uint8).reshape(sizes)
+    return np.frombuffer(body, dtype).reshape(sizes)
 
 
 def _read_header(
     stream: Stream,
     file: Path | Traversable,
-    shape: Sequence[int | None],
+    shapes: Sequence[Sequence[int | None]],
+    types: Sequence[int],
     gzipped: bool,
 ) -> tuple[bytes, tuple[int, ...]]:
-    """Return the header's bytes and the sizes of the axes, once they fit `shape`."""
+    """Return the header's bytes and the sizes of the axes, once they fit a shape."""
     magic = stream.read(4)
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in _TYPES:
         kind, remedy = foreign.described(magic + _beginning(stream), gzipped)
         raise DatasetError(
             f"{file}: not an IDX file but {kind}: it should begin with 00 00 08 "
-            f"0{len(shape)}, got {magic.hex(' ') or 'nothing'}. {remedy}"
+            f"0{len(shapes[0])}, got {magic.hex(' ') or 'nothing'}. {remedy}"
         )
-    if magic[2] != 0x08:
+    if magic[2] not in types:
         raise DatasetError(
-            f"{file}: holds {_TYPES[magic[2]]}, expected unsigned bytes (type 0x08)."
+            f"{file}: holds {_TYPES[magic[2]][0]}, expected unsigned bytes (type 0x08)."
         )
-    if magic[3] != len(shape):
-        raise DatasetError(_wrong_axes(file, magic[3], len(shape)))
+    shape = next((shape for shape in shapes if len(shape) == magic[3]), None)
+    if shape is None:
+        raise DatasetError(_wrong_axes(file, magic[3], len(shapes[0])))
     packed = stream.read(4 * len(shape))
     if len(packed) < 4 * len(shape):
         raise DatasetError(f"{file}: truncated: it ends within its header.")
@@ -144,18 +163,19 @@ def _wrong_axes(file: Path | Traversable, axes: int, wanted: int) -> str:
 
 
 def _read_body(
-    stream: Stream, file: Path | Traversable, sizes: tuple[int, ...]
+    stream: Stream, file: Path | Traversable, sizes: tuple[int, ...], item: int
 ) -> bytearray:
     """Read as many bytes as `sizes` promise, no fewer and no more."""
-    promised = math.prod(sizes)
+    promised = math.prod(sizes) * item
     body = bytearray()
     while chunk := stream.read(min(_CHUNK, promised + 1 - len(body))):
         body += chunk
     if len(body) != promised:
         held = f"only {len(body):,}" if len(body) < promised else "more"
         kind = "truncated" if len(body) < promised else "oversized"
+        factors = [*sizes, item] if item > 1 else sizes
         raise DatasetError(
-            f"{file}: {kind}: its header promises {' x '.join(map(str, sizes))} = "
+            f"{file}: {kind}: its header promises {' x '.join(map(str, factors))} = "
             f"{promised:,} bytes, but it holds {held}. Download it again."
         )
     return body

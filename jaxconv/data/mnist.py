@@ -1,16 +1,19 @@
 """MNIST and its relatives: four IDX files, checked against each other."""
 
 import numbers
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from jaxconv._words import counted
-from jaxconv.data.files import find, open_folder
-from jaxconv.data.idx import DatasetError, read_idx
+from jaxconv.data.dataset import Split
+from jaxconv.data.files import PLAIN, find, open_folder
+from jaxconv.data.idx import WHOLE_NUMBERS, DatasetError, read_shaped
 
 # SHA-256 of the embedded files, uncompressed.
 _SHA256 = {
@@ -28,7 +31,9 @@ _SHA256 = {
     ),
 }
 
-Split = tuple[np.ndarray, np.ndarray]
+_MNIST_SIZE = ((None, 28, 28),)
+# QMNIST's labels have 8 columns: the class, and where the digit is from.
+_LABEL_SHAPES = ((None,), (None, 8))
 
 
 def load_mnist(
@@ -39,8 +44,9 @@ def load_mnist(
     Args:
       data_dir: a folder with `train-images-idx3-ubyte`, `train-labels-idx1-ubyte`,
         `t10k-images-idx3-ubyte` and `t10k-labels-idx1-ubyte`, each with or without
-        `.gz` (if both are there, the one without), or with a dot before `idx` as some
-        archives have it. None: the embedded MNIST.
+        `.gz` (if both are there, the one without), with a dot before `idx`, with
+        `test` for `t10k`, or all with a prefix, as archives have them. None: the
+        embedded MNIST. Images of another size than 28x28: see `load`.
       num_classes: labels must lie in `0 .. num_classes - 1`. MNIST, Fashion-MNIST,
         KMNIST and EMNIST Digits have 10 classes; EMNIST Balanced has 47.
 
@@ -60,14 +66,24 @@ def load_mnist(
             f"{num_classes!r}."
         )
     if data_dir is None:
-        folder: Path | Traversable = resources.files("jaxconv.data") / "mnist"
-    else:
-        folder = open_folder(data_dir)
-    embedded = data_dir is None
-    return (
-        _load_split(folder, "train", num_classes, embedded),
-        _load_split(folder, "t10k", num_classes, embedded),
+        return read_embedded()
+    files = find(open_folder(data_dir))
+    train, test = (
+        read_split(files, split, num_classes, _MNIST_SIZE)
+        for split in ("train", "t10k")
     )
+    return train, test
+
+
+def read_embedded() -> tuple[Split, Split]:
+    """Return the embedded MNIST, once its files are what they were."""
+    folder = resources.files("jaxconv.data") / "mnist"
+    files = {part: folder / f"{name}.gz" for part, name in PLAIN.items()}
+    train, test = (
+        read_split(files, split, 10, _MNIST_SIZE, _SHA256)
+        for split in ("train", "t10k")
+    )
+    return train, test
 
 
 def standardize(train_images: ArrayLike, *others: ArrayLike) -> list[np.ndarray]:
@@ -105,24 +121,38 @@ def standardize(train_images: ArrayLike, *others: ArrayLike) -> list[np.ndarray]
     return [images.astype(np.float32, copy=False) for images in scaled]
 
 
-def _load_split(
-    folder: Path | Traversable, prefix: str, num_classes: int, embedded: bool
+def read_split(
+    files: Mapping[str, Path | Traversable],
+    split: str,
+    num_classes: int,
+    shapes: Sequence[Sequence[int | None]],
+    digests: Mapping[str, str | None] = MappingProxyType({}),
 ) -> Split:
-    image_name, label_name = (
-        f"{prefix}-images-idx3-ubyte",
-        f"{prefix}-labels-idx1-ubyte",
-    )
-    image_file, label_file = find(folder, image_name), find(folder, label_name)
+    """Read the images and the labels of "train" or "t10k", and check them.
+
+    Images have a shape of `shapes`, without channels if of 3 axes; labels are bytes
+    below `num_classes`.
+    """
+    image_file, label_file = files[f"{split}-images"], files[f"{split}-labels"]
     image_sha, label_sha = (
-        _SHA256[name] if embedded else None for name in (image_name, label_name)
+        digests.get(PLAIN[f"{split}-{kind}"]) for kind in ("images", "labels")
     )
-    images = read_idx(image_file, (None, 28, 28), sha256=image_sha)
-    labels = read_idx(label_file, (None,), sha256=label_sha)
+    images = read_shaped(image_file, shapes, sha256=image_sha)
+    labels = read_shaped(
+        label_file, _LABEL_SHAPES, types=WHOLE_NUMBERS, sha256=label_sha
+    )
+    if labels.ndim == 2:
+        labels = labels[:, 0]
     if len(images) != len(labels):
         raise DatasetError(
             f"{label_file}: holds {counted(len(labels), 'label')} for the "
             f"{counted(len(images), 'image')} of {image_file.name}. Do the two files "
             "belong together?"
+        )
+    if labels.min() < 0:
+        at = int(np.argmax(labels < 0))
+        raise DatasetError(
+            f"{label_file}: label {labels[at]} at index {at} is below 0."
         )
     if labels.max() >= num_classes:
         at = int(np.argmax(labels >= num_classes))
@@ -134,4 +164,5 @@ def _load_split(
             f"{label_file}: label {labels[at]} at index {at} is not within "
             f"0..{num_classes - 1}. {hint}"
         )
-    return images[:, None], labels
+    images = images[:, None] if images.ndim == 3 else images
+    return images, labels.astype(np.uint8, copy=False)

@@ -3,7 +3,7 @@
 from jaxconv.data import Dataset, load
 from jaxconv.train._checks import check_run
 from jaxconv.train.config import Config
-from jaxconv.train.fit import fit
+from jaxconv.train.loop import fit
 from jaxconv.train.models import make_model
 from jaxconv.train.report import Report
 from jaxconv.train.result import Result

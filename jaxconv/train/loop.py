@@ -110,7 +110,7 @@ class _Fit:
         first = int(self.state.step)
         done, stopped = first, False
         with contextlib.ExitStack() as later:
-            later.enter_context(self.keeper)
+            later.enter_context(contextlib.closing(self.keeper))
             later.enter_context(self.report.running(self.total, first))
             while done < self.total and not self._is_enough(done):
                 if stopped := self.stop(done):

@@ -1,0 +1,152 @@
+"""Recognises what a data set is kept in, and reads it."""
+
+import numbers
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from jaxconv._words import listed
+from jaxconv.data.dataset import Dataset, Split
+from jaxconv.data.files import below, closed, idx_sets, open_folder
+from jaxconv.data.idx import DatasetError
+from jaxconv.data.image_folder import holds_images, is_image_folder, read_image_folder
+from jaxconv.data.mnist import read_embedded
+from jaxconv.data.npz import read_npz
+from jaxconv.data.relatives import read_four
+
+_READ = (
+    "Read are four IDX files, a folder of class folders of images, and one .npz file."
+)
+
+
+def load(
+    data_dir: str | Path | None = None,
+    *,
+    num_classes: int | None = None,
+    transpose: bool = False,
+) -> Dataset:
+    """Load a data set: the embedded MNIST, or what there is in a folder.
+
+    Args:
+      data_dir: None for the embedded MNIST; a folder with four IDX files under any of
+        the names that archives give them, and where it holds several data sets, the
+        folder and their prefix (`gzip/emnist-letters`); a folder of class folders of
+        images, in `train` and `test` or not; an .npz file with `images` and `labels`,
+        or a folder with one.
+      num_classes: how many classes there are. None: 10 for IDX files, unless EMNIST's
+        names say how many; else as many as the data has.
+      transpose: exchange rows and columns of all images, as EMNIST's need it.
+
+    Returns:
+      The data set, images uint8 of shape (n, channels, h, w), labels int32. Without a
+      test set one training image in 6 of each class becomes it; `notes` says so.
+
+    Raises:
+      DatasetError: a file is missing or damaged, or does not fit the others.
+      ModuleNotFoundError: images are in files, and Pillow is not installed.
+      ValueError: `num_classes` is no whole number of at least 1.
+    """
+    _check_number(num_classes)
+    if data_dir is None:
+        dataset = _embedded(num_classes)
+    else:
+        try:
+            dataset = _read(Path(data_dir).expanduser(), num_classes, transpose)
+        except (OSError, RuntimeError) as error:  # no permission, an unknown user
+            raise closed(data_dir, error) from error
+    train, test = (_finished(split, transpose) for split in dataset[:2])
+    return dataset._replace(train=train, test=test)
+
+
+def _check_number(num_classes: int | None) -> None:
+    if num_classes is None:
+        return
+    whole = isinstance(num_classes, numbers.Integral)
+    if not whole or isinstance(num_classes, bool) or num_classes < 1:
+        raise ValueError(
+            "load: num_classes must be a whole number of at least 1, or None for what "
+            f"the data has, got {num_classes!r}."
+        )
+
+
+def _embedded(num_classes: int | None) -> Dataset:
+    name = "the embedded MNIST"
+    count = 10 if num_classes is None else num_classes
+    if count < 10:
+        raise DatasetError(
+            f"{name}: has 10 classes, got num_classes={num_classes}. Leave it out."
+        )
+    return Dataset(*read_embedded(), tuple(map(str, range(count))), name)
+
+
+def _read(path: Path, num_classes: int | None, transpose: bool) -> Dataset:
+    """Read the data set of a path that is given."""
+    if path.suffix.lower() == ".npz" and path.is_file():
+        return read_npz(path, num_classes)
+    if (
+        not path.exists()
+        and path.parent.is_dir()
+        and path.name in idx_sets(path.parent)
+    ):
+        return _read_idx(path.parent, path.name, num_classes, transpose)
+    folder = open_folder(path)
+    names = sorted(file.name for file in folder.iterdir())
+    npz = [folder / name for name in names if name.lower().endswith(".npz")]
+    if idx_sets(folder):
+        return _read_idx(folder, None, num_classes, transpose)
+    if is_image_folder(folder):
+        return _read_images(folder, num_classes)
+    if len(npz) == 1:
+        return read_npz(npz[0], num_classes)
+    raise DatasetError(f"{folder}: {_nothing(folder, names, npz)}")
+
+
+def _read_idx(
+    folder: Path, prefix: str | None, num_classes: int | None, transpose: bool
+) -> Dataset:
+    if num_classes is not None and num_classes > 256:
+        raise DatasetError(
+            f"{folder}: num_classes must be at most 256, as labels are bytes, got "
+            f"{num_classes}."
+        )
+    return read_four(folder, prefix, num_classes, transpose)
+
+
+def _read_images(folder: Path, num_classes: int | None) -> Dataset:
+    dataset = read_image_folder(folder)
+    if num_classes not in (None, len(dataset.classes)):
+        raise DatasetError(
+            f"{folder}: has {len(dataset.classes)} class folders, "
+            f"{listed([*dataset.classes])}, but num_classes={num_classes}. Leave it "
+            "out."
+        )
+    return dataset
+
+
+def _nothing(folder: Path, names: list[str], npz: list[Path]) -> str:
+    """Say why there is nothing to read, and where it may be."""
+    if len(npz) > 1:
+        return (
+            f"holds {len(npz)} .npz files: {listed([file.name for file in npz])}. Set "
+            f"data_dir to one: {npz[0]}."
+        )
+    if holds_images(folder):
+        return (
+            "images lie in it directly, without a class. Put each into a folder that "
+            f"is named for its class: {folder / 'cat' / '1.png'}."
+        )
+    if there := [str(file.parent) for file in islice(below(folder), 3)]:
+        places = " and in ".join(there)
+        return f"holds no data set. One is in {places}: set data_dir to it."
+    if not names:
+        return f"is empty. {_READ}"
+    return f"holds no data set, but {listed(names)}. {_READ}"
+
+
+def _finished(split: Split, transpose: bool) -> Split:
+    """Return images as they lie in memory best, upright, and labels as int32."""
+    images, labels = split
+    if transpose:
+        images = images.swapaxes(2, 3)
+    return np.ascontiguousarray(images), labels.astype(np.int32, copy=False)
