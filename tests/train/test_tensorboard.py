@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from jaxconv.train.report import Progress, Report
-from jaxconv.train.tensor_board import TensorBoard
+from jaxconv.train.tensorboard import TensorBoard
 
 
 def test_a_missing_library_is_named_with_the_command(tmp_path, monkeypatch):
