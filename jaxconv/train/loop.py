@@ -72,6 +72,8 @@ class _Fit:
         self.config, self.devices = config, Devices(config.devices)
         report = report if self.devices.first else Reports()
         self.total, data = steps_of(data, config), parts_of(data, config)
+        for line in data.notes:
+            report.note(line)
         self.scaling = _scaling(data)
         batches = functools.partial(Batches, scaling=self.scaling, devices=self.devices)
         self.batches = batches(data.train, batch_size=config.batch_size)

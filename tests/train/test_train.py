@@ -293,7 +293,7 @@ def test_a_folder_of_one_grey_is_refused(tmp_path, rng):
     black = files["train-images-idx3-ubyte"][:16] + bytes(7 * 28 * 28)
     write(tmp_path, files | {"train-images-idx3-ubyte": black})
     with pytest.raises(DatasetError, match=r"all pixels of the training images are 0"):
-        run(Config(data_dir=tmp_path))
+        run(Config(data_dir=tmp_path, batch_size=7))
 
 
 def test_config_refuses_what_the_command_line_would(our_errors):
