@@ -1,6 +1,5 @@
-"""A pytree's leaves as arrays on the host, each with a digest, and back, bit for bit."""
+"""A pytree's leaves as named arrays on the host, and back, bit for bit."""
 
-import hashlib
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -60,13 +59,6 @@ def bits_of(leaf: Any) -> jax.ShapeDtypeStruct:
     data = jax.random.key_data(leaf) if _is_key(leaf) else leaf
     data = data if hasattr(data, "dtype") else np.asarray(data)
     return jax.ShapeDtypeStruct(data.shape, data.dtype)
-
-
-def digest(leaf: Leaf) -> str:
-    """Return a checksum of a leaf's name, type, shape and bits."""
-    total = hashlib.sha256(f"{leaf.name}\n{leaf.kind}\n".encode())
-    total.update(leaf.data.reshape(-1).view(np.uint8).data)
-    return total.hexdigest()
 
 
 def _as(leaf: Any, data: np.ndarray) -> Any:

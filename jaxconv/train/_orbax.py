@@ -1,8 +1,8 @@
-"""Writes and reads one checkpoint by orbax, which is imported only when needed.
+"""Writes and reads arrays by orbax, which is imported only when needed.
 
-A checkpoint is a folder with a folder for each array, uncompressed, which is cheaper
-for weights, and JSON beside them. orbax writes it under another name and renames it, so
-that it is there whole or not at all.
+They are written to a folder of another name, which is then renamed: so it is there
+whole or not at all. They are not compressed, as weights hardly get smaller by it, and
+each has a file of its own, which takes less time than a file for all.
 """
 
 import contextlib
@@ -35,26 +35,14 @@ def load() -> None:
     import orbax.checkpoint  # noqa: F401
 
 
-def write(path: Path, arrays: Mapping[str, np.ndarray], about: dict[str, Any]) -> None:
-    """Write a checkpoint and wait until it would survive a loss of power."""
+def write(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write a checkpoint's arrays."""
     with _checkpointer() as (orbax, checkpointer):
-        args = orbax.args.PyTreeSave(dict(arrays))
-        checkpointer.save(path, args=args, custom_metadata=about)
-    if os.name == "posix":
-        # The arrays would: orbax's engine has seen to that.
-        files = (part for part in path.iterdir() if part.is_file())
-        for part in (*files, path, path.parent):
-            _sync(part)
+        checkpointer.save(path, args=orbax.args.PyTreeSave(dict(arrays)))
 
 
-def read_about(path: Path) -> dict[str, Any]:
-    """Return the JSON of a checkpoint."""
-    with _checkpointer() as (_, checkpointer):
-        return checkpointer.metadata(path).custom_metadata or {}
-
-
-def read_arrays(path: Path, names: list[str]) -> dict[str, np.ndarray]:
-    """Return arrays of a checkpoint."""
+def read(path: Path, names: list[str]) -> dict[str, np.ndarray]:
+    """Return a checkpoint's arrays of these names."""
     with _checkpointer() as (orbax, checkpointer):
         numpy = orbax.RestoreArgs(restore_type=np.ndarray)
         args = orbax.args.PyTreeRestore(
@@ -111,11 +99,3 @@ def _silent() -> Iterator[None]:
         yield
     finally:
         logger.removeFilter(others)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,12 +1,11 @@
 """Checkpoints of a run, written by orbax in the background, checked when they are read.
 
-A checkpoint holds the state's arrays, each with a SHA-256 digest, and the identity of
-the run, with a digest of its own: file formats do not notice every flipped bit. Of
-several processes the first one writes and reads, and hands the others what it has read.
+A checkpoint is a folder that orbax has written, with the identity of the run and a
+digest of each file in its seal. Of several processes the first one writes and reads,
+and hands the others what it has read.
 """
 
 import contextlib
-import hashlib
 import json
 import os
 import re
@@ -20,17 +19,13 @@ import jax
 import numpy as np
 
 from jaxconv._words import counted, listed
-from jaxconv.train import _leaves, _orbax
+from jaxconv.train import _leaves, _orbax, _seal
 from jaxconv.train._leaves import Leaf
 from jaxconv.train.step import TrainState
 
 
 class CheckpointError(ValueError):
     """There is no whole checkpoint, it is of another run, or it cannot be written."""
-
-
-class _DamagedError(ValueError):
-    """A checkpoint is not what was written."""
 
 
 class Checkpoints:
@@ -46,7 +41,7 @@ class Checkpoints:
           ModuleNotFoundError: orbax-checkpoint is not installed.
         """
         self._folder = Path(os.path.abspath(folder))
-        self._keep, self._identity = keep, _plain(identity)
+        self._keep, self._identity = keep, _seal.plain(identity)
         self._alone = jax.process_count() == 1
         self._first = jax.process_index() == 0
         self._pending: Future[None] | None = None
@@ -85,7 +80,12 @@ class Checkpoints:
             return
         leaves = _leaves.on_host(state, self._buffers)
         self._buffers = [leaf.data for leaf in leaves]
-        about = {"notes": notes, "accuracy": accuracy, "identity": self._identity}
+        about = {
+            "notes": notes,
+            "accuracy": accuracy,
+            "identity": self._identity,
+            "leaves": [[leaf.name, leaf.kind] for leaf in leaves],
+        }
         self._pending = self._thread.submit(
             self._write, step, leaves, about, self._whole
         )
@@ -135,17 +135,17 @@ class Checkpoints:
     ) -> None:
         """Write a checkpoint, and then remove those that are not to be kept."""
         path = self._folder / str(step)
-        about["arrays"] = [[one.name, one.kind, _leaves.digest(one)] for one in leaves]
         arrays = {
-            name: leaf.data
-            for name, leaf in zip(_files(about["arrays"]), leaves, strict=True)
+            file: leaf.data
+            for file, leaf in zip(_files(about["leaves"]), leaves, strict=True)
             if leaf.data.size  # orbax refuses to write nothing
         }
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             _orbax.remove_unfinished(self._folder)
             _remove(path)  # a damaged one that was passed over
-            _orbax.write(path, arrays, _sealed(about))
+            _orbax.write(path, arrays)
+            _seal.seal(path, about)
         except Exception as error:
             with contextlib.suppress(OSError):
                 _orbax.remove_unfinished(self._folder)
@@ -178,9 +178,10 @@ class Checkpoints:
         for step in reversed(steps):
             path = self._folder / str(step)
             try:
-                about = _opened(_orbax.read_about(path))
+                about = _seal.opened(path)
                 self._check_is_ours(about, like)
-                arrays = _read(path, about, like)
+                _seal.check(path)
+                arrays = _read(path, about["leaves"], like)
             except CheckpointError:
                 raise
             except Exception as error:  # what damage does to other code
@@ -209,7 +210,7 @@ class Checkpoints:
         ]
         if unequal:
             self._refuse(listed(unequal))
-        before = {name: kind for name, kind, _ in about["arrays"]}
+        before = dict(about["leaves"])
         here = {name: _leaves.kind(leaf) for name, leaf in _leaves.named(like)}
         unequal = [
             f"{name} is {before.get(name, 'not there')} in the checkpoint and "
@@ -227,54 +228,25 @@ class Checkpoints:
         )
 
 
-def _read(path: Path, about: dict[str, Any], like: TrainState) -> list[np.ndarray]:
-    """Return the arrays of a checkpoint, once they are known to be what was written."""
+def _read(path: Path, leaves: list[list[str]], like: TrainState) -> list[np.ndarray]:
+    """Return the arrays of a checkpoint."""
     bits = [_leaves.bits_of(leaf) for leaf in jax.tree.leaves(like)]
-    files = _files(about["arrays"])
-    filled = [file for file, one in zip(files, bits, strict=True) if one.size]
-    found = _orbax.read_arrays(path, filled)
-    arrays = []
-    for (name, kind, digest), file, one in zip(
-        about["arrays"], files, bits, strict=True
-    ):
-        data = np.asarray(found[file] if one.size else np.zeros(one.shape, one.dtype))
-        if (data.shape, data.dtype) != (one.shape, one.dtype) or digest != (
-            _leaves.digest(Leaf(name, kind, data))
-        ):
-            raise _DamagedError(f"{name} is not what was written")
-        arrays.append(data)
-    return arrays
-
-
-def _files(described: list[list[str]]) -> list[str]:
-    """Return the names of the arrays' folders, each another one."""
+    files = dict(zip(_files(leaves), bits, strict=True))
+    found = _orbax.read(path, [file for file, one in files.items() if one.size])
     return [
-        f"{number:04d}.{re.sub(r'[^A-Za-z0-9_.-]', '_', name)[:100]}"
-        for number, (name, *_) in enumerate(described)
+        np.asarray(found[file], one.dtype)
+        if one.size
+        else np.zeros(one.shape, one.dtype)
+        for file, one in files.items()
     ]
 
 
-def _sealed(about: dict[str, Any]) -> dict[str, Any]:
-    """Return JSON with a digest of it."""
-    about = _plain(about)
-    return {**about, "digest": _digest(about)}
-
-
-def _opened(about: dict[str, Any]) -> dict[str, Any]:
-    """Return what was sealed."""
-    digest = about.pop("digest", None)
-    if digest != _digest(about):
-        raise _DamagedError("its description is not what was written")
-    return about
-
-
-def _digest(about: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
-
-
-def _plain(about: dict[str, Any]) -> dict[str, Any]:
-    """Return a dict as it comes back from JSON."""
-    return json.loads(json.dumps(about))
+def _files(leaves: list[list[str]]) -> list[str]:
+    """Return the names of the arrays' folders, each another one."""
+    return [
+        f"{number:04d}.{re.sub(r'[^A-Za-z0-9_.-]', '_', name)[:100]}"
+        for number, (name, _) in enumerate(leaves)
+    ]
 
 
 def _value(identity: dict[str, Any], name: str) -> str:
@@ -283,8 +255,8 @@ def _value(identity: dict[str, Any], name: str) -> str:
 
 def _accuracy(path: Path) -> float | None:
     """Return the accuracy of a checkpoint, None where it has none or is damaged."""
-    with contextlib.suppress(Exception):
-        return _opened(_orbax.read_about(path))["accuracy"]
+    with contextlib.suppress(OSError, ValueError):
+        return _seal.opened(path)["accuracy"]
     return None
 
 
