@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NoReturn
 
 DEBUG = "JAXCONV_DEBUG"  # in the environment, once --debug is given
+_ENGINE_SAYS = "TF_CPP_MIN_LOG_LEVEL"
 _SMALL_PAGES = "--no-huge-pages"
 _HERE = Path(__file__).resolve().parents[1]
 
@@ -40,8 +41,11 @@ def run(main: Callable[[], int], extra: str, *, huge_pages: bool = False) -> NoR
     one line show their traceback too.
     """
     leave_on_interrupt()
+    imported = _silence_engine() and "jax" in sys.modules
     if huge_pages and not {"--help", "-h", "--version", "-V"} & set(sys.argv[1:]):
         restart_with_huge_pages()
+    if imported:
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], os.environ)
     if "--debug" in sys.argv[1:]:
         sys.argv.remove("--debug")
         os.environ[DEBUG] = "1"
@@ -73,6 +77,22 @@ def _trace() -> None:
         import traceback
 
         traceback.print_exc()
+
+
+def _silence_engine() -> bool:
+    """Where several processes train, keep away what JAX's engine writes of them.
+
+    Once one of them has ended, it writes a page and a stack trace in each of the
+    others, which say it in one line (`jaxconv/train/distributed.py`). Return whether
+    the level was changed: JAX reads it when it is imported.
+    """
+    several = any(word.partition("=")[0] == "--coordinator" for word in sys.argv[1:])
+    if not several or "--debug" in sys.argv[1:]:
+        return False
+    if os.environ.get(_ENGINE_SAYS, "1") != "1":  # 1 is JAX's own choice
+        return False
+    os.environ[_ENGINE_SAYS] = "4"  # 3: what is fatal; 4: nothing
+    return True
 
 
 def restart_with_huge_pages() -> None:

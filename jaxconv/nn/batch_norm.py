@@ -54,7 +54,8 @@ def BatchNorm(
 
     with the unbiased variance (/ (count - 1)) of the batch, as in PyTorch. Keras and
     Flax call 1 - `momentum` momentum, and keep the biased variance. The count is that
-    of the whole batch, on however many devices, less the rows that `mask` leaves out. No gradient goes through what is kept.
+    of the whole batch, on however many devices, less the rows that `mask` leaves out.
+    No gradient goes through what is kept.
 
     Args:
       momentum: the weight of the newest batch in the running figures, in (0, 1].

@@ -2,7 +2,7 @@
 
 from jaxconv.train.config import Config
 from jaxconv.train.experiment import train
-from jaxconv.train.fit import fit
+from jaxconv.train.loop import fit
 from jaxconv.train.measured import DivergedError
 from jaxconv.train.optimizer import make_optimizer
 from jaxconv.train.report import PlainReport, Progress, Report, make_report

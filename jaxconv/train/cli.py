@@ -8,6 +8,7 @@ from pathlib import Path
 import jax
 
 from jaxconv.train.config import Config
+from jaxconv.train.distributed import LostError, leave
 from jaxconv.train.experiment import load_data, train
 from jaxconv.train.measured import DivergedError
 from jaxconv.train.options import fail, parse
@@ -24,7 +25,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0: done. 1: training diverged, or memory ran out. 2: a bad argument, bad data, or a
     folder that cannot be written. 130: interrupted.
     """
-    given = sys.argv[1:] if arguments is None else arguments
+    return leave(_main(sys.argv[1:] if arguments is None else arguments))
+
+
+def _main(given: Sequence[str]) -> int:
+    """Do it, whatever other processes do."""
     try:
         preset, given = take_preset(given)
     except ValueError as error:
@@ -34,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("--momentum has no effect with --optimizer adam.", file=sys.stderr)
     try:
         return _find_rate(config) if config.find_learning_rate else _train(config)
-    except DivergedError as error:
+    except (DivergedError, LostError) as error:
         return fail(str(error), 1)
     except ValueError as error:
         return fail(str(error), 2)
@@ -57,7 +62,8 @@ def _train(config: Config) -> int:
     """Train, say what was reached, and return the exit code."""
     terminal = sys.stdout is not None and sys.stdout.isatty()
     result = train(config, make_report(terminal))
-    print(closing_lines(result, config))
+    if jax.process_index() == 0:
+        print(closing_lines(result, config))
     return 130 if result.interrupted else 0
 
 

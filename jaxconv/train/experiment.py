@@ -3,7 +3,8 @@
 from jaxconv.data import Dataset, load
 from jaxconv.train._checks import check_run
 from jaxconv.train.config import Config
-from jaxconv.train.fit import fit
+from jaxconv.train.distributed import start, watched
+from jaxconv.train.loop import fit
 from jaxconv.train.models import make_model
 from jaxconv.train.report import Report
 from jaxconv.train.result import Result
@@ -13,13 +14,16 @@ def train(config: Config, report: Report | None = None) -> Result:
     """Train as `config` says, telling `report` how it goes; Ctrl-C ends it early.
 
     Raises:
+      LostError: another process of the run has ended.
       DatasetError: the data cannot be used.
       TypeError: `config` is not a `Config`, or `report` not a report.
       Exception: what `fit` raises.
     """
     check_run("train", config, report)
-    data = load_data(config)
-    return fit(make_model(config, len(data.classes)), data, config, report)
+    with watched():
+        start(config)
+        data = load_data(config)
+        return fit(make_model(config, len(data.classes)), data, config, report)
 
 
 def load_data(config: Config) -> Dataset:

@@ -5,6 +5,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 
+from jaxconv.train.distributed import stop_together
 from jaxconv.train.report import Report
 
 
@@ -26,6 +27,14 @@ class Stop:
             self._told = True
             self._report.stopping(done)
         return self._told
+
+    def together(self, done: int) -> bool:
+        """Return the same, agreed upon by all processes: call it before each step."""
+        stops = stop_together(done, self(done))
+        if stops and not self._told:  # another process was asked to
+            self._told = True
+            self._report.stopping(done)
+        return stops
 
 
 @contextlib.contextmanager

@@ -2,8 +2,6 @@
 
 import dataclasses
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
 
 import jax
 
@@ -13,7 +11,7 @@ from jaxconv.nn import Layer
 from jaxconv.train import runs
 from jaxconv.train.config import Config
 from jaxconv.train.devices import Devices
-from jaxconv.train.report import MetricsFile, Report, Reports, TensorBoard
+from jaxconv.train.report import Report, Reports
 from jaxconv.train.result import Result
 from jaxconv.train.scaling import Scaling
 from jaxconv.train.step import TrainState
@@ -44,18 +42,6 @@ class Keeper:
         """Begin at the beginning."""
         self.notes = Notes()
 
-    def __enter__(self) -> Self:
-        """Begin to keep."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """End, whatever happened."""
-
     def reporting(self, report: Report) -> Report:
         """Return a report that also writes down what it is told."""
         return report
@@ -73,6 +59,9 @@ class Keeper:
 
     def ended(self, result: Result) -> None:
         """Keep what the run has reached."""
+
+    def close(self) -> None:
+        """Wait for what is being written."""
 
 
 class RunKeeper(Keeper):
@@ -124,6 +113,9 @@ class RunKeeper(Keeper):
 
     def reporting(self, report: Report) -> Report:
         """Return a report that also writes metrics to files."""
+        from jaxconv.train.metrics_file import MetricsFile
+        from jaxconv.train.tensorboard import TensorBoard
+
         if not self._writes:
             return report
         done = max(self._saved, 0)
@@ -160,7 +152,7 @@ class RunKeeper(Keeper):
         runs.save_model(self._folder, params, self._described)
         write_page(self._folder, self._model, params, self._data, result.scaling)
 
-    def __exit__(self, *_: Any) -> None:
+    def close(self) -> None:
         """Wait for what is being written."""
         self._checkpoints.close()
 

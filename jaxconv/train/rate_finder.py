@@ -26,6 +26,7 @@ from jaxconv.train.step import init_state, make_step
 _LOWEST, _HIGHEST = 1e-6, 10.0
 _KEPT = 0.9  # of the average loss, at each step
 _BLOWN_UP = 4.0  # times the least average: no use going on
+_LEAST_FALL = 0.01  # of the loss at first: less is no learning
 _BEYOND = 10  # the suggestion lies at least so far below the rate of the least loss
 
 
@@ -81,7 +82,7 @@ def _suggested(rates: np.ndarray, losses: np.ndarray) -> float:
     """Return the rate of the steepest descent before the least loss."""
     least = int(np.nanargmin(losses))
     falls = -np.gradient(losses)[: least + 1]
-    if least == 0 or falls.max() <= 0:
+    if losses[0] - losses[least] < _LEAST_FALL * losses[0]:
         raise ValueError(
             "find_learning_rate: the loss falls at no rate from "
             f"{_LOWEST:g} to {_HIGHEST:g}. Is the model, or are the labels, right?"

@@ -5,7 +5,7 @@ import dataclasses
 import jax
 import pytest
 
-from jaxconv.train import Config, DivergedError, Result, TrainState, cli
+from jaxconv.train import Config, DivergedError, Result, Scaling, TrainState, cli
 from tests.data.files import contents, write
 
 
@@ -73,7 +73,8 @@ def test_a_file_in_place_of_the_folder_is_one_line(tmp_path, rng, capsys):
 
 def result(batches, interrupted):
     key, step = jax.random.key(0), jax.numpy.int32(batches)
-    return Result(TrainState({}, (), key, step), 0.5, batches, 2.0, interrupted)
+    state = TrainState({}, (), key, step)
+    return Result(state, {}, 0.5, batches, 2.0, interrupted, Scaling(0.0, 1.0))
 
 
 @pytest.fixture
@@ -176,6 +177,6 @@ def test_a_count_that_is_no_whole_number_is_refused(field, value):
 @pytest.mark.usefixtures("our_errors")
 def test_a_data_dir_that_is_no_path_is_refused():
     with pytest.raises(
-        ValueError, match=r"data_dir must be the path of a folder, got 3"
+        ValueError, match=r"data_dir must be the path of a folder or a file, got 3"
     ):
         Config(data_dir=3)

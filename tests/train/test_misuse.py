@@ -9,15 +9,18 @@ import optax
 import pytest
 
 from jaxconv import nn
+from jaxconv.data import Dataset
 from jaxconv.train import (
     Config,
     PlainReport,
+    batches,
+    fit,
     init_state,
-    loop,
     make_optimizer,
     make_step,
     train,
 )
+from jaxconv.train.interrupts import Stop
 from tests.data.files import contents, write
 
 MODEL, SGD = nn.Dense(3), make_optimizer(Config())
@@ -88,7 +91,7 @@ def test_a_seed_may_be_traced_and_numbers_numpys():
     init = jax.jit(lambda seed: init_state(MODEL, SGD, (4,), seed).params["bias"])
     assert init(np.int64(3)).shape == (3,)
     config = Config(epochs=np.int64(2), learning_rate=np.float32(0.1))
-    assert (config.epochs, config.num_classes) == (2, 10)
+    assert (config.epochs, config.num_classes) == (2, None)
 
 
 @pytest.mark.usefixtures("our_errors")
@@ -127,8 +130,8 @@ def test_a_state_that_was_used_is_refused_and_the_step_goes_on():
 
 def test_a_label_out_of_range_makes_the_loss_of_a_step_nan():
     for label in (-1, 3):
-        _, loss = make_step(MODEL, SGD)(state(), X, np.array([0, label]))
-        assert jnp.isnan(loss)
+        _, metrics = make_step(MODEL, SGD)(state(), X, np.array([0, label]))
+        assert jnp.isnan(metrics.loss)
 
 
 # Ctrl-C
@@ -136,8 +139,10 @@ def test_a_label_out_of_range_makes_the_loss_of_a_step_nan():
 
 def test_ctrl_c_before_the_first_step_acts_at_once(tmp_path, rng, monkeypatch):
     write(tmp_path, contents(rng))
-    monkeypatch.setattr(loop, "init_state", lambda *_: None)
-    monkeypatch.setattr(loop, "order_of", lambda *_: signal.raise_signal(signal.SIGINT))
+    batches._order.cache_clear()
+    monkeypatch.setattr(
+        batches, "order_of", lambda *_: signal.raise_signal(signal.SIGINT)
+    )
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with pytest.raises(KeyboardInterrupt):
@@ -146,19 +151,34 @@ def test_ctrl_c_before_the_first_step_acts_at_once(tmp_path, rng, monkeypatch):
         signal.signal(signal.SIGINT, before)
 
 
-def test_ctrl_c_is_told_once_during_a_validation_too():
-    lines, asked = [], []
-    stop = loop._Stop(PlainReport(lines.append))
+def test_ctrl_c_is_told_once():
+    lines = []
+    stop = Stop(PlainReport(lines.append))
     assert not stop(5)
     stop.interrupted = lambda: True
-
-    def count(images, labels):
-        asked.append(len(images))
-        return jnp.int32(len(images)), jnp.bool_(True)
-
-    test = np.zeros((250, 1, 2, 2), np.float32), np.zeros(250, np.int32)
-    assert loop._validate(count, test, lambda: stop(5), 5) == 1
-    assert asked == [100, 100, 50]
+    assert stop(5)
+    assert stop(6)
     assert lines == [
         "Stopping after 5 batches to validate. Ctrl-C again leaves at once."
+    ]
+
+
+def test_ctrl_c_during_a_validation_is_told_at_once():
+    """The run of one batch ends with a validation, in which Ctrl-C comes."""
+    lines = []
+
+    class Interrupting(PlainReport):
+        def progress(self, progress):
+            signal.raise_signal(signal.SIGINT)
+
+    images = np.arange(12 * 16, dtype=np.uint8).reshape(12, 1, 4, 4)
+    labels = np.arange(12, dtype=np.int32) % 3
+    data = Dataset((images, labels), (images, labels), ("a", "b", "c"), "twelve")
+    config = Config(batch_size=12, validate_every=1)
+    result = fit(
+        nn.serial(nn.Flatten(), nn.Dense(3)), data, config, Interrupting(lines.append)
+    )
+    assert lines[1:] == [
+        "Stopping after 1 batch to validate. Ctrl-C again leaves at once.",
+        f"Validation accuracy after 1 batch is {result.accuracy:.2%}",
     ]

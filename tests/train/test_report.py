@@ -162,7 +162,7 @@ def lines_of(seconds, each=1.0, validate_every=0):
 def test_plain_lines_come_now_and_then_where_nothing_is_validated():
     assert lines_of(100) == [30, 60, 90]
     assert lines_of(100, validate_every=20) == [20, 40, 60, 80]
-    day = lines_of(86400)
+    day = lines_of(86400, each=10.0)
     assert len(day) < 400
     gaps = [later - sooner for sooner, later in itertools.pairwise(day)]
     assert max(gaps) == 300

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from jaxconv import nn
+from jaxconv.data import load
 from jaxconv.train import (
     Config,
     PlainReport,
     cli,
     init_state,
-    loop,
     make_optimizer,
     make_step,
     train,
@@ -22,6 +22,7 @@ from jaxconv.train import (
 from jaxconv.train.augment import turn_and_shift
 from jaxconv.train.config import Model
 from jaxconv.train.optimizer import learning_rates
+from jaxconv.train.parts import parts_of
 from jaxconv.train.presets import PRESETS, take_preset
 from tests.data.files import contents, write
 from tests.tiers import fast
@@ -149,8 +150,8 @@ def test_the_step_augments_anew_each_time():
     step = make_step(model, optimizer, augment=augment)
     state = init_state(model, optimizer, (4,), seed=0)
     for _ in range(2):
-        state, loss = step(state, jnp.ones((2, 4)), jnp.array([0, 1]))
-        assert loss == pytest.approx(np.log(3), rel=0.2)
+        state, metrics = step(state, jnp.ones((2, 4)), jnp.array([0, 1]))
+        assert metrics.loss == pytest.approx(np.log(3), rel=0.2)
     jax.effects_barrier()
     assert seen[0] != seen[1]
 
@@ -187,14 +188,15 @@ def test_held_out_images_are_not_trained_on(tmp_path, rng, monkeypatch):
     found = []
     for seed in (1, 2):
         config = Config(data_dir=tmp_path, held_out=2, batch_size=4, seed=seed)
-        (images, labels), (held, held_labels) = loop._load(config)
+        parts = parts_of(load(tmp_path), config)
+        (images, labels), (held, held_labels) = parts.train, parts.test
         assert len(images) == len(labels) == 5
         assert len(held) == len(held_labels) == 2
         assert len(np.unique(np.concatenate([images, held])[:, 0, 0, 0])) == 7
         found.append(held[:, 0, 0, 0].tolist())
     assert found[0] == found[1]
     with pytest.raises(ValueError, match=r"held_out takes 7: none is left"):
-        loop._load(dataclasses.replace(config, held_out=7))
+        parts_of(load(tmp_path), dataclasses.replace(config, held_out=7))
 
 
 def test_validation_can_wait_for_the_end():

@@ -15,18 +15,19 @@ import pytest
 
 from jaxconv import nn
 from jaxconv.conv.methods import METHODS
-from jaxconv.data import DatasetError
+from jaxconv.data import DatasetError, load
 from jaxconv.train import (
     Config,
     DivergedError,
     PlainReport,
+    batches,
     init_state,
-    loop,
     make_optimizer,
     make_step,
     train,
 )
 from jaxconv.train.cli import main
+from jaxconv.train.interrupts import interrupts
 from jaxconv.train.step import make_count_correct, order_of
 from tests.data.files import contents, write
 
@@ -83,7 +84,10 @@ def test_every_epoch_takes_each_image_once_in_another_order():
 
 def test_the_loop_takes_the_images_in_that_order(tmp_path, rng, monkeypatch):
     asked = []
-    monkeypatch.setattr(loop, "order_of", lambda *of: asked.append(of) or order_of(*of))
+    batches._order.cache_clear()
+    monkeypatch.setattr(
+        batches, "order_of", lambda *of: asked.append(of) or order_of(*of)
+    )
     write(tmp_path, contents(rng))
     run(Config(data_dir=tmp_path, seed=5, batch_size=4, epochs=2))
     assert asked == [(7, 5, 0), (7, 5, 1)]
@@ -118,9 +122,9 @@ def test_accuracy_is_of_the_images_asked_for_and_of_the_last_params():
     result, _ = run(
         Config(max_batches=3, max_test_images=7, validate_every=2, batch_size=8)
     )
-    _, (images, labels) = loop._load(Config(max_test_images=7))
+    images, labels = load().test
     count = make_count_correct(nn.models.chapter5())
-    right, finite = count(result.state.params, images, labels)
+    right, finite = count(result.params, result.scaling(images[:7]), labels[:7])
     assert finite
     assert result.accuracy == right / 7
 
@@ -133,10 +137,13 @@ def test_validation_drops_nothing():
 
 def test_progress_is_reported_every_ten_batches_and_at_the_end():
     class Recorder(PlainReport):
-        def progress(self, done, loss, images_per_second):
-            assert loss > 0
-            assert images_per_second > 0
-            seen.append(done)
+        def progress(self, progress):
+            assert progress.loss > 0
+            assert 0 <= progress.accuracy <= 1
+            assert progress.images_per_second > 0
+            assert progress.learning_rate == 0.01
+            assert progress.epoch == 0
+            seen.append(progress.done)
 
     seen = []
     config = Config(max_batches=23, max_test_images=10, batch_size=4)
@@ -147,13 +154,13 @@ def test_progress_is_reported_every_ten_batches_and_at_the_end():
 def test_the_first_ctrl_c_is_noted_and_the_second_one_acts():
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        with loop._interrupts() as interrupted:
+        with interrupts() as interrupted:
             assert not interrupted()
             signal.raise_signal(signal.SIGINT)
             assert interrupted()
             with pytest.raises(KeyboardInterrupt):
                 signal.raise_signal(signal.SIGINT)
-        with loop._interrupts():
+        with interrupts():
             pass
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     finally:
@@ -163,7 +170,7 @@ def test_the_first_ctrl_c_is_noted_and_the_second_one_acts():
 def test_an_ignored_ctrl_c_stays_ignored():
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        with loop._interrupts() as interrupted:
+        with interrupts() as interrupted:
             signal.raise_signal(signal.SIGINT)
             assert not interrupted()
     finally:
@@ -217,8 +224,8 @@ def test_a_step_lowers_the_loss_of_its_batch(optimizer):
     losses = []
     for _ in range(5):
         with jax.numpy_dtype_promotion("standard"):  # optax's adam mixes its types
-            state, loss = step(state, x, labels)
-        losses.append(float(loss))
+            state, metrics = step(state, x, labels)
+        losses.append(float(metrics.loss))
     assert losses == sorted(losses, reverse=True)
     assert state.step == 5
 
@@ -230,7 +237,7 @@ def test_every_step_drops_other_units():
     x, labels = jnp.arange(100.0).reshape(2, 50), jnp.array([0, 1])
     state, first = step(state, x, labels)
     _, second = step(state, x, labels)
-    assert first != second
+    assert first.loss != second.loss
 
 
 @pytest.mark.parametrize("microbatches", [2, 3, 9])
@@ -241,8 +248,8 @@ def test_microbatches_average_to_the_batch(microbatches, rng):
     runs = []
     for count in (1, microbatches):
         state = init_state(model, optimizer, (1, 4, 4), seed=0)
-        state, loss = make_step(model, optimizer, count)(state, x, labels)
-        runs.append(jax.tree.leaves((state.params, loss)))
+        state, metrics = make_step(model, optimizer, count)(state, x, labels)
+        runs.append(jax.tree.leaves((state.params, metrics)))
     for whole, parts in zip(*runs, strict=True):
         np.testing.assert_allclose(parts, whole, rtol=1e-5, atol=1e-6)
 
@@ -255,7 +262,7 @@ def test_every_microbatch_drops_other_units():
     state = init_state(model, optimizer, (50,), seed=0)
     twice = jnp.concatenate([x, x]), jnp.concatenate([labels, labels])
     _, two = make_step(model, optimizer, 2)(state, *twice)
-    assert one != two
+    assert one.loss != two.loss
 
 
 def test_a_step_asks_for_a_microbatch_and_an_image(our_errors):
@@ -268,7 +275,10 @@ def test_a_step_asks_for_a_microbatch_and_an_image(our_errors):
 
 
 def test_divergence_is_said():
-    with pytest.raises(DivergedError, match=r"after 10 batches.*lower learning_rate"):
+    with pytest.raises(
+        DivergedError,
+        match=r"the loss.*after \d batches: .*lower learning_rate.*clip_norm",
+    ):
         run(Config(learning_rate=1e38, max_batches=20, max_test_images=10))
 
 
@@ -282,8 +292,8 @@ def test_a_folder_of_one_grey_is_refused(tmp_path, rng):
     files = contents(rng)
     black = files["train-images-idx3-ubyte"][:16] + bytes(7 * 28 * 28)
     write(tmp_path, files | {"train-images-idx3-ubyte": black})
-    with pytest.raises(DatasetError, match=r"standardize: the deviation"):
-        run(Config(data_dir=tmp_path))
+    with pytest.raises(DatasetError, match=r"all pixels of the training images are 0"):
+        run(Config(data_dir=tmp_path, batch_size=7))
 
 
 def test_config_refuses_what_the_command_line_would(our_errors):
@@ -311,7 +321,10 @@ def test_config_refuses_what_the_command_line_would(our_errors):
         ),
         (["--momentum", "1"], "--momentum must be at least 0 and below 1, got 1.0."),
         (["--seed", "-1"], "--seed must be a whole number of at least 0, got -1."),
-        (["--num-classes", "257"], "--num-classes must be at most 256"),
+        (["--num-classes", "0"], "--num-classes must be a whole number of at least 1"),
+        (["--warm-up", "9", "--schedule", "one-cycle"], "--warm-up is for the sched"),
+        (["--patience", "2"], "--patience counts validations on held-out images."),
+        (["--resume"], "--resume needs the folder of a run. Set run."),
         (["--method", "fast"], "invalid choice 'fast' for argument '--method'."),
         (
             ["--method", "winograd"],

@@ -15,19 +15,20 @@ import jax
 import jax.numpy as jnp
 
 from jaxconv.data import DatasetError
-from jaxconv.data.dataset import Dataset
+from jaxconv.data.dataset import Dataset, fingerprint
 from jaxconv.nn import Layer, Params
 from jaxconv.train._checks import check_fit
 from jaxconv.train.augment import Augment, turn_and_shift
 from jaxconv.train.batches import Batches
 from jaxconv.train.config import Config
 from jaxconv.train.devices import Devices
+from jaxconv.train.distributed import check_same, watched
 from jaxconv.train.interrupts import Stop, interrupts
 from jaxconv.train.keeper import Keeper, make_keeper
 from jaxconv.train.measured import DivergedError, Measured
 from jaxconv.train.optimizer import learning_rates, make_optimizer
 from jaxconv.train.parts import parts_of, steps_of
-from jaxconv.train.report import Progress, Report, make_report
+from jaxconv.train.report import Progress, Report, Reports, make_report
 from jaxconv.train.result import Result
 from jaxconv.train.scaling import Scaling, scaling_of
 from jaxconv.train.step import TrainState, init_state, make_count_correct, make_step
@@ -49,13 +50,17 @@ def fit(
       CheckpointError: there is none to go on from, or that of another run.
       DatasetError: there are fewer images than a batch has, or nothing to learn.
       DivergedError: the loss became infinite or NaN.
+      LostError: another process of the run has ended.
       RunError: the folder of the run holds one already, or none to resume.
       TypeError: an argument is of another kind.
       ValueError: the model does not take the images, or there are not so many devices.
     """
     check_fit(model, data, config, report)
     report = report or make_report(sys.stdout is not None and sys.stdout.isatty())
-    return _Fit(model, data, config, report).run()
+    with watched():
+        if jax.process_count() > 1:
+            check_same({"the images": fingerprint(data)})
+        return _Fit(model, data, config, report).run()
 
 
 class _Fit:
@@ -65,7 +70,10 @@ class _Fit:
         self, model: Layer, data: Dataset, config: Config, report: Report
     ) -> None:
         self.config, self.devices = config, Devices(config.devices)
+        report = report if self.devices.first else Reports()
         self.total, data = steps_of(data, config), parts_of(data, config)
+        for line in data.notes:
+            report.note(line)
         self.scaling = _scaling(data)
         batches = functools.partial(Batches, scaling=self.scaling, devices=self.devices)
         self.batches = batches(data.train, batch_size=config.batch_size)
@@ -110,10 +118,10 @@ class _Fit:
         first = int(self.state.step)
         done, stopped = first, False
         with contextlib.ExitStack() as later:
-            later.enter_context(self.keeper)
+            later.enter_context(contextlib.closing(self.keeper))
             later.enter_context(self.report.running(self.total, first))
             while done < self.total and not self._is_enough(done):
-                if stopped := self.stop(done):
+                if stopped := self.stop.together(done):
                     break
                 batch = self.batches.at(done, config.seed)
                 self.state, metrics = step(self.state, *batch[:3])

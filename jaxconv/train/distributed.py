@@ -1,0 +1,377 @@
+"""Several processes train one model: how they find each other, and how they end.
+
+One process, number 0, is the coordinator. JAX's engine connects the others to it, and
+aborts a process, with a stack trace, as soon as another one is gone. Here that abort
+becomes one line and an exit code.
+"""
+
+import contextlib
+import ctypes
+import dataclasses
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn
+
+import jax
+import numpy as np
+
+from jaxconv.train.config import Config
+
+AUTO = "auto"
+_WAIT = 120  # seconds until all processes are there
+_NOTE = 5  # seconds after which a process says what it waits for
+_SILENCE = 30  # seconds after which a process that gives no sign of life is gone
+_UNWIND = 20  # seconds in which a checkpoint that is being written must be done
+# What may differ from process to process: paths, and who it is.
+_ITS_OWN = ("coordinator", "data_dir", "process_id", "run", "tensorboard")
+
+GONE = (
+    "another process of this run has ended, or is out of reach. Start all of them "
+    "again with --resume."
+)
+
+
+class LostError(RuntimeError):
+    """Another process of the run has ended, or cannot be reached any more."""
+
+
+def start(config: Config, say: Callable[[str], None] | None = None) -> None:
+    """Connect this process with the others of its run, if `config` names any.
+
+    `say` takes a line of text while the process waits; None writes it to standard
+    error. It must come before anything is computed. Where the processes do not find
+    each other within two minutes, this one exits with one line and code 2.
+
+    Raises:
+      ValueError: `coordinator`, `num_processes` and `process_id` do not fit together,
+        nothing listens at the address, or the processes have unequal settings.
+    """
+    say = say or _say
+    check(config)
+    if config.coordinator is None:
+        if _is_one_of_many_tasks():
+            say(
+                f"SLURM_NTASKS is {os.environ['SLURM_NTASKS']}, but each task trains a "
+                "model of its own. --coordinator auto has them train one."
+            )
+        return
+    if not jax.distributed.is_initialized():
+        _connect(config, say)
+    settings = dataclasses.asdict(config)
+    check_same(
+        {name: settings[name] for name in settings if name not in _ITS_OWN}
+        | {"run": config.run is not None}
+    )
+
+
+def check(config: Config) -> None:
+    """Raise ValueError where the settings of processes do not fit together."""
+    where, count, number = config.coordinator, config.num_processes, config.process_id
+    if where is None or where == AUTO:
+        for name, value in (("num_processes", count), ("process_id", number)):
+            if value is not None:
+                means = "none" if where is None else "auto, which finds it out"
+                raise ValueError(
+                    f"{name} is {value}, but coordinator is {means}. Give "
+                    "coordinator as HOST:PORT of process 0, or leave it out."
+                )
+        return
+    _host_and_port(where)
+    if count is None or number is None:
+        name = "num_processes" if count is None else "process_id"
+        raise ValueError(
+            f"coordinator is {where}, but {name} is not given. Give num_processes, and "
+            "to each process its process_id, from 0."
+        )
+    if not 0 <= number < count:
+        raise ValueError(
+            f"process_id must be at least 0 and below num_processes, which is {count}, "
+            f"got {number}."
+        )
+
+
+def check_same(values: dict[str, Any]) -> None:
+    """Raise ValueError, in all processes, where one has other values than process 0."""
+    if jax.process_count() == 1:
+        return
+    from jax.experimental import multihost_utils
+
+    sums = [zlib.crc32(repr(value).encode()) for value in values.values()]
+    with _without_output():  # the library that connects the processes says so
+        found = multihost_utils.process_allgather(np.array(sums, np.uint32))
+    unequal = found != found[0]
+    if not unequal.any():
+        return
+    other = int(unequal.any(axis=1).argmax())
+    names = [name for name, bad in zip(values, unequal[other], strict=True) if bad]
+    raise ValueError(
+        f"{', '.join(names)} must be the same in all processes, but process {other} "
+        "has another value than process 0."
+    )
+
+
+def stop_together(step: int, asked: bool) -> bool:
+    """Return whether to stop before this step: the same in all processes.
+
+    It is called before each step. One process that was asked to stop, or got SIGTERM,
+    stops all of them, a few steps later.
+    """
+    if jax.process_count() == 1:
+        return asked
+    from jax.experimental import multihost_utils
+
+    if asked:
+        os.kill(os.getpid(), signal.SIGTERM)  # JAX's notice: it tells the others
+    return multihost_utils.reached_preemption_sync_point(step)
+
+
+@contextlib.contextmanager
+def watched() -> Iterator[None]:
+    """Turn the error of a step whose other processes are gone into a LostError.
+
+    Whatever else ends on the way out has twenty seconds, as it may wait for them, too.
+    """
+    try:
+        yield
+    except jax.errors.JaxRuntimeError as error:
+        if jax.process_count() == 1 or not _is_of_others(error):
+            raise
+        line = f"{sys.argv[0]}: error: {GONE}"
+        timer = threading.Timer(_UNWIND, _leave, (line, 1))
+        timer.daemon = True
+        timer.start()
+        raise LostError(GONE) from error
+
+
+def leave(code: int) -> int:
+    """Return a program's exit code, once the others are done or need not be waited for.
+
+    After an error this process does not wait for the others, as they may wait for it;
+    it gives them two seconds to come upon the same error, and exits.
+    """
+    if not jax.distributed.is_initialized() or jax.process_count() == 1:
+        return code
+    if code in (0, 130):  # all of them end here
+        jax.distributed.shutdown()
+        return code
+    _flush()
+    time.sleep(2)
+    os._exit(code)
+
+
+def _connect(config: Config, say: Callable[[str], None]) -> None:
+    """Call jax.distributed.initialize, for as long as it may take."""
+    # Without it, processes on CPUs do not see each other.
+    jax.config.update("jax_cpu_collectives_implementation", "gloo")
+    settings: dict[str, Any] = {}
+    if config.coordinator == AUTO:
+        who, where = "this process", "the coordinator that the environment names"
+    else:
+        assert config.coordinator is not None
+        where = f"the coordinator at {config.coordinator}"
+        who = f"process {config.process_id} of {config.num_processes}"
+        if config.process_id == 0:
+            _check_free(config.coordinator)
+        else:
+            _reach(config.coordinator, say)
+        settings = {
+            "coordinator_address": config.coordinator,
+            "num_processes": config.num_processes,
+            "process_id": config.process_id,
+            "cluster_detection_method": "deactivate",
+        }
+    on_abort = _OnAbort.install(
+        f"{who} waited for {where} and for the others, for {_WAIT} s in vain. Start "
+        "all of them, with one coordinator and num_processes, and each with a "
+        "process_id of its own.",
+        2,
+    )
+    try:
+        _in_thread(
+            lambda: jax.distributed.initialize(
+                **settings,
+                initialization_timeout=_WAIT,
+                heartbeat_timeout_seconds=_SILENCE,
+            ),
+            lambda: say(f"{who.capitalize()} waits for {where} and for the others."),
+        )
+    except RuntimeError as error:  # of the environment that was found
+        raise ValueError(
+            f"coordinator {config.coordinator}: {_joined(error)}"
+        ) from error
+    except ValueError as error:
+        if config.coordinator != AUTO:
+            raise
+        raise ValueError(
+            "coordinator is auto, but JAX finds no environment of Slurm, Kubernetes "
+            f"or Open MPI to ask ({_joined(error)}). Give coordinator as HOST:PORT of "
+            "process 0, num_processes and process_id."
+        ) from error
+    on_abort.say(GONE, 1)
+
+
+def _in_thread(work: Callable[[], None], after_a_while: Callable[[], None]) -> None:
+    """Do what blocks, so that Ctrl-C is heard meanwhile."""
+    failed: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            work()
+        except BaseException as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(_NOTE)
+    if thread.is_alive():
+        after_a_while()
+    while thread.is_alive():
+        thread.join(0.5)
+    if failed:
+        raise failed[0]
+
+
+def _reach(address: str, say: Callable[[str], None]) -> None:
+    """Wait until something listens at the coordinator's address."""
+    begin, said = time.monotonic(), False
+    while True:
+        try:
+            with socket.create_connection(_host_and_port(address), timeout=5):
+                return
+        except OSError as error:
+            passed = time.monotonic() - begin
+            if passed > _WAIT:
+                raise ValueError(
+                    f"coordinator {address} cannot be reached: {_reason(error)}, for "
+                    f"{_WAIT} s. Is process 0 running there, with this coordinator?"
+                ) from error
+            if passed > _NOTE and not said:
+                said = True
+                say(
+                    f"Waiting for the coordinator at {address}, {_WAIT} s at most: "
+                    f"{_reason(error)}."
+                )
+        time.sleep(0.5)
+
+
+def _check_free(address: str) -> None:
+    """Raise ValueError where the coordinator could not listen: JAX would crash."""
+    _, port = _host_and_port(address)
+    family = socket.AF_INET6 if socket.has_ipv6 else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(("", port))
+    except OSError as error:
+        raise ValueError(
+            f"coordinator {address}: process 0 cannot listen at port {port} here: "
+            f"{_reason(error)}. Choose another port."
+        ) from error
+
+
+def _host_and_port(address: str) -> tuple[str, int]:
+    host, colon, port = address.rpartition(":")
+    if not (colon and host and port.isdecimal() and 0 < int(port) < 2**16):
+        raise ValueError(
+            f"coordinator must be HOST:PORT of process 0, as in 10.0.0.1:1234, or "
+            f"auto, got {address!r}."
+        )
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+class _OnAbort:
+    """What this process says, and the code with which it exits, when JAX aborts it.
+
+    JAX's engine ends a process by SIGABRT, from a thread of its own, once another one
+    is gone; Python sees nothing of it. TF_CPP_MIN_LOG_LEVEL=4 at the start of the
+    process keeps the engine's own words away: see `jaxconv/_program.py`.
+    """
+
+    _only: "_OnAbort | None" = None  # C holds a pointer to it
+
+    def __init__(self) -> None:
+        self.line, self.code = "", 1
+        self._handler = ctypes.CFUNCTYPE(None, ctypes.c_int)(self._abort)
+
+    @classmethod
+    def install(cls, message: str, code: int) -> "_OnAbort":
+        if cls._only is None:
+            cls._only = cls()
+            with contextlib.suppress(OSError, AttributeError):  # no such C library
+                ctypes.CDLL(None).signal(signal.SIGABRT.value, cls._only._handler)
+        cls._only.say(message, code)
+        return cls._only
+
+    def say(self, message: str, code: int) -> None:
+        self.line, self.code = f"{sys.argv[0]}: error: {message}", code
+
+    def _abort(self, signum: int) -> None:
+        _leave(self.line, self.code)
+
+
+_once = threading.Lock()  # an error and an abort may come at the same time
+
+
+def _leave(line: str, code: int) -> NoReturn:
+    """Write one line and exit, whatever the other threads are doing."""
+    if not _once.acquire(blocking=False):
+        time.sleep(60)
+    flusher = threading.Thread(target=_flush, daemon=True)
+    flusher.start()
+    flusher.join(1)  # a thread may have stopped while it writes
+    begin = "\r\x1b[K\x1b[?25h" if os.isatty(2) else ""  # in place of a progress bar
+    os.write(2, f"{begin}{line}\n".encode())
+    os._exit(code)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            stream.flush()
+
+
+@contextlib.contextmanager
+def _without_output() -> Iterator[None]:
+    """Send to nowhere what C++ writes to standard output."""
+    _flush()
+    try:
+        kept, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    except OSError:  # there is no standard output
+        yield
+        return
+    try:
+        os.dup2(nowhere, 1)
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def _is_of_others(error: BaseException) -> bool:
+    """Whether an error of JAX comes from the connection with other processes."""
+    words = ("gloo", "nccl", "heartbeat", "coordination", "connection", "unavailable")
+    return any(word in str(error).lower() for word in words)
+
+
+def _is_one_of_many_tasks() -> bool:
+    tasks = os.environ.get("SLURM_NTASKS", "")
+    return "SLURM_STEP_ID" in os.environ and tasks.isdecimal() and int(tasks) > 1
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or str(error) or type(error).__name__
+
+
+def _joined(error: BaseException) -> str:
+    return " ".join(str(error).split()).rstrip(".")
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,134 @@
+"""The figures of a run in a file: a line of JSON each time that there are some."""
+
+import contextlib
+import json
+import math
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TextIO
+
+from jaxconv.train.report import Progress
+
+
+class MetricsFile:
+    """A report that writes `metrics.jsonl`, each line at once and whole.
+
+    {"step": 10, "epoch": 0, "loss": 0.5, "accuracy": 0.9, "learning_rate": 0.01,
+     "images_per_second": 15000.0, "seconds": 2.5}
+    {"step": 100, "validation_accuracy": 0.95, "seconds": 4.0}
+    {"step": 1, "compilation_seconds": 2.0, "seconds": 2.0}
+
+    `step` counts batches, `seconds` those of all runs that the file is of. What is not
+    a finite number is null.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        done: int = 0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Keep the lines of the first `done` batches that are there, and no others.
+
+        Raises:
+          OSError: the file cannot be written.
+        """
+        self._path, self._clock = path, clock
+        self._file: TextIO | None = None
+        self._done = done
+        with self._writing():
+            kept = list(_lines_until(path, done)) if done else []
+            temporary = path.with_name(f".{path.name}.tmp")
+            temporary.write_text("".join(f"{line}\n" for line in kept), "utf-8")
+            temporary.replace(path)
+        self._before = max((_seconds(line) for line in kept), default=0.0)
+        self._since = clock()
+
+    @contextlib.contextmanager
+    def running(self, total: int, done: int = 0) -> Iterator[None]:
+        """Hold the file open."""
+        self._since, self._done = self._clock(), done
+        with self._writing():
+            self._file = self._path.open("a", encoding="utf-8")
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):  # what was written has been flushed
+                self._file.close()
+            self._file = None
+
+    def started(self) -> None:
+        """Write how long it took to compile."""
+        self._write(self._done + 1, compilation_seconds=self._clock() - self._since)
+
+    def progress(self, progress: Progress) -> None:
+        """Write a line."""
+        figures = progress._asdict()
+        self._write(figures.pop("done"), **figures)
+
+    def validation(self, done: int, accuracy: float) -> None:
+        """Write a line."""
+        self._write(done, validation_accuracy=accuracy)
+
+    def stopping(self, done: int) -> None:
+        """Write nothing."""
+
+    def note(self, line: str) -> None:
+        """Write nothing."""
+
+    def _write(self, step: int, **figures: float | int) -> None:
+        """Append a line; it is in the operating system's hands afterwards."""
+        seconds = self._before + self._clock() - self._since
+        values = {"step": step, **figures, "seconds": round(seconds, 3)}
+        line = json.dumps({name: _finite(value) for name, value in values.items()})
+        with self._writing():
+            if self._file is not None:
+                self._file.write(line + "\n")
+                self._file.flush()
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Say of an error which file cannot be written."""
+        try:
+            yield
+        except OSError as error:
+            reason = os.strerror(error.errno) if error.errno else str(error)
+            raise OSError(
+                f"{self._path}: the metrics cannot be written: {reason}."
+            ) from error
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """Return the lines of a `metrics.jsonl` that are whole; none where there is none.
+
+    Raises:
+      OSError: the file cannot be read.
+    """
+    return [json.loads(line) for line in _lines_until(path, None)]
+
+
+def _lines_until(path: Path, done: int | None) -> Iterator[str]:
+    """Yield the lines that are whole, of the first `done` batches; None: of all.
+
+    A process that is killed while it writes leaves half a line, which ends the file.
+    """
+    if not path.exists():
+        return
+    for line in path.read_text("utf-8", "replace").splitlines():
+        try:
+            step = json.loads(line)["step"]
+        except (ValueError, KeyError, TypeError):
+            continue
+        if isinstance(step, int) and (done is None or step <= done):
+            yield line
+
+
+def _seconds(line: str) -> float:
+    seconds = json.loads(line).get("seconds")
+    return float(seconds) if isinstance(seconds, int | float) else 0.0
+
+
+def _finite(value: float | int) -> float | int | None:
+    return value if math.isfinite(value) else None

@@ -1,0 +1,116 @@
+"""The figures of a run for TensorBoard; needs tensorboardX, an extra of its own."""
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from jaxconv.train.report import Progress
+
+_FLUSH_SECONDS = 10.0  # tensorboardX waits for the disk: not in every step
+
+
+class TensorBoard:
+    """A report that writes event files: scalars over the number of batches.
+
+    Events are written at once, by this thread: tensorboardX's own thread ends on a full
+    disk, and whoever hands it more waits for ever.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Write into `tensorboard` in the run's folder.
+
+        Raises:
+          ModuleNotFoundError: tensorboardX is not installed; the message says how.
+        """
+        try:
+            import tensorboardX.event_file_writer  # noqa: F401
+        except ModuleNotFoundError as error:
+            raise ModuleNotFoundError(
+                "TensorBoard's files need tensorboardX, which is not installed. Run "
+                'pip install "jaxconv[tensorboard]", or leave out tensorboard.',
+                name="tensorboardX",
+            ) from error
+        self._folder = folder / "tensorboard"
+
+    @contextlib.contextmanager
+    def running(self, total: int, done: int = 0) -> Iterator[None]:
+        """Hold a file open; TensorBoard hides what an earlier run wrote after `done`.
+
+        Raises:
+          OSError: the file cannot be written.
+        """
+        from tensorboardX.event_file_writer import EventsWriter
+        from tensorboardX.proto.event_pb2 import SessionLog
+
+        with self._writing():
+            self._folder.mkdir(parents=True, exist_ok=True)
+            name = str(self._folder / "events")
+            self._writer = EventsWriter(name, f".{os.getpid()}.{done}")
+            self._flushed = time.monotonic()
+        if done:
+            start = SessionLog(status=SessionLog.START)
+            self._write(done + 1, session_log=start)
+        try:
+            yield
+        except BaseException:
+            with contextlib.suppress(OSError):
+                self._writer.close()
+            raise
+        with self._writing():
+            self._writer.close()
+
+    def started(self) -> None:
+        """Write nothing."""
+
+    def progress(self, progress: Progress) -> None:
+        """Write the figures of training."""
+        self._scalars(
+            progress.done,
+            {
+                "loss/train": progress.loss,
+                "accuracy/train": progress.accuracy,
+                "learning_rate": progress.learning_rate,
+                "images_per_second": progress.images_per_second,
+            },
+        )
+
+    def validation(self, done: int, accuracy: float) -> None:
+        """Write the accuracy."""
+        self._scalars(done, {"accuracy/validation": accuracy})
+
+    def stopping(self, done: int) -> None:
+        """Write nothing."""
+
+    def note(self, line: str) -> None:
+        """Write nothing."""
+
+    def _scalars(self, step: int, values: dict[str, float]) -> None:
+        from tensorboardX.proto.summary_pb2 import Summary
+
+        named = [
+            Summary.Value(tag=tag, simple_value=value) for tag, value in values.items()
+        ]
+        self._write(step, summary=Summary(value=named))
+
+    def _write(self, step: int, **what: Any) -> None:
+        from tensorboardX.proto.event_pb2 import Event
+
+        with self._writing():
+            self._writer.write_event(Event(step=step, wall_time=time.time(), **what))
+            if time.monotonic() - self._flushed > _FLUSH_SECONDS:
+                self._writer.flush()
+                self._flushed = time.monotonic()
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Say of an error where nothing can be written."""
+        try:
+            yield
+        except OSError as error:
+            reason = os.strerror(error.errno) if error.errno else str(error)
+            raise OSError(
+                f"{self._folder}: TensorBoard's files cannot be written: {reason}."
+            ) from error
