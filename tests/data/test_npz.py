@@ -233,7 +233,7 @@ BAD = {  # the file's arrays -> what is said
             "labels": LABELS,
             "classes": np.array([["a"], ["b"], ["c"]]),
         },
-        r"classes is of <U1 and shape \(2, 1\), expected a string for each class",
+        r"classes is of <U1 and shape \(3, 1\), expected a string for each class",
     ),
 }
 
