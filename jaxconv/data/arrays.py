@@ -6,6 +6,7 @@ import numpy as np
 
 from jaxconv.data.idx import DatasetError
 
+MOST_CLASSES = 2**16
 _MOST_CHANNELS = 4  # red, green, blue, opacity
 
 
@@ -116,10 +117,11 @@ def as_labels(labels: np.ndarray, name: str) -> np.ndarray:
         )
     if labels.dtype.kind not in "buif":
         raise DatasetError(f"{name}: is of {labels.dtype}, expected whole numbers.")
-    wrong = ~((labels >= 0) & (labels < 2**31 - 1) & (labels == np.floor(labels)))
+    wrong = ~((labels >= 0) & (labels < MOST_CLASSES) & (labels == np.floor(labels)))
     if wrong.any():
         at = int(np.argmax(wrong))
         raise DatasetError(
-            f"{name}: {labels[at]} at index {at} is not a whole number from 0 on."
+            f"{name}: {labels[at]} at index {at} is not a whole number from 0 to "
+            f"{MOST_CLASSES - 1:,}."
         )
     return labels.astype(np.int32)

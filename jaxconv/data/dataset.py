@@ -91,7 +91,7 @@ def test_part(labels: np.ndarray, name: str) -> tuple[np.ndarray, str]:
         )
     return taken, (
         f"There is no test set: {taken.sum():,} of {counted(len(labels), 'image')}, "
-        f"one in {TEST_PART} of each class, became one."
+        f"one in {TEST_PART} of each class, are taken as one."
     )
 
 

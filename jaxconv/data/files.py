@@ -49,7 +49,8 @@ def _of(file: Path) -> str:
         kind, remedy = described(opened.read(SHOWN), gzipped=False)
     if remedy == "Unpack it.":
         return f"It is {kind}: unpack it, and set data_dir to the folder."
-    return f"Set data_dir to the folder that holds it: {file.parent}"
+    prefix, _ = part_of(file.name) or ("", "")
+    return f"Set data_dir to the folder that holds it: {file.parent / prefix}"
 
 
 def find(folder: Path, prefix: str | None = None) -> dict[str, Path]:
@@ -69,9 +70,9 @@ def find(folder: Path, prefix: str | None = None) -> dict[str, Path]:
         if prefix is None:
             prefix = _only(folder, sets)
         files = sets.get(prefix, {})
-        for part, plain in PLAIN.items():
+        for part in PLAIN:
             if part not in files:
-                name = f"{prefix}-{plain}" if prefix else plain
+                name = _expected(files, prefix, part)
                 raise DatasetError(
                     f"{folder}: neither {name} nor {name}.gz is there. "
                     f"{_what_is_meant(folder, name, part)}"
@@ -102,6 +103,20 @@ def idx_sets(folder: Path) -> dict[str, dict[str, Path]]:
     for (prefix, part), files in found.items():
         sets.setdefault(prefix, {})[part] = min(files)[-1]
     return sets
+
+
+def _expected(files: dict[str, Path], prefix: str, part: str) -> str:
+    """Return the name of a missing file, like that of its fellow if it is there."""
+    split, kind = part.split("-")
+    fellows = {
+        "images": ("labels", "idx1", "idx3"),
+        "labels": ("images", "idx3", "idx1"),
+    }
+    other, its, ours = fellows[kind]
+    if fellow := files.get(f"{split}-{other}"):
+        name = fellow.name.removesuffix(".gz")
+        return name.replace(other, kind).replace(its, ours)
+    return f"{prefix}-{PLAIN[part]}" if prefix else PLAIN[part]
 
 
 def part_of(name: str) -> tuple[str, str] | None:

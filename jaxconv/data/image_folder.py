@@ -14,6 +14,7 @@ from jaxconv.data.pixels import read_image
 
 _Labelled = tuple[list[Path], np.ndarray]
 
+_LOOKED_AT = 10_000  # files: nobody waits for a whole disk
 _TRAIN = ("train", "training")
 _TEST = ("test", "testing")
 _VALIDATION = ("val", "valid", "validation", "dev")
@@ -31,16 +32,15 @@ _BESIDE = (  # descriptions that lie beside images
 
 def is_image_folder(folder: Path) -> bool:
     """Whether a folder below holds an image, by its name."""
+    files = itertools.chain.from_iterable(map(_files, _folders(folder)))
     return any(
-        file.suffix.lower() in _IMAGES
-        for below in _folders(folder)
-        for file in _files(below)
+        file.suffix.lower() in _IMAGES for file in itertools.islice(files, _LOOKED_AT)
     )
 
 
 def holds_images(folder: Path) -> bool:
     """Whether images lie directly in the folder, by their names."""
-    return any(name.lower().endswith(_IMAGES) for name in _visible(folder))
+    return any(entry.name.lower().endswith(_IMAGES) for entry in _visible(folder))
 
 
 def read_image_folder(folder: Path) -> Dataset:
@@ -204,24 +204,27 @@ def _is_read(file: Path) -> bool:
     return file.suffix.lower() not in _BESIDE
 
 
-def _visible(folder: Path) -> list[str]:
-    """Return the names in a folder that people put there, in order."""
-    return sorted(
-        name
-        for name in os.listdir(folder)
-        if not name.startswith(".") and name.lower() not in _SYSTEM
-    )
+def _visible(folder: Path) -> list[os.DirEntry[str]]:
+    """Return what people put into a folder, in the order of the names."""
+    with os.scandir(folder) as entries:
+        visible = [
+            entry
+            for entry in entries
+            if not entry.name.startswith(".") and entry.name.lower() not in _SYSTEM
+        ]
+    return sorted(visible, key=lambda entry: entry.name)
 
 
 def _folders(folder: Path) -> list[Path]:
     """Return the folders in a folder, in order."""
-    return [folder / name for name in _visible(folder) if (folder / name).is_dir()]
+    return [Path(entry.path) for entry in _visible(folder) if entry.is_dir()]
 
 
 def _files(folder: Path) -> Iterator[Path]:
     """Yield the files in a folder and the folders below, in order."""
-    for path in (folder / name for name in _visible(folder)):
-        if not path.is_dir():
+    for entry in _visible(folder):
+        path = Path(entry.path)
+        if not entry.is_dir():
             yield path
         elif path.resolve() not in (here := folder.resolve(), *here.parents):
             yield from _files(path)

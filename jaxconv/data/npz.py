@@ -70,8 +70,11 @@ def read_npz(file: Path, num_classes: int | None) -> Dataset:
     else:
         _check_sizes(images, where)
         check_classes(labels[0], labels[1], f"{file}: {names[parts[1], 'labels']}")
-        if unread := {split for split, _ in names} - {*parts}:
-            notes = (f"{file}: of the arrays, those of {unread.pop()} are not read.",)
+        if unread := [name for (part, _), name in names.items() if part not in parts]:
+            notes = (
+                f"{file}: {' and '.join(unread)} are not read: images to validate on "
+                "are held out of the training set.",
+            )
     if num_classes is None and class_names is None:
         _refuse_gaps(f"{file}: {names['train', 'labels']}", labels[0], len(classes))
     notes += empty_classes(labels[0], classes)
@@ -81,20 +84,34 @@ def read_npz(file: Path, num_classes: int | None) -> Dataset:
 
 @contextlib.contextmanager
 def _opened(file: Path) -> Iterator[np.lib.npyio.NpzFile]:
-    """Open the file, or say what it is instead; and what is damaged in it."""
+    """Open the file, or say what it is instead."""
     try:
-        with file.open("rb") as opened:
-            head = opened.read(foreign.SHOWN)
-        if not zipfile.is_zipfile(file):
-            raise DatasetError(f"{file}: {_what_it_is(head)}")
-        with np.load(file, allow_pickle=False) as archive:
-            yield archive
-    except DatasetError:
-        raise
+        opened = file.open("rb")
     except OSError as error:
         raise DatasetError(
             f"{file}: cannot be read: {error.strerror or error}."
         ) from error
+    with opened:
+        try:
+            head = opened.read(foreign.SHOWN)
+            if not head.startswith(b"PK") or not zipfile.is_zipfile(opened):
+                raise DatasetError(f"{file}: {_what_it_is(head)}")
+            opened.seek(0)
+            archive = np.load(opened, allow_pickle=False)
+        except DatasetError:
+            raise
+        except Exception as error:  # whatever a damaged archive makes of itself
+            raise DatasetError(
+                f"{file}: is a damaged archive: {_first_line(error)}. Download it "
+                "again."
+            ) from error
+        with archive:
+            yield archive
+
+
+def _first_line(error: Exception) -> str:
+    line = str(error).partition("\n")[0].rstrip(".")
+    return line if line and line.isprintable() else type(error).__name__
 
 
 def _what_it_is(head: bytes) -> str:
@@ -122,7 +139,7 @@ def _named(file: Path, found: list[str]) -> tuple[_Names, list[str]]:
         names[key] = name
     for split, kind in ("train", "images"), ("train", "labels"):
         if (split, kind) not in names:
-            there = f"holds {listed(found)}" if found else "holds nothing"
+            there = f"holds {_listed(found)}" if found else "holds nothing"
             raise DatasetError(f"{file}: {there}, {_EXPECTED}")
     for split in "test", "validation":
         kinds = [kind for kind in ("images", "labels") if (split, kind) in names]
@@ -130,11 +147,15 @@ def _named(file: Path, found: list[str]) -> tuple[_Names, list[str]]:
             other = "labels" if kinds == ["images"] else "images"
             raise DatasetError(
                 f"{file}: holds {names[split, kinds[0]]}, but no {other} for it: there "
-                f"are {listed(found)}."
+                f"are {_listed(found)}."
             )
         if kinds:
             return names, ["train", split]
     return names, ["train"]
+
+
+def _listed(names: list[str]) -> str:
+    return listed([name if name.isprintable() else ascii(name) for name in names])
 
 
 def _meaning(name: str) -> tuple[str, str] | None:
@@ -165,9 +186,8 @@ def _array(file: Path, archive: np.lib.npyio.NpzFile, name: str) -> np.ndarray:
                 "they may run programs. Save an array of numbers, or of strings for "
                 "classes."
             ) from error
-        why = str(error).partition("\n")[0].rstrip(".") or type(error).__name__
         raise DatasetError(
-            f"{file}: {name} is damaged: {why}. Download it again."
+            f"{file}: {name} is damaged: {_first_line(error)}. Download it again."
         ) from error
     if not isinstance(array, np.ndarray):
         raise DatasetError(f"{file}: {name} is no array, {_EXPECTED}")

@@ -56,7 +56,8 @@ def read_image(file: str | Path) -> np.ndarray:
     except MemoryError as error:
         raise DatasetError(f"{file}: is too large an image for the memory.") from error
     except FileNotFoundError as error:
-        raise DatasetError(f"{file}: no such file.") from error
+        kind = "a link to nowhere" if file.is_symlink() else "not there"
+        raise DatasetError(f"{file}: is {kind}.") from error
     except PermissionError as error:
         raise DatasetError(f"{file}: cannot be read: {error.strerror}.") from error
     except Exception as error:  # damage shows itself in a dozen ways
@@ -86,7 +87,7 @@ def _pixels(image: Any) -> np.ndarray:
     """Return an image's pixels, whatever its mode."""
     from PIL import ImageOps
 
-    image = ImageOps.exif_transpose(image)
+    ImageOps.exif_transpose(image, in_place=True)
     if image.mode in _DEEP:
         return _eight_bits(np.asarray(image))
     if image.mode in ("I", "F"):
@@ -99,8 +100,8 @@ def _pixels(image: Any) -> np.ndarray:
         white = pillow().new("RGBA", image.size, "white")
         image = pillow().alpha_composite(white, image)
     if image.mode in _GREY:
-        return np.array(image.convert("L"))
-    colours = np.array(image.convert("RGB"))
+        return np.array(image if image.mode == "L" else image.convert("L"))
+    colours = np.array(image if image.mode == "RGB" else image.convert("RGB"))
     red, green, blue = (colours[:, :, channel] for channel in range(3))
     if np.array_equal(red, green) and np.array_equal(red, blue):
         return red.copy()

@@ -7,17 +7,18 @@ from pathlib import Path
 import numpy as np
 
 from jaxconv._words import listed
-from jaxconv.data.dataset import Dataset, Split
-from jaxconv.data.files import below, closed, idx_sets, open_folder
+from jaxconv.data.arrays import MOST_CLASSES
+from jaxconv.data.dataset import Dataset, Split, empty_classes
+from jaxconv.data.files import PLAIN, below, closed, idx_sets, open_folder, part_of
+from jaxconv.data.foreign import SHOWN, described
 from jaxconv.data.idx import DatasetError
 from jaxconv.data.image_folder import holds_images, is_image_folder, read_image_folder
 from jaxconv.data.mnist import read_embedded
 from jaxconv.data.npz import read_npz
 from jaxconv.data.relatives import read_four
 
-_READ = (
-    "Read are four IDX files, a folder of class folders of images, and one .npz file."
-)
+_KINDS = "A data set is four IDX files, a folder of class folders of images, or an .npz file."
+_DARK = 32  # of 255
 
 
 def load(
@@ -56,17 +57,22 @@ def load(
         except (OSError, RuntimeError) as error:  # no permission, an unknown user
             raise closed(data_dir, error) from error
     train, test = (_finished(split, transpose) for split in dataset[:2])
-    return dataset._replace(train=train, test=test)
+    notes = dataset.notes if data_dir is None else dataset.notes + _darkness(train[0])
+    return dataset._replace(train=train, test=test, notes=notes)
 
 
 def _check_number(num_classes: int | None) -> None:
     if num_classes is None:
         return
     whole = isinstance(num_classes, numbers.Integral)
-    if not whole or isinstance(num_classes, bool) or num_classes < 1:
+    if (
+        not whole
+        or isinstance(num_classes, bool)
+        or not 1 <= num_classes <= MOST_CLASSES
+    ):
         raise ValueError(
-            "load: num_classes must be a whole number of at least 1, or None for what "
-            f"the data has, got {num_classes!r}."
+            f"load: num_classes must be a whole number from 1 to {MOST_CLASSES:,}, or "
+            f"None for what the data has, got {num_classes!r}."
         )
 
 
@@ -77,29 +83,52 @@ def _embedded(num_classes: int | None) -> Dataset:
         raise DatasetError(
             f"{name}: has 10 classes, got num_classes={num_classes}. Leave it out."
         )
-    return Dataset(*read_embedded(), tuple(map(str, range(count))), name)
+    train, test = read_embedded()
+    classes = tuple(map(str, range(count)))
+    return Dataset(train, test, classes, name, empty_classes(train[1], classes))
 
 
 def _read(path: Path, num_classes: int | None, transpose: bool) -> Dataset:
     """Read the data set of a path that is given."""
     if path.suffix.lower() == ".npz" and path.is_file():
         return read_npz(path, num_classes)
-    if (
-        not path.exists()
-        and path.parent.is_dir()
-        and path.name in idx_sets(path.parent)
-    ):
-        return _read_idx(path.parent, path.name, num_classes, transpose)
+    if not path.exists() and (prefixes := _prefixes(path.parent)):
+        if path.name in prefixes:
+            return _read_idx(path.parent, path.name, num_classes, transpose)
+        raise DatasetError(
+            f"{path}: is not there. {path.parent} holds the data sets "
+            f"{listed(prefixes)}."
+        )
+    if path.is_file() and not part_of(path.name):
+        raise DatasetError(f"{path}: {_a_file(path)}")
     folder = open_folder(path)
     names = sorted(file.name for file in folder.iterdir())
     npz = [folder / name for name in names if name.lower().endswith(".npz")]
-    if idx_sets(folder):
+    sets = idx_sets(folder).values()
+    of_images = is_image_folder(folder)
+    if any(len(files) == len(PLAIN) for files in sets) or (sets and not of_images):
         return _read_idx(folder, None, num_classes, transpose)
-    if is_image_folder(folder):
+    if of_images:
         return _read_images(folder, num_classes)
     if len(npz) == 1:
         return read_npz(npz[0], num_classes)
     raise DatasetError(f"{folder}: {_nothing(folder, names, npz)}")
+
+
+def _prefixes(folder: Path) -> list[str]:
+    """Return the prefixes of the IDX files in a folder."""
+    return sorted(filter(None, idx_sets(folder))) if folder.is_dir() else []
+
+
+def _a_file(file: Path) -> str:
+    """Say what to do with a file that is no data set."""
+    with file.open("rb") as opened:
+        kind, remedy = described(opened.read(SHOWN), gzipped=False)
+    if remedy == "Unpack it.":
+        return f"is not a folder but {kind}. Unpack it, and set data_dir to the folder."
+    if kind == "a NumPy array":
+        return f"is {kind}. Save images and labels in one .npz file, by numpy.savez."
+    return f"is not a folder but a file. {_KINDS}"
 
 
 def _read_idx(
@@ -140,8 +169,18 @@ def _nothing(folder: Path, names: list[str], npz: list[Path]) -> str:
         places = " and in ".join(there)
         return f"holds no data set. One is in {places}: set data_dir to it."
     if not names:
-        return f"is empty. {_READ}"
-    return f"holds no data set, but {listed(names)}. {_READ}"
+        return f"is empty. {_KINDS}"
+    return f"holds no data set, but {listed(names)}. {_KINDS}"
+
+
+def _darkness(images: np.ndarray) -> tuple[str, ...]:
+    """Return a note on images whose levels end far below 255."""
+    if (most := int(images.max())) >= _DARK:
+        return ()
+    return (
+        f"The brightest pixel is {most} of 255. Scale the images if white should be "
+        "255: the model will not know other ones.",
+    )
 
 
 def _finished(split: Split, transpose: bool) -> Split:

@@ -17,9 +17,9 @@ from jaxconv.train.step import order_of
 class Batch(NamedTuple):
     """Scaled images, labels, and which rows count; None: all."""
 
-    images: Array
-    labels: Array
-    mask: Array | None
+    images: Array | np.ndarray
+    labels: Array | np.ndarray
+    mask: Array | np.ndarray | None
     size: int
 
 

@@ -44,8 +44,10 @@ class Devices:
             chosen = sorted(jax.devices(), key=lambda one: (one.process_index, one.id))
         self.count = len(chosen)
         mesh = Mesh(np.array(chosen), ("data",))
-        self.whole = NamedSharding(mesh, PartitionSpec())
         self._rows = NamedSharding(mesh, PartitionSpec("data"))
+        self.whole: NamedSharding | None = NamedSharding(mesh, PartitionSpec())
+        if self.count == 1:  # nothing is to be placed: a call of the step is faster
+            self.whole = None
         mine = [one.process_index == jax.process_index() for one in chosen]
         self._first, self._mine = mine.index(True), sum(mine)
 
@@ -60,6 +62,8 @@ class Devices:
 
     def replicate(self, tree: Any) -> Any:
         """Place a pytree, the same in all processes, whole on each device."""
+        if self.whole is None:
+            return tree
         if jax.process_count() == 1:
             return jax.device_put(tree, self.whole)
         return jax.tree.map(self._replicated, tree)
@@ -69,14 +73,15 @@ class Devices:
         each = len(rows) // self.count
         return rows[self._first * each : (self._first + self._mine) * each]
 
-    def share(self, array: np.ndarray) -> Array:
+    def share(self, array: np.ndarray) -> Array | np.ndarray:
         """Place a batch of which this process has its `own` rows."""
-        return self._placed(array, self._rows)
+        return array if self.whole is None else self._placed(array, self._rows)
 
     def _replicated(self, leaf: Any) -> Array:
         if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
             data = self._replicated(jax.random.key_data(leaf))
             return jax.random.wrap_key_data(data, impl=jax.random.key_impl(leaf))
+        assert self.whole is not None  # there are several devices
         return self._placed(np.asarray(leaf), self.whole)
 
     def _placed(self, array: np.ndarray, sharding: NamedSharding) -> Array:

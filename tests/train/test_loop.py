@@ -22,8 +22,10 @@ from jaxconv.train import (
 )
 from jaxconv.train.batches import Batches
 from jaxconv.train.devices import Devices
+from jaxconv.train.keeper import Notes
 from jaxconv.train.measured import Measured
 from jaxconv.train.optimizer import learning_rates
+from jaxconv.train.parts import parts_of
 from jaxconv.train.rate_finder import find_learning_rate
 from jaxconv.train.scaling import Scaling, scaling_of
 
@@ -228,7 +230,9 @@ def test_the_best_params_of_the_held_out_images_are_kept():
     result = fit(DENSE, data, config, Recorder(lambda line: None))
     assert result.batches == 16
     assert result.accuracy == max(seen) > seen[-1]
-    equal(result.params, result.state.best)
+    images, labels = parts_of(data, config).test
+    logits = DENSE.apply(result.params, result.scaling(images))
+    assert result.accuracy == np.mean(np.argmax(logits, 1) == labels)
 
 
 def test_training_stops_where_no_validation_is_better():
@@ -246,6 +250,15 @@ def test_training_stops_where_no_validation_is_better():
     assert result.batches == best + 2
 
 
+def test_patience_is_counted_from_the_last_better_validation():
+    notes, waited = Notes(), []
+    for done, accuracy in enumerate([0.5, 0.4, 0.6, 0.6, 0.5], 1):
+        notes.is_better(accuracy, done)
+        waited.append(notes.waited)
+    assert waited == [0, 1, 0, 1, 2]
+    assert (notes.best_accuracy, notes.best_step) == (0.6, 3)
+
+
 def test_a_few_batches_are_learned_by_heart():
     result, _ = trained(overfit_batches=2, epochs=10, seed=4)
     assert result.batches == 50  # as many steps as for all images
@@ -260,7 +273,7 @@ def test_a_data_sets_notes_are_told():
 
 def test_the_first_loss_that_is_not_finite_is_named():
     measured = Measured()
-    for done, loss in enumerate([1.0, 2.0, float("nan"), float("inf")], 1):
+    for done, loss in enumerate([1.0, 2.0, float("inf"), float("nan")], 1):
         measured.add(done, Metrics(jnp.asarray(loss), jnp.asarray(0.5)), 7)
     assert measured.take(2, "")[:2] == (1.5, 0.5)
     with pytest.raises(DivergedError, match=r"after 3 batches: .*Go on from there"):
