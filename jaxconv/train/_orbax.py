@@ -1,8 +1,7 @@
 """Writes and reads arrays by orbax, which is imported only when needed.
 
-They are written to a folder of another name, which is then renamed: so it is there
-whole or not at all. They are not compressed, as weights hardly get smaller by it, and
-each has a file of its own, which takes less time than a file for all.
+They are not compressed, as weights hardly get smaller by it, and each has a file of its
+own, which takes less time than a file for all.
 """
 
 import contextlib
@@ -10,14 +9,11 @@ import importlib.util
 import logging
 import os
 import re
-import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-_UNFINISHED = ".orbax-checkpoint-tmp"  # in the name of a folder that is being written
 
 
 def check_installed() -> None:
@@ -49,12 +45,6 @@ def read(path: Path, names: list[str]) -> dict[str, np.ndarray]:
             item=dict.fromkeys(names, 0), restore_args=dict.fromkeys(names, numpy)
         )
         return checkpointer.restore(path, args=args)
-
-
-def remove_unfinished(folder: Path) -> None:
-    """Remove what was being written when a process was killed, or failed to write."""
-    for path in folder.glob(f"*{_UNFINISHED}*"):
-        shutil.rmtree(path, ignore_errors=True)
 
 
 def reason(error: BaseException) -> str:

@@ -1,8 +1,8 @@
 """Checkpoints of a run, written by orbax in the background, checked when they are read.
 
 A checkpoint is a folder that orbax has written, with the identity of the run and a
-digest of each file in its seal. Of several processes the first one writes and reads,
-and hands the others what it has read.
+digest of each file in its seal. It gets its name when it is whole. Of several processes
+the first one writes and reads, and hands the others what it has read.
 """
 
 import contextlib
@@ -22,6 +22,8 @@ from jaxconv._words import counted, listed
 from jaxconv.train import _leaves, _orbax, _seal
 from jaxconv.train._leaves import Leaf
 from jaxconv.train.step import TrainState
+
+_UNFINISHED = "unfinished"  # the folder in which a checkpoint is written
 
 
 class CheckpointError(ValueError):
@@ -140,21 +142,23 @@ class Checkpoints:
             for file, leaf in zip(_files(about["leaves"]), leaves, strict=True)
             if leaf.data.size  # orbax refuses to write nothing
         }
+        unfinished = self._folder / _UNFINISHED
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            _orbax.remove_unfinished(self._folder)
+            _remove(unfinished)  # of a process that was killed
+            unfinished.mkdir(parents=True)
+            _orbax.write(unfinished / str(step), arrays)
+            _seal.seal(unfinished / str(step), about)
             _remove(path)  # a damaged one that was passed over
-            _orbax.write(path, arrays)
-            _seal.seal(path, about)
+            _seal.publish(unfinished / str(step), path)
         except Exception as error:
-            with contextlib.suppress(OSError):
-                _orbax.remove_unfinished(self._folder)
+            _remove(unfinished)
             last = f"The last one is that after {max(whole):,}." if whole else ""
             raise CheckpointError(
                 f"{self._folder}: the checkpoint after "
                 f"{counted(step, 'batch', 'batches')} could not be written: "
                 f"{_orbax.reason(error)}. {last}".rstrip()
             ) from error
+        _remove(unfinished)
         whole[step] = about["accuracy"]
         self._prune(step, whole)
 
@@ -268,10 +272,12 @@ def _steps(folder: Path) -> list[int]:
 
 
 def _remove(path: Path) -> None:
+    """Remove a file or a folder, as far as that is possible."""
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)
     else:
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            path.unlink()
 
 
 def _check_writable(folder: Path) -> None:
