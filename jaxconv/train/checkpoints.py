@@ -8,7 +8,6 @@ the first one writes and reads, and hands the others what it has read.
 import contextlib
 import json
 import os
-import re
 import shutil
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,7 +19,6 @@ import numpy as np
 
 from jaxconv._words import counted, listed
 from jaxconv.train import _leaves, _orbax, _seal
-from jaxconv.train._leaves import Leaf
 from jaxconv.train.step import TrainState
 
 _UNFINISHED = "unfinished"  # the folder in which a checkpoint is written
@@ -47,7 +45,7 @@ class Checkpoints:
         self._alone = jax.process_count() == 1
         self._first = jax.process_index() == 0
         self._pending: Future[None] | None = None
-        self._buffers: list[np.ndarray] = []
+        self._copy: np.ndarray | None = None
         self._whole: dict[int, float | None] | None = None  # accuracy after so many
         if not self._first:
             return
@@ -80,16 +78,15 @@ class Checkpoints:
         step = int(state.step)
         if step in self._whole:
             return
-        leaves = _leaves.on_host(state, self._buffers)
-        self._buffers = [leaf.data for leaf in leaves]
+        self._copy = _leaves.packed(state, self._copy)
         about = {
             "notes": notes,
             "accuracy": accuracy,
             "identity": self._identity,
-            "leaves": [[leaf.name, leaf.kind] for leaf in leaves],
+            "leaves": _leaves.described(state),
         }
         self._pending = self._thread.submit(
-            self._write, step, leaves, about, self._whole
+            self._write, step, self._copy, about, self._whole
         )
 
     def restore(
@@ -115,7 +112,7 @@ class Checkpoints:
             found, error = _from_first(found, error, like)
         if error is not None:
             raise error
-        return None if found is None else (_leaves.rebuilt(like, found[0]), found[1])
+        return None if found is None else (_leaves.unpacked(like, found[0]), found[1])
 
     def close(self) -> None:
         """Wait for what is being written.
@@ -131,22 +128,17 @@ class Checkpoints:
     def _write(
         self,
         step: int,
-        leaves: list[Leaf],
+        data: np.ndarray,
         about: dict[str, Any],
         whole: dict[int, float | None],
     ) -> None:
         """Write a checkpoint, and then remove those that are not to be kept."""
         path = self._folder / str(step)
-        arrays = {
-            file: leaf.data
-            for file, leaf in zip(_files(about["leaves"]), leaves, strict=True)
-            if leaf.data.size  # orbax refuses to write nothing
-        }
         unfinished = self._folder / _UNFINISHED
         try:
             _remove(unfinished)  # of a process that was killed
             unfinished.mkdir(parents=True)
-            _orbax.write(unfinished / str(step), arrays)
+            _orbax.write(unfinished / str(step), data)
             _seal.seal(unfinished / str(step), about)
             _remove(path)  # a damaged one that was passed over
             _seal.publish(unfinished / str(step), path)
@@ -175,8 +167,8 @@ class Checkpoints:
 
     def _newest(
         self, like: TrainState, say: Callable[[str], None]
-    ) -> tuple[list[np.ndarray], dict[str, Any]] | None:
-        """Return arrays and notes of the newest whole checkpoint."""
+    ) -> tuple[np.ndarray, dict[str, Any]] | None:
+        """Return the bytes and the notes of the newest whole checkpoint."""
         steps = _steps(self._folder)
         why = ""
         for step in reversed(steps):
@@ -185,7 +177,7 @@ class Checkpoints:
                 about = _seal.opened(path)
                 self._check_is_ours(about, like)
                 _seal.check(path)
-                arrays = _read(path, about["leaves"], like)
+                data = _orbax.read(path)
             except CheckpointError:
                 raise
             except Exception as error:  # what damage does to other code
@@ -194,7 +186,7 @@ class Checkpoints:
                 continue
             self._whole = {n: _accuracy(self._folder / str(n)) for n in steps}
             self._whole = {n: v for n, v in self._whole.items() if n <= step}
-            return arrays, about["notes"]
+            return data, about["notes"]
         if steps:
             raise CheckpointError(
                 f"{self._folder}: {counted(len(steps), 'checkpoint')}, but none is "
@@ -215,7 +207,7 @@ class Checkpoints:
         if unequal:
             self._refuse(listed(unequal))
         before = dict(about["leaves"])
-        here = {name: _leaves.kind(leaf) for name, leaf in _leaves.named(like)}
+        here = dict(_leaves.described(like))
         unequal = [
             f"{name} is {before.get(name, 'not there')} in the checkpoint and "
             f"{here.get(name, 'not there')} now"
@@ -230,27 +222,6 @@ class Checkpoints:
             f"{self._folder}: cannot go on from there, as {unequal}. Give the "
             "checkpoint's settings and data, or name another folder."
         )
-
-
-def _read(path: Path, leaves: list[list[str]], like: TrainState) -> list[np.ndarray]:
-    """Return the arrays of a checkpoint."""
-    bits = [_leaves.bits_of(leaf) for leaf in jax.tree.leaves(like)]
-    files = dict(zip(_files(leaves), bits, strict=True))
-    found = _orbax.read(path, [file for file, one in files.items() if one.size])
-    return [
-        np.asarray(found[file], one.dtype)
-        if one.size
-        else np.zeros(one.shape, one.dtype)
-        for file, one in files.items()
-    ]
-
-
-def _files(leaves: list[list[str]]) -> list[str]:
-    """Return the names of the arrays' folders, each another one."""
-    return [
-        f"{number:04d}.{re.sub(r'[^A-Za-z0-9_.-]', '_', name)[:100]}"
-        for number, (name, _) in enumerate(leaves)
-    ]
 
 
 def _value(identity: dict[str, Any], name: str) -> str:
@@ -292,12 +263,12 @@ def _check_writable(folder: Path) -> None:
 
 
 def _from_first(
-    found: tuple[list[np.ndarray], dict[str, Any]] | None,
+    found: tuple[np.ndarray, dict[str, Any]] | None,
     error: CheckpointError | None,
     like: TrainState,
-) -> tuple[tuple[list[np.ndarray], dict[str, Any]] | None, CheckpointError | None]:
+) -> tuple[tuple[np.ndarray, dict[str, Any]] | None, CheckpointError | None]:
     """Return what process 0 has found, or its error, in all processes."""
-    arrays, notes = found or ([], None)
+    data, notes = found or (None, None)
     said = json.dumps([str(error) if error else None, notes]).encode()
     text = np.frombuffer(said, np.uint8)
     size = int(_broadcast(np.array([len(text)], np.int32))[0])
@@ -309,17 +280,9 @@ def _from_first(
     if notes is None:
         return None, None
     # As bytes: a sum with zeros, which this is, would turn -0.0 into 0.0.
-    bits = [_leaves.bits_of(leaf) for leaf in jax.tree.leaves(like)]
-    sizes = [one.size * np.dtype(one.dtype).itemsize for one in bits]
-    whole = np.zeros(sum(sizes), np.uint8)
-    if arrays:
-        whole = np.concatenate([data.reshape(-1).view(np.uint8) for data in arrays])
-    parts = np.split(_broadcast(whole), np.cumsum(sizes)[:-1])
-    pairs = zip(parts, bits, strict=True)
-    return (
-        [part.copy().view(one.dtype).reshape(one.shape) for part, one in pairs],
-        notes,
-    ), None
+    if data is None:
+        data = np.zeros(_leaves.size(like), np.uint8)
+    return (_broadcast(data), notes), None
 
 
 def _broadcast(array: np.ndarray) -> np.ndarray:
