@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxconv._words import counted
@@ -17,7 +18,7 @@ _MOST = 64  # filters or maps that are shown
 
 def filters_section(params: Params, path: str) -> Section:
     """Draw the filters of the convolution at `path`, all on one scale."""
-    w = _first_filters(_at(params, path))
+    w = np.asarray(_first_filters(_at(params, path)))
     scale = _scale(w)
     in_colour = len(w) == 3
     tiles = []
@@ -49,9 +50,10 @@ def maps_section(
     first: str,
 ) -> Section | None:
     """Draw what the layers make of an image: after the first convolution, and last."""
+    x = scaling(pixels[None])
     outputs = [
         (path, maps)
-        for path, _, maps in _outputs(model, params, scaling(pixels[None]))
+        for path, _, maps in _outputs(model, params, jnp.asarray(x))
         if maps is not None
     ]
     at = [number for number, (path, _) in enumerate(outputs) if _holds(path, first)]
