@@ -81,31 +81,32 @@ def stratified(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
     return mask
 
 
-def test_part(labels: np.ndarray, name: str) -> tuple[np.ndarray, str]:
+def part_for_test(labels: np.ndarray, name: str) -> tuple[np.ndarray, str]:
     """Return which images become the test set where none is given, and a note."""
-    taken = stratified(labels, max(1, len(labels) // TEST_PART), seed=0)
-    if len(np.unique(labels[~taken])) < len(np.unique(labels)):
+    count = min(max(1, len(labels) // TEST_PART), len(labels) - len(np.unique(labels)))
+    if count < 1:
         raise DatasetError(
             f"{name}: holds {counted(len(labels), 'image')}, one of each class: none "
             "is left for a test set. Add images."
         )
-    return taken, (
-        f"There is no test set: {taken.sum():,} of {counted(len(labels), 'image')}, "
-        f"one in {TEST_PART} of each class, are taken as one."
+    return stratified(labels, count, seed=0), (
+        f"There is no test set: {count:,} of {counted(len(labels), 'image')}, one in "
+        f"{TEST_PART} of each class, are taken as one."
     )
 
 
 def _shares(sizes: np.ndarray, count: int) -> np.ndarray:
     """Divide `count` over classes in proportion to their sizes: largest remainders.
 
-    A class that would be left empty gets one more only when every other class has.
+    What would empty a class is taken from the class that keeps most, if possible.
     """
-    total = int(sizes.sum())
-    shares, remainders = np.divmod(sizes.astype(np.int64) * count, total)
+    shares, remainders = np.divmod(sizes.astype(np.int64) * count, int(sizes.sum()))
     left = count - int(shares.sum())
-    full, emptied = shares >= sizes, shares + 1 >= sizes
-    order = np.lexsort((-remainders, emptied, full))
-    shares[order[:left]] += 1
+    shares[np.argsort(-remainders, kind="stable")[:left]] += 1
+    emptied = (shares == sizes) & (sizes > 0)
+    shares -= emptied
+    for _ in range(emptied.sum()):
+        shares[np.argmax(sizes - shares)] += 1
     return shares
 
 

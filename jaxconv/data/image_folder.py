@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from jaxconv._words import listed
-from jaxconv.data.dataset import Dataset, Split, test_part
+from jaxconv.data.dataset import Dataset, Split, part_for_test
 from jaxconv.data.idx import DatasetError
 from jaxconv.data.pixels import read_image
 
@@ -146,7 +146,7 @@ def _without_test(
     folder: Path, files: list[Path], labels: np.ndarray
 ) -> tuple[_Labelled, _Labelled, tuple[str, ...]]:
     """Take a part of each class out as the test set."""
-    taken, note = test_part(labels, str(folder))
+    taken, note = part_for_test(labels, str(folder))
     train, test = (
         ([*itertools.compress(files, mask)], labels[mask]) for mask in (~taken, taken)
     )

@@ -16,7 +16,7 @@ from jaxconv.data.dataset import (
     Split,
     check_classes,
     empty_classes,
-    test_part,
+    part_for_test,
 )
 from jaxconv.data.idx import DatasetError
 
@@ -32,6 +32,7 @@ _KINDS = {
     **dict.fromkeys(("labels", "label", "y", "targets", "target"), "labels"),
 }
 _CLASSES = ("classes", "class_names", "label_names")
+_ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 _EXPECTED = (
     "expected images and labels, and for a test set test_images and test_labels. Write "
     "numpy.savez(file, images=images, labels=labels)."
@@ -63,7 +64,7 @@ def read_npz(file: Path, num_classes: int | None) -> Dataset:
         _check_range(f"{file}: {names[part, 'labels']}", label, num_classes)
     classes = _classes(f"{file}: {given}", class_names, labels, num_classes)
     if len(parts) == 1:
-        taken, note = test_part(labels[0], str(file))
+        taken, note = part_for_test(labels[0], str(file))
         images = [images[0][~taken], images[0][taken]]
         labels = [labels[0][~taken], labels[0][taken]]
         notes = (note,)
@@ -94,7 +95,7 @@ def _opened(file: Path) -> Iterator[np.lib.npyio.NpzFile]:
     with opened:
         try:
             head = opened.read(foreign.SHOWN)
-            if not head.startswith(b"PK") or not zipfile.is_zipfile(opened):
+            if head[:4] not in _ZIP or not zipfile.is_zipfile(opened):
                 raise DatasetError(f"{file}: {_what_it_is(head)}")
             opened.seek(0)
             archive = np.load(opened, allow_pickle=False)

@@ -17,7 +17,10 @@ from jaxconv.data.mnist import read_embedded
 from jaxconv.data.npz import read_npz
 from jaxconv.data.relatives import read_four
 
-_KINDS = "A data set is four IDX files, a folder of class folders of images, or an .npz file."
+_KINDS = (
+    "A data set is four IDX files, a folder of class folders of images, or "
+    "an .npz file."
+)
 _DARK = 32  # of 255
 
 
