@@ -84,7 +84,7 @@ def chart(
     columns = [
         element("span", f"{tick:,.0f}", style=f"left:{100 * float(x.share(tick)):.2f}%")
         for tick in x.ticks
-        if tick <= x.high
+        if tick <= x.high and tick.is_integer()
     ]
     return element(
         "figure",

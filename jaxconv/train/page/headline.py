@@ -25,12 +25,13 @@ def headline(
     times = record.times
     seconds = times.compilation + times.training + times.validation
     steps = [line["step"] for line in (*record.training, *record.validations)]
+    batches = max(steps, default=0)
     wrong = int(np.sum(evaluated.predicted != evaluated.labels))
     total = description.total
     facts = [
         (f"{wrong:,}", "mistake" if wrong == 1 else "mistakes"),
         (f"{total.weights + total.biases:,}", "parameters"),
-        (f"{max(steps, default=0):,}", "batches"),
+        (f"{batches:,}", "batch" if batches == 1 else "batches"),
         (seconds_in_words(seconds), "of training and validation"),
     ]
     if times.images_per_second is not None:

@@ -43,6 +43,10 @@ def test_one_point_is_a_dot():
     text = chart("Loss", [Line("training", "training", [1], [0.5])], last=1)
     assert re.search(r'class="dots training" d="M1000.0 \d+\.\dh0"', text)
     assert "training 0.5 after batch 1" in text
+    assert re.findall(r'left:([\d.]+%)">(\d+)<', text) == [
+        ("0.00%", "0"),
+        ("100.00%", "1"),
+    ]
 
 
 def test_the_words_say_where_a_line_begins_and_ends():
