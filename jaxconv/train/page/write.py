@@ -14,6 +14,7 @@ from jaxconv.data.dataset import Dataset
 from jaxconv.nn import Layer, Params
 from jaxconv.nn.describe import Description, describe
 from jaxconv.nn.walk import walk
+from jaxconv.train._files import replace_text, writing
 from jaxconv.train.config import Config
 from jaxconv.train.models import make_model
 from jaxconv.train.page.curves import curves_section
@@ -61,9 +62,8 @@ def write_page(
     folder = Path(folder)
     page = folder / "report.html"
     content = page_of(read_record(folder), model, params, data, scaling)
-    temporary = folder / ".report.html.tmp"
-    temporary.write_text(content, "utf-8")
-    temporary.replace(page)
+    with writing(page, "the report"):
+        replace_text(page, content)
     return page
 
 

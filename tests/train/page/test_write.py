@@ -2,6 +2,7 @@
 
 import html
 import html.parser
+import pathlib
 import re
 
 import pytest
@@ -181,3 +182,23 @@ def test_held_out_first_and_overfitted_images_are_called_so(tmp_path):
     assert "of 24 held-out images classified" in said[0]
     assert "of the first 10 test images classified" in said[1]
     assert "of 24 images that it was trained on classified" in said[2]
+
+
+def test_a_page_that_cannot_be_written_leaves_the_one_before(tmp_path, monkeypatch):
+    before = written(tmp_path / "run", dense_model())
+
+    def half_written(path, text, *_):
+        with path.open("w") as file:
+            file.write(text[:10])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pathlib.Path, "write_text", half_written)
+    data, model = dataset(), dense_model()
+    params = params_of(model, data)
+    with pytest.raises(
+        OSError, match="report cannot be written: No space left"
+    ) as told:
+        write_page(tmp_path / "run", model, params, data, SCALING)
+    assert told.value.errno == 28
+    assert (tmp_path / "run" / "report.html").read_text() == before
+    assert len(list((tmp_path / "run").iterdir())) == 3
