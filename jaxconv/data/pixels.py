@@ -16,6 +16,16 @@ from jaxconv.data import foreign
 from jaxconv.data.idx import DatasetError
 
 _GREY = ("1", "L")
+# EXIF's tag 0x0112 -> what makes the image upright.
+_TURNS = {
+    2: "FLIP_LEFT_RIGHT",
+    3: "ROTATE_180",
+    4: "FLIP_TOP_BOTTOM",
+    5: "TRANSPOSE",
+    6: "ROTATE_270",
+    7: "TRANSVERSE",
+    8: "ROTATE_90",
+}
 _DEEP = ("I;16", "I;16B", "I;16L", "I;16N")
 
 
@@ -85,9 +95,7 @@ def _no_image(file: Path) -> DatasetError:
 
 def _pixels(image: Any) -> np.ndarray:
     """Return an image's pixels, whatever its mode."""
-    from PIL import ImageOps
-
-    ImageOps.exif_transpose(image, in_place=True)
+    image = _upright(image)
     if image.mode in _DEEP:
         return _eight_bits(np.asarray(image))
     if image.mode in ("I", "F"):
@@ -106,6 +114,16 @@ def _pixels(image: Any) -> np.ndarray:
     if np.array_equal(red, green) and np.array_equal(red, blue):
         return red.copy()
     return colours
+
+
+def _upright(image: Any) -> Any:
+    """Turn an image as its EXIF data says; not at all if they are damaged."""
+    try:
+        orientation = image.getexif().get(0x0112, 1)
+        method = _TURNS.get(orientation)
+    except Exception:
+        return image
+    return image if method is None else image.transpose(pillow().Transpose[method])
 
 
 def _eight_bits(levels: np.ndarray) -> np.ndarray:

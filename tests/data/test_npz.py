@@ -100,6 +100,13 @@ def test_truth_values_are_black_and_white(tmp_path):
     assert set(np.unique(data.train[0])) == {0, 255}
 
 
+def test_whole_numbers_0_and_1_stay(tmp_path):
+    """They may be levels of 0 to 255 as well: a note says that they are dark."""
+    data = load(saved(tmp_path, images=(IMAGES > 99).astype(int), labels=LABELS))
+    assert set(np.unique(data.train[0])) == {0, 1}
+    assert data.notes[-1].startswith("The brightest pixel is 1 of 255.")
+
+
 def test_classes_may_have_names(tmp_path):
     names = np.array(["cat", "dog", "fish"])
     arrays = {"images": IMAGES, "labels": LABELS}
@@ -289,6 +296,7 @@ FOREIGN = {
         r"but a NumPy array\. Save images and labels in one file",
     ),
     "a pickle": (b"\x80\x04x", r"but a pickle\. Save it by numpy\.savez"),
+    "more before": (b"x" + WHOLE, r"is no \.npz file but of an unknown kind\. Is it"),
     "cut": (WHOLE[:-30], r"is truncated: the end of the archive is missing"),
     "a flipped bit": (
         WHOLE[:300] + bytes([WHOLE[300] ^ 1]) + WHOLE[301:],
