@@ -51,6 +51,8 @@ def read_image(file: str | Path) -> np.ndarray:
       ModuleNotFoundError: Pillow is not installed.
     """
     library, file = pillow(), Path(file)
+    if not file.is_file():
+        raise DatasetError(f"{file}: is {_no_file(file)}.")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of odd metadata, and large images
@@ -65,9 +67,6 @@ def read_image(file: str | Path) -> np.ndarray:
         raise DatasetError(f"{file}: is too large an image: {error}.") from error
     except MemoryError as error:
         raise DatasetError(f"{file}: is too large an image for the memory.") from error
-    except FileNotFoundError as error:
-        kind = "a link to nowhere" if file.is_symlink() else "not there"
-        raise DatasetError(f"{file}: is {kind}.") from error
     except PermissionError as error:
         raise DatasetError(f"{file}: cannot be read: {error.strerror}.") from error
     except Exception as error:  # damage shows itself in a dozen ways
@@ -75,6 +74,12 @@ def read_image(file: str | Path) -> np.ndarray:
         raise DatasetError(
             f"{file}: is a damaged image: {why}. Replace it, or take it out."
         ) from error
+
+
+def _no_file(path: Path) -> str:
+    if path.exists():
+        return "a folder" if path.is_dir() else "no regular file"
+    return "a link to nowhere" if path.is_symlink() else "not there"
 
 
 def _no_image(file: Path) -> DatasetError:

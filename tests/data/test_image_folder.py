@@ -106,6 +106,14 @@ def test_folders_in_class_folders_belong_to_the_class(tmp_path):
     assert len(data.train[0]) + len(data.test[0]) == 9
 
 
+def test_images_beside_the_class_folders_are_noted(tmp_path):
+    class_folders(tmp_path / "train", "cat", "dog")
+    class_folders(tmp_path / "test", "cat", "dog")
+    put(tmp_path / "train" / "1.png", GREY)
+    note = f"{tmp_path / 'train'}: 1 image in no class folder: not read."
+    assert load(tmp_path).notes == (note,)
+
+
 # Channels
 
 

@@ -1,5 +1,6 @@
 """Image files of every mode, as a viewer shows them; and files that are none."""
 
+import os
 import sys
 
 import numpy as np
@@ -192,6 +193,14 @@ def test_missing_files_and_links_to_nowhere_are_named(tmp_path):
         read_image(tmp_path / "x.png")
     (tmp_path / "x.png").symlink_to("/nowhere")
     with pytest.raises(DatasetError, match=r"x\.png: is a link to nowhere"):
+        read_image(tmp_path / "x.png")
+    with pytest.raises(DatasetError, match=r"is a folder\."):
+        read_image(tmp_path)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "x.png")
+    with pytest.raises(DatasetError, match=r"x\.png: is no regular file"):
         read_image(tmp_path / "x.png")
 
 
