@@ -6,21 +6,21 @@ becomes one line and an exit code.
 """
 
 import contextlib
-import ctypes
 import dataclasses
 import os
 import signal
-import socket
 import sys
 import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
-from typing import Any, NoReturn
+from typing import Any
 
 import jax
 import numpy as np
 
+from jaxconv.train._abort import OnAbort, flush, hold, leave_at_once
+from jaxconv.train._address import check_free, host_and_port, reach
 from jaxconv.train.config import Config
 
 AUTO = "auto"
@@ -73,6 +73,11 @@ def start(config: Config, say: Callable[[str], None] | None = None) -> None:
 def check(config: Config) -> None:
     """Raise ValueError where the settings of processes do not fit together."""
     where, count, number = config.coordinator, config.num_processes, config.process_id
+    if where is not None and config.find_learning_rate:
+        raise ValueError(
+            "find_learning_rate takes one process. Leave coordinator out, and give "
+            "what it finds to all of them."
+        )
     if where is None or where == AUTO:
         for name, value in (("num_processes", count), ("process_id", number)):
             if value is not None:
@@ -82,7 +87,7 @@ def check(config: Config) -> None:
                     "coordinator as HOST:PORT of process 0, or leave it out."
                 )
         return
-    _host_and_port(where)
+    host_and_port(where)
     if count is None or number is None:
         name = "num_processes" if count is None else "process_id"
         raise ValueError(
@@ -142,8 +147,9 @@ def watched() -> Iterator[None]:
     except jax.errors.JaxRuntimeError as error:
         if jax.process_count() == 1 or not _is_of_others(error):
             raise
+        hold()
         line = f"{sys.argv[0]}: error: {GONE}"
-        timer = threading.Timer(_UNWIND, _leave, (line, 1))
+        timer = threading.Timer(_UNWIND, leave_at_once, (line, 1))
         timer.daemon = True
         timer.start()
         raise LostError(GONE) from error
@@ -160,8 +166,9 @@ def leave(code: int) -> int:
     if code in (0, 130):  # all of them end here
         jax.distributed.shutdown()
         return code
-    _flush()
-    time.sleep(2)
+    if hold():
+        time.sleep(2)
+    flush()
     os._exit(code)
 
 
@@ -177,16 +184,16 @@ def _connect(config: Config, say: Callable[[str], None]) -> None:
         where = f"the coordinator at {config.coordinator}"
         who = f"process {config.process_id} of {config.num_processes}"
         if config.process_id == 0:
-            _check_free(config.coordinator)
+            check_free(config.coordinator)
         else:
-            _reach(config.coordinator, say)
+            reach(config.coordinator, say, _WAIT, _NOTE)
         settings = {
             "coordinator_address": config.coordinator,
             "num_processes": config.num_processes,
             "process_id": config.process_id,
             "cluster_detection_method": "deactivate",
         }
-    on_abort = _OnAbort.install(
+    on_abort = OnAbort.install(
         f"{who} waited for {where} and for the others, for {_WAIT} s in vain. Start "
         "all of them, with one coordinator and num_processes, and each with a "
         "process_id of its own.",
@@ -237,109 +244,10 @@ def _in_thread(work: Callable[[], None], after_a_while: Callable[[], None]) -> N
         raise failed[0]
 
 
-def _reach(address: str, say: Callable[[str], None]) -> None:
-    """Wait until something listens at the coordinator's address."""
-    begin, said = time.monotonic(), False
-    while True:
-        try:
-            with socket.create_connection(_host_and_port(address), timeout=5):
-                return
-        except OSError as error:
-            passed = time.monotonic() - begin
-            if passed > _WAIT:
-                raise ValueError(
-                    f"coordinator {address} cannot be reached: {_reason(error)}, for "
-                    f"{_WAIT} s. Is process 0 running there, with this coordinator?"
-                ) from error
-            if passed > _NOTE and not said:
-                said = True
-                say(
-                    f"Waiting for the coordinator at {address}, {_WAIT} s at most: "
-                    f"{_reason(error)}."
-                )
-        time.sleep(0.5)
-
-
-def _check_free(address: str) -> None:
-    """Raise ValueError where the coordinator could not listen: JAX would crash."""
-    _, port = _host_and_port(address)
-    family = socket.AF_INET6 if socket.has_ipv6 else socket.AF_INET
-    try:
-        with socket.socket(family, socket.SOCK_STREAM) as listener:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind(("", port))
-    except OSError as error:
-        raise ValueError(
-            f"coordinator {address}: process 0 cannot listen at port {port} here: "
-            f"{_reason(error)}. Choose another port."
-        ) from error
-
-
-def _host_and_port(address: str) -> tuple[str, int]:
-    host, colon, port = address.rpartition(":")
-    if not (colon and host and port.isdecimal() and 0 < int(port) < 2**16):
-        raise ValueError(
-            f"coordinator must be HOST:PORT of process 0, as in 10.0.0.1:1234, or "
-            f"auto, got {address!r}."
-        )
-    return host.removeprefix("[").removesuffix("]"), int(port)
-
-
-class _OnAbort:
-    """What this process says, and the code with which it exits, when JAX aborts it.
-
-    JAX's engine ends a process by SIGABRT, from a thread of its own, once another one
-    is gone; Python sees nothing of it. TF_CPP_MIN_LOG_LEVEL=4 at the start of the
-    process keeps the engine's own words away: see `jaxconv/_program.py`.
-    """
-
-    _only: "_OnAbort | None" = None  # C holds a pointer to it
-
-    def __init__(self) -> None:
-        self.line, self.code = "", 1
-        self._handler = ctypes.CFUNCTYPE(None, ctypes.c_int)(self._abort)
-
-    @classmethod
-    def install(cls, message: str, code: int) -> "_OnAbort":
-        if cls._only is None:
-            cls._only = cls()
-            with contextlib.suppress(OSError, AttributeError):  # no such C library
-                ctypes.CDLL(None).signal(signal.SIGABRT.value, cls._only._handler)
-        cls._only.say(message, code)
-        return cls._only
-
-    def say(self, message: str, code: int) -> None:
-        self.line, self.code = f"{sys.argv[0]}: error: {message}", code
-
-    def _abort(self, signum: int) -> None:
-        _leave(self.line, self.code)
-
-
-_once = threading.Lock()  # an error and an abort may come at the same time
-
-
-def _leave(line: str, code: int) -> NoReturn:
-    """Write one line and exit, whatever the other threads are doing."""
-    if not _once.acquire(blocking=False):
-        time.sleep(60)
-    flusher = threading.Thread(target=_flush, daemon=True)
-    flusher.start()
-    flusher.join(1)  # a thread may have stopped while it writes
-    begin = "\r\x1b[K\x1b[?25h" if os.isatty(2) else ""  # in place of a progress bar
-    os.write(2, f"{begin}{line}\n".encode())
-    os._exit(code)
-
-
-def _flush() -> None:
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError, AttributeError):
-            stream.flush()
-
-
 @contextlib.contextmanager
 def _without_output() -> Iterator[None]:
     """Send to nowhere what C++ writes to standard output."""
-    _flush()
+    flush()
     try:
         kept, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
     except OSError:  # there is no standard output
@@ -363,10 +271,6 @@ def _is_of_others(error: BaseException) -> bool:
 def _is_one_of_many_tasks() -> bool:
     tasks = os.environ.get("SLURM_NTASKS", "")
     return "SLURM_STEP_ID" in os.environ and tasks.isdecimal() and int(tasks) > 1
-
-
-def _reason(error: OSError) -> str:
-    return error.strerror or str(error) or type(error).__name__
 
 
 def _joined(error: BaseException) -> str:

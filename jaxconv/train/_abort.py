@@ -1,0 +1,67 @@
+"""How a process ends whose engine has given up: with one line and an exit code."""
+
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+import threading
+import time
+from typing import NoReturn
+
+
+class OnAbort:
+    """What this process says, and the code with which it exits, when JAX aborts it.
+
+    JAX's engine ends a process by SIGABRT, from a thread of its own, once another one
+    is gone; Python sees nothing of it. TF_CPP_MIN_LOG_LEVEL=4 at the start of the
+    process keeps the engine's own words away: see `jaxconv/_program.py`.
+    """
+
+    _only: "OnAbort | None" = None  # C holds a pointer to it
+
+    def __init__(self) -> None:
+        self.line, self.code = "", 1
+        self._handler = ctypes.CFUNCTYPE(None, ctypes.c_int)(self._abort)
+
+    @classmethod
+    def install(cls, message: str, code: int) -> "OnAbort":
+        if cls._only is None:
+            cls._only = cls()
+            with contextlib.suppress(OSError, AttributeError):  # no such C library
+                ctypes.CDLL(None).signal(signal.SIGABRT.value, cls._only._handler)
+        cls._only.say(message, code)
+        return cls._only
+
+    def say(self, message: str, code: int) -> None:
+        self.line, self.code = f"{sys.argv[0]}: error: {message}", code
+
+    def _abort(self, signum: int) -> None:
+        if not hold():
+            time.sleep(60)  # another thread is ending the process
+        leave_at_once(self.line, self.code)
+
+
+_ending = threading.Lock()  # an error and an abort may come at the same time
+
+
+def hold() -> bool:
+    """Let no abort end this process any more; return whether one could until now."""
+    return _ending.acquire(blocking=False)
+
+
+def leave_at_once(line: str, code: int) -> NoReturn:
+    """Write one line and exit, whatever the other threads are doing."""
+    flusher = threading.Thread(target=flush, daemon=True)
+    flusher.start()
+    flusher.join(1)  # a thread may have stopped while it writes
+    begin = "\r\x1b[K\x1b[?25h" if os.isatty(2) else ""  # in place of a progress bar
+    os.write(2, f"{begin}{line}\n".encode())
+    os._exit(code)
+
+
+def flush() -> None:
+    """Write out what was printed, where there is somewhere to write it."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            stream.flush()

@@ -1,0 +1,237 @@
+"""Puts the page together and writes it, whole or not at all."""
+
+import datetime
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxconv._words import counted
+from jaxconv.data.dataset import Dataset
+from jaxconv.nn import Layer, Params
+from jaxconv.nn.describe import Description, describe
+from jaxconv.nn.walk import walk
+from jaxconv.train.config import Config
+from jaxconv.train.models import make_model
+from jaxconv.train.pace import duration
+from jaxconv.train.page.evaluated import Evaluated, confusion, evaluate
+from jaxconv.train.page.learned import (
+    filters_section,
+    first_convolution,
+    maps_section,
+)
+from jaxconv.train.page.markup import TIMES, Html, Section, element
+from jaxconv.train.page.matrix import confusion_section
+from jaxconv.train.page.record import Record, read_record
+from jaxconv.train.page.sections import (
+    curves_section,
+    layers_section,
+    mistakes_section,
+    settings_section,
+    times_section,
+    versions_section,
+)
+from jaxconv.train.scaling import Scaling
+
+# Nothing but what stands in the file itself.
+_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+
+
+def write_page(
+    folder: Path, model: Layer, params: Params, data: Dataset, scaling: Scaling
+) -> Path:
+    """Write `report.html` into the folder of a run, and return its path.
+
+    The page is one file, which fetches nothing. It is made of the run's
+    `settings.json` and `metrics.jsonl`, and of what the model makes of `data.test`.
+
+    Args:
+      folder: that of the run.
+      model: the layer that was trained.
+      params: the parameters to show.
+      data: what it was trained and validated on.
+      scaling: of bytes to what the model takes.
+
+    Raises:
+      OSError: a file of the run cannot be read, or the page not be written.
+    """
+    folder = Path(folder)
+    page = folder / "report.html"
+    content = page_of(read_record(folder), model, params, data, scaling)
+    temporary = folder / ".report.html.tmp"
+    temporary.write_text(content, "utf-8")
+    temporary.replace(page)
+    return page
+
+
+def page_of(
+    record: Record, model: Layer, params: Params, data: Dataset, scaling: Scaling
+) -> str:
+    """Return the page's text."""
+    settings = record.settings
+    most = settings.get("max_test_images") or None
+    images, labels = data.test[0][:most], data.test[1][:most]
+    evaluated = evaluate(model, params, images, labels, scaling)
+    shape = images.shape[1:]
+    description = describe(model, shape)
+    counts = confusion(evaluated, len(data.classes))
+    classes = _named(data.classes, len(counts))
+    name = _model_name(model, description, settings, len(data.classes), shape)
+    tested = _tested(settings, len(images), len(data.test[0]))
+    sections = [
+        curves_section(record),
+        mistakes_section(evaluated, images, classes, tested),
+        confusion_section(counts, classes),
+        *_learned(model, params, evaluated, images, classes, scaling),
+        layers_section(description),
+        times_section(record.times),
+        settings_section(settings),
+        versions_section(record.versions),
+    ]
+    head = _headline(name, record, data, evaluated, description, tested)
+    shown = [one for one in sections if one is not None]
+    return _document(f"{name} on {data.name}", head, shown)
+
+
+def _learned(
+    model: Layer,
+    params: Params,
+    evaluated: Evaluated,
+    images: np.ndarray,
+    classes: Sequence[str],
+    scaling: Scaling,
+) -> list[Section | None]:
+    """Return the two sections on the first convolution; none without one."""
+    first = first_convolution(list(walk(model, images.shape[1:])))
+    if first is None:
+        return []
+    right = np.flatnonzero(evaluated.predicted == evaluated.labels)
+    index = int(right[0]) if len(right) else 0
+    called = f"of the class {classes[evaluated.labels[index]]}"
+    return [
+        filters_section(params, first),
+        maps_section(model, params, images[index], called, scaling, first),
+    ]
+
+
+def _headline(
+    name: str,
+    record: Record,
+    data: Dataset,
+    evaluated: Evaluated,
+    description: Description,
+    tested: str,
+) -> Html:
+    """Return the page's head: what was trained, and what it has reached."""
+    times = record.times
+    seconds = times.compilation + times.training + times.validation
+    steps = [line["step"] for line in (*record.training, *record.validations)]
+    wrong = int(np.sum(evaluated.predicted != evaluated.labels))
+    total = description.total
+    facts = [
+        (f"{wrong:,}", "mistake" if wrong == 1 else "mistakes"),
+        (f"{total.weights + total.biases:,}", "parameters"),
+        (f"{max(steps, default=0):,}", "batches"),
+        (_time(seconds), "of training and validation"),
+    ]
+    if times.images_per_second is not None:
+        facts.append((f"{times.images_per_second:,.0f}", "images a second"))
+    images, _ = data.train
+    today = datetime.datetime.now().astimezone()
+    return element(
+        "header",
+        element("h1", name, element("span", f" on {data.name}")),
+        element(
+            "p",
+            f"{counted(len(images), 'training image')} of "
+            f"{TIMES.join(map(str, images.shape[1:]))}, "
+            f"{counted(len(data.classes), 'class', 'classes')}. "
+            f"Written on {today:%d %B %Y, %H:%M}.",
+            class_="faint",
+        ),
+        element(
+            "div",
+            element(
+                "p",
+                element("b", f"{evaluated.accuracy:.2%}"),
+                element("span", f"of {tested} classified rightly"),
+                class_="figure",
+            ),
+            element(
+                "dl",
+                *(
+                    element("div", element("dt", what), element("dd", number))
+                    for number, what in facts
+                ),
+                class_="facts",
+            ),
+            class_="headline",
+        ),
+    )
+
+
+def _document(title: str, head: Html, sections: Sequence[Section]) -> str:
+    style = (resources.files(__package__) / "style.css").read_text("utf-8")
+    links = [element("a", one.title, href=f"#{one.name}") for one in sections]
+    body = element(
+        "body",
+        head,
+        element("nav", *links, aria_label="Sections"),
+        element("main", *(one.content for one in sections)),
+    )
+    page = element(
+        "html",
+        element(
+            "head",
+            element("meta", charset="utf-8"),
+            element("meta", http_equiv="Content-Security-Policy", content=_POLICY),
+            element(
+                "meta", name="viewport", content="width=device-width, initial-scale=1"
+            ),
+            element("meta", name="color-scheme", content="light dark"),
+            element("title", title),
+            element("link", rel="icon", href="data:,"),
+            element("style", Html(style)),
+        ),
+        body,
+        lang="en",
+    )
+    return f"<!doctype html>\n{page}\n"
+
+
+def _model_name(
+    model: Layer,
+    description: Description,
+    settings: dict[str, Any],
+    classes: int,
+    shape: tuple[int, ...],
+) -> str:
+    """Return the name of the model; `fit` may have been given another than is set."""
+    known = {key: settings[key] for key in ("model", "method") if key in settings}
+    try:
+        meant = describe(make_model(Config(**known), classes), shape)
+    except ValueError:  # a model that does not take such images
+        return "A custom model"
+    same = [row.path for row in meant.rows] == [row.path for row in description.rows]
+    same = same and meant.total.weights == description.total.weights
+    return str(settings["model"]) if same else "A custom model"
+
+
+def _tested(settings: dict[str, Any], count: int, of: int) -> str:
+    """Name the images that the model was judged by."""
+    if settings.get("overfit_batches"):
+        return f"{count:,} images that it was trained on"
+    kind = "held-out" if settings.get("held_out") else "test"
+    first = "the first " if count < of else ""
+    return f"{first}{counted(count, f'{kind} image')}"
+
+
+def _named(classes: Sequence[str], count: int) -> list[str]:
+    """Return the names of all classes that the model tells apart."""
+    return [*classes, *map(str, range(len(classes), count))]
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 100 else duration(seconds)
