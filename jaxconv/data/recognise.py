@@ -105,7 +105,7 @@ def _read(path: Path, num_classes: int | None, transpose: bool) -> Dataset:
     if path.is_file() and not part_of(path.name):
         raise DatasetError(f"{path}: {_a_file(path)}")
     folder = open_folder(path)
-    names = sorted(file.name for file in folder.iterdir())
+    names = sorted(f.name for f in folder.iterdir() if not f.name.startswith("."))
     npz = [folder / name for name in names if name.lower().endswith(".npz")]
     sets = idx_sets(folder).values()
     whole = any(len(files) == len(PLAIN) for files in sets)
