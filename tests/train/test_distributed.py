@@ -87,7 +87,9 @@ def test_a_port_that_is_taken_is_one_line():
         taken.listen()
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         config = Config(coordinator=address, num_processes=2, process_id=0)
-        with pytest.raises(ValueError, match=r"cannot listen at port \d+ .* in use\. C"):
+        with pytest.raises(
+            ValueError, match=r"cannot listen at port \d+ .* in use\. C"
+        ):
             distributed.start(config)
 
 
@@ -117,7 +119,9 @@ def test_auto_needs_an_environment_that_jax_knows(monkeypatch):
         jax._src.distributed.State().initialize(cluster_detection_method=None)
 
     monkeypatch.setattr(jax.distributed, "initialize", initialize)
-    message = r"coordinator is auto, but JAX finds no environment of Slurm, .* HOST:PORT"
+    message = (
+        r"coordinator is auto, but JAX finds no environment of Slurm, .* HOST:PORT"
+    )
     with pytest.raises(ValueError, match=message):
         distributed.start(Config(coordinator="auto"))
 
