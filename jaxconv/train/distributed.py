@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 import time
+import traceback
 import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -153,6 +154,21 @@ def watched() -> Iterator[None]:
         timer.daemon = True
         timer.start()
         raise LostError(GONE) from error
+
+
+def joint(main: Callable[[], int]) -> int:
+    """Run a program's main function, and return the exit code as `leave` does.
+
+    An error that nobody expects must not keep this process waiting for the others.
+    """
+    try:
+        code = main()
+    except Exception:
+        if jax.distributed.is_initialized():
+            traceback.print_exc()
+            leave(1)
+        raise
+    return leave(code)
 
 
 def leave(code: int) -> int:

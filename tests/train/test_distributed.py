@@ -170,6 +170,12 @@ def test_one_process_needs_nobody_elses_consent():
     assert distributed.leave(1) == 1
 
 
+def test_an_unexpected_error_of_one_process_is_raised():
+    with pytest.raises(ZeroDivisionError):
+        distributed.joint(lambda: 1 // 0)
+    assert distributed.joint(lambda: 7) == 7
+
+
 def test_an_error_of_one_process_stays_what_it_is():
     error = jax.errors.JaxRuntimeError("UNAVAILABLE: Gloo, the connection, a heartbeat")
     with pytest.raises(jax.errors.JaxRuntimeError), distributed.watched():

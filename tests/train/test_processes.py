@@ -155,7 +155,7 @@ def test_a_process_that_is_killed_ends_the_other_and_a_resume_loses_nothing(
     check_equal(trained(tmp_path / "run"), trained(tmp_path / "undisturbed"))
 
 
-def test_a_process_that_falls_silent_ends_the_other(pair, tmp_path):
+def test_a_process_that_falls_silent_ends_the_other(pair):
     both = pair("--epochs", 50)
     wait_for(lambda: "Training for" in both[0].out.read_text())
     both[1].process.send_signal(signal.SIGSTOP)
@@ -228,7 +228,7 @@ def test_processes_that_do_not_come_are_one_line(start):
     )
 
 
-def test_tasks_of_slurm_find_each_other(start, tmp_path):
+def test_tasks_of_slurm_find_each_other(start):
     job = {
         "JAX_COORDINATOR_PORT": str(free_port()),
         "SLURM_JOB_ID": "7",
@@ -236,7 +236,7 @@ def test_tasks_of_slurm_find_each_other(start, tmp_path):
         "SLURM_NTASKS": "2",
         "SLURM_LOCALID": "0",
     }
-    options = ["--coordinator", "auto", "--max-batches", 5, "--run", tmp_path / "run"]
+    options = ["--coordinator", "auto", "--max-batches", 5]
     both = [start(*options, **job, SLURM_PROCID=str(i)) for i in range(2)]
     assert ended(both) == [0, 0]
     assert "5 batches" in both[0].out.read_text()
