@@ -5,6 +5,7 @@ from jaxconv.train.experiment import train
 from jaxconv.train.loop import fit
 from jaxconv.train.measured import DivergedError
 from jaxconv.train.optimizer import make_optimizer
+from jaxconv.train.rate_finder import FoundRates, find_learning_rate
 from jaxconv.train.report import PlainReport, Progress, Report, make_report
 from jaxconv.train.result import Result
 from jaxconv.train.runs import Run, RunError, open_run
@@ -14,6 +15,7 @@ from jaxconv.train.step import Metrics, TrainState, init_state, make_step
 __all__ = [
     "Config",
     "DivergedError",
+    "FoundRates",
     "Metrics",
     "PlainReport",
     "Progress",
@@ -23,6 +25,7 @@ __all__ = [
     "RunError",
     "Scaling",
     "TrainState",
+    "find_learning_rate",
     "fit",
     "init_state",
     "make_optimizer",
