@@ -204,6 +204,16 @@ def test_unequal_settings_are_one_line_in_each_process(start):
     assert [one.errors() for one in both] == [[line], [line]]
 
 
+def test_a_folder_that_holds_a_run_is_one_line_in_each_process(pair, tmp_path):
+    (tmp_path / "settings.json").write_text("{}")
+    both = pair("--run", tmp_path)
+    assert ended(both) == [2, 2]
+    line = f"scripts/train.py: error: {tmp_path}: holds a run already. Give resume"
+    for program in both:
+        (error,) = program.errors()
+        assert error.startswith(line)
+
+
 def test_processes_that_do_not_come_are_one_line(start):
     # Two minutes are what a user waits; here, one second
     code = (
