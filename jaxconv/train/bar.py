@@ -99,11 +99,12 @@ def _candidates(task: progress.Task, bar_width: int | None) -> tuple[_Column, ..
     """Return all columns, in the order in which they are shown."""
     waiting = task.description == "compiling"
     count = f"{task.completed:.0f}/{task.total:.0f}"
+    bar = progress.BarColumn(bar_width)
     widest = 2 * len(f"{task.total:.0f}") + 1
     columns = (
-        _words((1 if waiting else 9, task.description)),
+        _words((1 if waiting else 10, task.description)),
         _words((0, count.rjust(widest))),
-        _Column(((5, 8, progress.BarColumn(bar_width)),)),
+        _Column(((5, 8, bar), (8, 16, bar))),
     )
     last: Progress | None = task.fields["last"]
     if last is None:
@@ -112,7 +113,7 @@ def _candidates(task: progress.Task, bar_width: int | None) -> tuple[_Column, ..
     left = task.fields["pace"].left()
     return (
         *columns,
-        _words((8, f"epoch {last.epoch + 1}")),
+        _words((9, f"epoch {last.epoch + 1}")),
         _words((1, f"loss {last.loss:.3f}")),
         _words((3, share), (4, f"accuracy {share}")),
         _words((7, f"{last.images_per_second:,.0f} images/s".rjust(15))),

@@ -3,12 +3,12 @@
 import contextlib
 import json
 import math
-import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
+from jaxconv.train._files import replace_text, writing
 from jaxconv.train.report import Progress
 
 
@@ -40,9 +40,7 @@ class MetricsFile:
         self._done = done
         with self._writing():
             kept = list(_lines_until(path, done)) if done else []
-            temporary = path.with_name(f".{path.name}.tmp")
-            temporary.write_text("".join(f"{line}\n" for line in kept), "utf-8")
-            temporary.replace(path)
+            replace_text(path, "".join(f"{line}\n" for line in kept))
         self._before = max((_seconds(line) for line in kept), default=0.0)
         self._since = clock()
 
@@ -88,16 +86,8 @@ class MetricsFile:
                 self._file.write(line + "\n")
                 self._file.flush()
 
-    @contextlib.contextmanager
-    def _writing(self) -> Iterator[None]:
-        """Say of an error which file cannot be written."""
-        try:
-            yield
-        except OSError as error:
-            reason = os.strerror(error.errno) if error.errno else str(error)
-            raise OSError(
-                f"{self._path}: the metrics cannot be written: {reason}."
-            ) from error
+    def _writing(self) -> contextlib.AbstractContextManager[None]:
+        return writing(self._path, "the metrics")
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:

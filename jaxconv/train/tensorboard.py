@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from jaxconv.train._files import writing
 from jaxconv.train.report import Progress
 
 _FLUSH_SECONDS = 10.0  # tensorboardX waits for the disk: not in every step
@@ -104,13 +105,5 @@ class TensorBoard:
                 self._writer.flush()
                 self._flushed = time.monotonic()
 
-    @contextlib.contextmanager
-    def _writing(self) -> Iterator[None]:
-        """Say of an error where nothing can be written."""
-        try:
-            yield
-        except OSError as error:
-            reason = os.strerror(error.errno) if error.errno else str(error)
-            raise OSError(
-                f"{self._folder}: TensorBoard's files cannot be written: {reason}."
-            ) from error
+    def _writing(self) -> contextlib.AbstractContextManager[None]:
+        return writing(self._folder, "what TensorBoard reads")

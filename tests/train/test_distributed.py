@@ -9,7 +9,7 @@ import jax
 import pytest
 
 from jaxconv import _program
-from jaxconv.train import Config, distributed
+from jaxconv.train import Config, agreement, distributed
 from jaxconv.train.cli import main
 
 SLURM = ("SLURM_STEP_ID", "SLURM_NTASKS")
@@ -87,7 +87,9 @@ def test_a_port_that_is_taken_is_one_line():
         taken.listen()
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         config = Config(coordinator=address, num_processes=2, process_id=0)
-        with pytest.raises(ValueError, match=r"cannot listen at port \d+ .* in use\. C"):
+        with pytest.raises(
+            ValueError, match=r"cannot listen at port \d+ .* in use\. C"
+        ):
             distributed.start(config)
 
 
@@ -117,7 +119,9 @@ def test_auto_needs_an_environment_that_jax_knows(monkeypatch):
         jax._src.distributed.State().initialize(cluster_detection_method=None)
 
     monkeypatch.setattr(jax.distributed, "initialize", initialize)
-    message = r"coordinator is auto, but JAX finds no environment of Slurm, .* HOST:PORT"
+    message = (
+        r"coordinator is auto, but JAX finds no environment of Slurm, .* HOST:PORT"
+    )
     with pytest.raises(ValueError, match=message):
         distributed.start(Config(coordinator="auto"))
 
@@ -160,10 +164,21 @@ def test_waiting_in_a_thread_raises_what_it_raised():
 
 
 def test_one_process_needs_nobody_elses_consent():
-    assert distributed.stop_together(3, asked=True)
-    assert not distributed.stop_together(3, asked=False)
-    distributed.check_same({"seed": 1})
+    assert agreement.stop_together(3, asked=True)
+    assert not agreement.stop_together(3, asked=False)
+    agreement.check_same({"seed": 1})
     assert distributed.leave(1) == 1
+
+
+def test_an_unexpected_error_of_one_process_is_raised():
+    with pytest.raises(ZeroDivisionError):
+        distributed.joint(lambda: 1 // 0)
+    assert distributed.joint(lambda: 7) == 7
+
+
+def test_an_error_of_one_process_needs_no_telling():
+    with pytest.raises(OSError, match="full"), agreement.told_to_all():
+        raise OSError("full")
 
 
 def test_an_error_of_one_process_stays_what_it_is():

@@ -48,8 +48,8 @@ WIDTHS = {  # what is kept, by importance
     40: ("500/1000", "loss 0.087", " left", " 97.3%"),
     48: WORDS,
     60: (*WORDS, "━━━"),
-    75: (*WORDS, "━━━", "12,345 images/s"),
-    80: (*WORDS, "━━━", "12,345 images/s", "epoch 3"),
+    80: (*WORDS, "━━━", "12,345 images/s"),
+    90: (*WORDS, "━━━", "12,345 images/s", "epoch 3"),
     200: (*WORDS, "━" * 20, "12,345 images/s", "epoch 3", "batch "),
 }
 ALL = (*WORDS, "━", "images/s", "epoch", "batch")

@@ -85,7 +85,7 @@ def test_a_full_disk_is_one_line(tmp_path, monkeypatch):
     def refuse(*_):
         raise OSError(28, "No space left on device")
 
-    match = r"tensorboard: TensorBoard's files .*No space"
+    match = r"tensorboard: what TensorBoard reads .*No space"
     with board.running(10), monkeypatch.context() as patch:
         patch.setattr(event_file_writer.EventsWriter, "write_event", refuse)
         with pytest.raises(OSError, match=match):

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -32,7 +32,7 @@ class Scale(NamedTuple):
     ticks: tuple[float, ...]
     log: bool = False
 
-    def share(self, value: np.ndarray | float) -> np.ndarray:
+    def share(self, value: np.ndarray | float) -> Any:
         """Return where values lie, 0 at the low end and 1 at the high one."""
         low, high, at = self.low, self.high, np.asarray(value, np.float64)
         if self.log:
@@ -44,7 +44,7 @@ def chart(
     title: str,
     lines: Sequence[Line],
     *,
-    last: float,
+    last: int,
     log: bool = False,
     percent: bool = False,
     from_zero: bool = False,
@@ -64,7 +64,7 @@ def chart(
         return Html("")
     shown = [value for line in drawn for value in _seen(line)]
     y = _scale_of(shown, log=log, percent=percent, from_zero=from_zero)
-    x = linear(0.0, max(last, 1.0))._replace(high=max(last, 1.0))
+    x = linear(0.0, float(last))._replace(high=float(last))
     paths = [path for line in drawn for path in _paths(line, x, y)]
     grid = "".join(f"M0 {_y(y, tick):.1f}H1000" for tick in y.ticks)
     svg = element(
@@ -84,7 +84,7 @@ def chart(
     columns = [
         element("span", f"{tick:,.0f}", style=f"left:{100 * float(x.share(tick)):.2f}%")
         for tick in x.ticks
-        if tick <= x.high
+        if tick <= x.high and tick.is_integer()
     ]
     return element(
         "figure",

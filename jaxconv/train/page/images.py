@@ -39,7 +39,7 @@ def picture(x: np.ndarray) -> np.ndarray:
 
 def signed(panel: np.ndarray, scale: float) -> np.ndarray:
     """Return numbers (h, w) as colours: red above 0, blue below, 0 see-through."""
-    share = np.clip(panel / (scale or 1.0), -1, 1)
+    share = np.nan_to_num(np.clip(panel / (scale or 1.0), -1, 1))
     colours = np.where(share[..., None] > 0, _POSITIVE, _NEGATIVE)
     alpha = np.rint(255 * np.abs(share) ** _GAMMA)[..., None]
     return np.concatenate([colours, alpha], axis=-1).astype(np.uint8)
@@ -47,7 +47,7 @@ def signed(panel: np.ndarray, scale: float) -> np.ndarray:
 
 def coloured(filters: np.ndarray, scale: float) -> np.ndarray:
     """Return a filter of three channels (3, h, w) in colour, where grey is 0."""
-    share = np.clip(0.5 + 0.5 * filters / (scale or 1.0), 0, 1)
+    share = np.nan_to_num(np.clip(0.5 + 0.5 * filters / (scale or 1.0), 0, 1))
     return np.rint(255 * np.moveaxis(share, 0, -1)).astype(np.uint8)
 
 

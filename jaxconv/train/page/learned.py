@@ -1,10 +1,13 @@
 """What the first convolution has learned, and what it makes of an image."""
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+from jax import Array
 
 from jaxconv._words import counted
 from jaxconv.nn import Layer, Params
@@ -17,7 +20,7 @@ _MOST = 64  # filters or maps that are shown
 
 def filters_section(params: Params, path: str) -> Section:
     """Draw the filters of the convolution at `path`, all on one scale."""
-    w = _first_filters(_at(params, path))
+    w = np.asarray(_first_filters(_at(params, path)))
     scale = _scale(w)
     in_colour = len(w) == 3
     tiles = []
@@ -49,17 +52,9 @@ def maps_section(
     first: str,
 ) -> Section | None:
     """Draw what the layers make of an image: after the first convolution, and last."""
-    outputs = [
-        (path, maps)
-        for path, _, maps in _outputs(model, params, scaling(pixels[None]))
-        if maps is not None
-    ]
-    at = [number for number, (path, _) in enumerate(outputs) if _holds(path, first)]
-    if not at:
+    chosen = _chosen_maps(model, params, jnp.asarray(scaling(pixels[None])), first)
+    if not chosen:
         return None
-    chosen = [outputs[at[0]]]
-    if len(outputs) - 1 > at[0]:
-        chosen.append(outputs[-1])
     seen = element(
         "figure",
         image(picture(pixels), f"the image, {called}", class_="pixels seen"),
@@ -69,7 +64,7 @@ def maps_section(
     return section(
         "Feature maps",
         seen,
-        *(_maps(path, y) for path, y in chosen),
+        *(_maps(path, y) for path, y in chosen.items()),
         name="maps",
         intro=f"What the network makes of one test image, {called}: red is positive, "
         "blue negative, each layer on a scale of its own.",
@@ -99,9 +94,34 @@ def _at(params: Any, path: str) -> Any:
     return params
 
 
+def _chosen_maps(
+    model: Layer, params: Params, x: Array, first: str
+) -> dict[str, np.ndarray]:
+    """Return the maps after the first convolution, and the last ones, by their paths.
+
+    Nothing else is computed.
+    """
+
+    def all_maps(params: Params, x: Array) -> dict[str, Array]:
+        outputs = _outputs(model, params, x)
+        return {path: maps for path, _, maps in outputs if maps is not None}
+
+    paths: list[str] = []
+    jax.eval_shape(lambda *given: paths.extend(all_maps(*given)), params, x)
+    after = [path for path in paths if _holds(path, first)]
+    chosen = list(dict.fromkeys([*after[:1], *paths[-1:]]))
+
+    @jax.jit
+    def compute(params, x):
+        maps = all_maps(params, x)
+        return [maps[path] for path in chosen]
+
+    return dict(zip(chosen, map(np.asarray, compute(params, x)), strict=True))
+
+
 def _outputs(
     layer: Layer, params: Params, x: Any, path: str = ""
-) -> Iterator[tuple[str, Any, np.ndarray | None]]:
+) -> Iterator[tuple[str, Any, Array | None]]:
     """Yield path, output and its maps of each layer that follows another.
 
     Of layers side by side, the output of all of them is one.
@@ -118,7 +138,7 @@ def _outputs(
         x = y
 
 
-def _maps_of(y: Any, x: Any, params: Params) -> np.ndarray | None:
+def _maps_of(y: Any, x: Any, params: Params) -> Array | None:
     """Return an output's maps, though the convolution that made them flattens it.
 
     An output of several arrays has none.
@@ -128,9 +148,9 @@ def _maps_of(y: Any, x: Any, params: Params) -> np.ndarray | None:
     w = _first_filters(params)
     if w is not None and y.ndim == 2 and x.ndim == 4:
         pixels = (*x.shape[2:], w.shape[1])  # Flatten puts the channels last
-        if y[0].size == np.prod(pixels):
-            y = np.moveaxis(np.asarray(y).reshape(-1, *pixels), -1, 1)
-    return np.asarray(y)[0] if y.ndim == 4 and min(y.shape[2:]) > 1 else None
+        if y[0].size == math.prod(pixels):
+            y = jnp.moveaxis(y.reshape(-1, *pixels), -1, 1)
+    return y[0] if y.ndim == 4 and min(y.shape[2:]) > 1 else None
 
 
 def _holds(path: str, inner: str) -> bool:

@@ -56,11 +56,11 @@ def _times(lines: list[Line]) -> Times:
     A validation has taken what lies between its line and the one before, less the
     batches that were trained on in between.
     """
-    compilation = sum(line.get("compilation_seconds") or 0.0 for line in lines)
+    compilation = sum((line.get("compilation_seconds") or 0.0 for line in lines), 0.0)
     total = max((line["seconds"] for line in lines), default=0.0)
     training = [line for line in lines if "loss" in line]
     speeds = [line["images_per_second"] for line in training]
-    known = [speed for speed in speeds if speed is not None]
+    known = [speed for speed in speeds if speed]
     batch = _median_batch(lines)
     validation = 0.0
     for before, line in itertools.pairwise(lines):

@@ -1,11 +1,12 @@
 """Puts the page together and writes it, whole or not at all."""
 
-import datetime
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxconv._words import counted
@@ -13,22 +14,23 @@ from jaxconv.data.dataset import Dataset
 from jaxconv.nn import Layer, Params
 from jaxconv.nn.describe import Description, describe
 from jaxconv.nn.walk import walk
+from jaxconv.train._files import replace_text, writing
 from jaxconv.train.config import Config
 from jaxconv.train.models import make_model
-from jaxconv.train.pace import duration
+from jaxconv.train.page.curves import curves_section
 from jaxconv.train.page.evaluated import Evaluated, confusion, evaluate
+from jaxconv.train.page.headline import headline
 from jaxconv.train.page.learned import (
     filters_section,
     first_convolution,
     maps_section,
 )
-from jaxconv.train.page.markup import TIMES, Html, Section, element
+from jaxconv.train.page.markup import Html, Section, element
 from jaxconv.train.page.matrix import confusion_section
+from jaxconv.train.page.mistakes import mistakes_section
 from jaxconv.train.page.record import Record, read_record
-from jaxconv.train.page.sections import (
-    curves_section,
+from jaxconv.train.page.tables import (
     layers_section,
-    mistakes_section,
     settings_section,
     times_section,
     versions_section,
@@ -60,9 +62,8 @@ def write_page(
     folder = Path(folder)
     page = folder / "report.html"
     content = page_of(read_record(folder), model, params, data, scaling)
-    temporary = folder / ".report.html.tmp"
-    temporary.write_text(content, "utf-8")
-    temporary.replace(page)
+    with writing(page, "the report"):
+        replace_text(page, content)
     return page
 
 
@@ -70,7 +71,7 @@ def page_of(
     record: Record, model: Layer, params: Params, data: Dataset, scaling: Scaling
 ) -> str:
     """Return the page's text."""
-    settings = record.settings
+    settings, params = record.settings, jax.tree.map(jnp.asarray, params)
     most = settings.get("max_test_images") or None
     images, labels = data.test[0][:most], data.test[1][:most]
     evaluated = evaluate(model, params, images, labels, scaling)
@@ -90,7 +91,7 @@ def page_of(
         settings_section(settings),
         versions_section(record.versions),
     ]
-    head = _headline(name, record, data, evaluated, description, tested)
+    head = headline(name, record, data, evaluated, description, tested)
     shown = [one for one in sections if one is not None]
     return _document(f"{name} on {data.name}", head, shown)
 
@@ -114,62 +115,6 @@ def _learned(
         filters_section(params, first),
         maps_section(model, params, images[index], called, scaling, first),
     ]
-
-
-def _headline(
-    name: str,
-    record: Record,
-    data: Dataset,
-    evaluated: Evaluated,
-    description: Description,
-    tested: str,
-) -> Html:
-    """Return the page's head: what was trained, and what it has reached."""
-    times = record.times
-    seconds = times.compilation + times.training + times.validation
-    steps = [line["step"] for line in (*record.training, *record.validations)]
-    wrong = int(np.sum(evaluated.predicted != evaluated.labels))
-    total = description.total
-    facts = [
-        (f"{wrong:,}", "mistake" if wrong == 1 else "mistakes"),
-        (f"{total.weights + total.biases:,}", "parameters"),
-        (f"{max(steps, default=0):,}", "batches"),
-        (_time(seconds), "of training and validation"),
-    ]
-    if times.images_per_second is not None:
-        facts.append((f"{times.images_per_second:,.0f}", "images a second"))
-    images, _ = data.train
-    today = datetime.datetime.now().astimezone()
-    return element(
-        "header",
-        element("h1", name, element("span", f" on {data.name}")),
-        element(
-            "p",
-            f"{counted(len(images), 'training image')} of "
-            f"{TIMES.join(map(str, images.shape[1:]))}, "
-            f"{counted(len(data.classes), 'class', 'classes')}. "
-            f"Written on {today:%d %B %Y, %H:%M}.",
-            class_="faint",
-        ),
-        element(
-            "div",
-            element(
-                "p",
-                element("b", f"{evaluated.accuracy:.2%}"),
-                element("span", f"of {tested} classified rightly"),
-                class_="figure",
-            ),
-            element(
-                "dl",
-                *(
-                    element("div", element("dt", what), element("dd", number))
-                    for number, what in facts
-                ),
-                class_="facts",
-            ),
-            class_="headline",
-        ),
-    )
 
 
 def _document(title: str, head: Html, sections: Sequence[Section]) -> str:
@@ -231,7 +176,3 @@ def _tested(settings: dict[str, Any], count: int, of: int) -> str:
 def _named(classes: Sequence[str], count: int) -> list[str]:
     """Return the names of all classes that the model tells apart."""
     return [*classes, *map(str, range(len(classes), count))]
-
-
-def _time(seconds: float) -> str:
-    return f"{seconds:.1f} s" if seconds < 100 else duration(seconds)

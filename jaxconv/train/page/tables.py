@@ -1,4 +1,4 @@
-"""The sections that are made of what the run has written down."""
+"""What the layers cost, where the time went, and what the run was made with."""
 
 import dataclasses
 import platform
@@ -6,18 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from jaxconv._words import counted
 from jaxconv.nn.describe import Description, Row
 from jaxconv.nn.walk import arrays
 from jaxconv.train.config import Config
 from jaxconv.train.pace import duration
-from jaxconv.train.page.charts import Line, chart
-from jaxconv.train.page.evaluated import Evaluated
-from jaxconv.train.page.images import image, picture
 from jaxconv.train.page.markup import (
-    ARROW,
     DASH,
     TIMES,
     Html,
@@ -27,108 +21,9 @@ from jaxconv.train.page.markup import (
     section,
     table,
 )
-from jaxconv.train.page.record import Record, Times
+from jaxconv.train.page.record import Times
 
-_MISTAKES = 30
 _VERSIONS = ("jaxconv", "jax", "jaxlib", "optax", "python")
-
-
-def curves_section(record: Record) -> Section:
-    """Draw the loss, the accuracies, the learning rate and the speed over the steps."""
-    lines, validations = record.training, record.validations
-    if not lines and not validations:
-        return section(
-            "Curves", name="curves", intro="The run has written down no figures."
-        )
-    last = max(line["step"] for line in (*lines, *validations))
-
-    def trained(name: str, key: str, kind: str, raw: bool = True) -> Line:
-        steps = [line["step"] for line in lines]
-        return Line(name, kind, steps, [line.get(key) for line in lines], raw=raw)
-
-    validated = Line(
-        "validation",
-        "validation",
-        [line["step"] for line in validations],
-        [line["validation_accuracy"] for line in validations],
-        dots=True,
-    )
-    speed = trained("training", "images_per_second", "plain")
-    speed = speed._replace(values=[value or None for value in speed.values])
-    charts = (
-        chart("Loss", [trained("training", "loss", "training")], last=last, log=True),
-        chart(
-            "Accuracy",
-            [trained("training", "accuracy", "training"), validated],
-            last=last,
-            percent=True,
-        ),
-        chart(
-            "Learning rate",
-            [trained("learning rate", "learning_rate", "plain", raw=False)],
-            last=last,
-            from_zero=True,
-        ),
-        chart(
-            "Images a second",
-            [speed],
-            last=last,
-            from_zero=True,
-        ),
-    )
-    return section(
-        "Curves",
-        element("div", *charts, class_="charts"),
-        name="curves",
-        intro="Over the batches. Training figures are means over ten batches, faint as "
-        "they came and strong as their moving mean.",
-    )
-
-
-def mistakes_section(
-    evaluated: Evaluated, images: np.ndarray, classes: Sequence[str], tested: str
-) -> Section:
-    """Show the images whose true class the model finds least likely."""
-    mistakes = evaluated.mistakes()
-    title, name = "The worst mistakes", "mistakes"
-    if not len(mistakes):
-        words = f"There are none: all {tested} are classified rightly."
-        return section(title, name=name, intro=words)
-    cards = []
-    for index in mistakes[:_MISTAKES]:
-        truth = classes[evaluated.labels[index]]
-        taken = classes[evaluated.predicted[index]]
-        shown = image(
-            picture(images[index]), f"{truth} taken for {taken}", class_="pixels"
-        )
-        cards.append(
-            element(
-                "figure",
-                shown,
-                element(
-                    "figcaption",
-                    element(
-                        "span",
-                        element("b", truth, title=truth),
-                        element("i", f"{ARROW} {taken}", title=taken),
-                    ),
-                    element(
-                        "span", f"{evaluated.probability[index]:.1%}", class_="sure"
-                    ),
-                ),
-                title=f"image {index}, loss {evaluated.loss[index]:.2f}",
-            )
-        )
-    count = counted(len(mistakes), "mistake")
-    if len(cards) < len(mistakes):
-        count = f"{len(cards)} of {count}"
-    return section(
-        title,
-        element("div", *cards, class_="mistakes"),
-        name=name,
-        intro=f"{count} on {tested}, the largest loss first: what it is {ARROW} what it "
-        "was taken for, and with which probability.",
-    )
 
 
 def layers_section(description: Description) -> Section:
@@ -153,10 +48,10 @@ def layers_section(description: Description) -> Section:
         scrolled(table(header, [*rows, total], left=2, class_="layers"), "Layers"),
         *notes,
         name="layers",
-        intro=f"Parameters are what a layer learns{kept}. The rest is for one image: the "
-        "multiply-adds of inference; the receptive field, how many pixels an output is "
-        "computed from, and the stride, how far apart those of its neighbour lie; the "
-        "memory of the output.",
+        intro=f"Parameters are what a layer learns{kept}. The rest is for one image: "
+        "the multiply-adds of inference; the receptive field, how many pixels an "
+        "output is computed from, and the stride, how far apart those of its neighbour "
+        "lie; the memory of the output.",
     )
 
 
@@ -170,7 +65,7 @@ def times_section(times: Times) -> Section:
         "total": total,
     }
     rows = [
-        (name, _seconds(seconds), f"{seconds / total:.0%}" if total else DASH)
+        (name, seconds_in_words(seconds), f"{seconds / total:.0%}" if total else DASH)
         for name, seconds in parts.items()
     ]
     facts = []
@@ -277,5 +172,6 @@ def _bytes(count: int) -> str:
     return f"{count / 1024:,.1f} KiB" if count >= 1024 else f"{count} B"
 
 
-def _seconds(seconds: float) -> str:
+def seconds_in_words(seconds: float) -> str:
+    """Return a length of time: tenths of seconds, or minutes and hours."""
     return f"{seconds:.1f} s" if seconds < 100 else duration(seconds)

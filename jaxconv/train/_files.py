@@ -1,0 +1,33 @@
+"""Writing the files of a run: whole or not at all, and one line for what fails."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+
+@contextlib.contextmanager
+def writing(path: Path, what: str) -> Iterator[None]:
+    """Let an OSError say what could not be written, where, and why."""
+    try:
+        yield
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        told = OSError(f"{path}: {what} cannot be written: {reason}.")
+        told.errno = error.errno
+        raise told from error
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Write a file under another name, then give it its own.
+
+    Where that fails, what was there before is there still, and nothing else.
+    """
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        temporary.write_text(text, "utf-8")
+        temporary.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise

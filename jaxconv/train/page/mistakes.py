@@ -1,0 +1,58 @@
+"""The images that a model is most wrong about."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from jaxconv._words import counted
+from jaxconv.train.page.evaluated import Evaluated
+from jaxconv.train.page.images import image, picture
+from jaxconv.train.page.markup import ARROW, Section, element, section
+
+_MOST = 30
+
+
+def mistakes_section(
+    evaluated: Evaluated, images: np.ndarray, classes: Sequence[str], tested: str
+) -> Section:
+    """Show the images whose true class the model finds least likely."""
+    mistakes = evaluated.mistakes()
+    title, name = "The worst mistakes", "mistakes"
+    if not len(mistakes):
+        words = f"There are none: all {tested} are classified rightly."
+        return section(title, name=name, intro=words)
+    cards = []
+    for index in mistakes[:_MOST]:
+        truth = classes[evaluated.labels[index]]
+        taken = classes[evaluated.predicted[index]]
+        shown = image(
+            picture(images[index]), f"{truth} taken for {taken}", class_="pixels"
+        )
+        cards.append(
+            element(
+                "figure",
+                shown,
+                element(
+                    "figcaption",
+                    element(
+                        "span",
+                        element("b", truth, title=truth),
+                        element("i", f"{ARROW} {taken}", title=taken),
+                    ),
+                    element(
+                        "span", f"{evaluated.probability[index]:.1%}", class_="sure"
+                    ),
+                ),
+                title=f"image {index}, loss {evaluated.loss[index]:.2f}",
+            )
+        )
+    count = counted(len(mistakes), "mistake")
+    if len(cards) < len(mistakes):
+        count = f"{len(cards)} of {count}"
+    return section(
+        title,
+        element("div", *cards, class_="mistakes"),
+        name=name,
+        intro=f"{count} on {tested}, the largest loss first: what it is {ARROW} what "
+        "it was taken for, and with which probability.",
+    )
