@@ -1,0 +1,100 @@
+"""A run that was stopped and resumed ends with the bits of one that was not."""
+
+import dataclasses
+import os
+import signal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxconv import nn
+from jaxconv.data import Dataset
+from jaxconv.train import Config, PlainReport, fit
+from tests.tiers import fast
+
+
+def images_of(count, seed):
+    """Three classes, each with a bright row of its own, and some noise."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(count, dtype=np.int32) % 3
+    images = rng.integers(0, 60, (count, 1, 6, 7), dtype=np.uint8)
+    images[np.arange(count), 0, labels] += 150
+    return images, labels
+
+
+DATA = Dataset(images_of(47, 1), images_of(9, 2), ("a", "b", "c"), "stripes")
+NORMALISED = nn.serial(
+    nn.Conv2D(4, 3, activation=nn.ReLU()),
+    nn.BatchNorm(),
+    nn.Flatten(),
+    nn.Dropout(0.7),
+    nn.Dense(3),
+)
+DENSE = nn.serial(nn.Flatten(), nn.Dropout(0.7), nn.Dense(3))
+BASE = Config(
+    batch_size=5,
+    learning_rate=0.05,
+    microbatches=1,
+    validate_every=7,
+    epochs=3,
+    checkpoint_every=4,
+)
+MOVED = {"max_shift": 1.0, "max_rotation": 5.0}
+CASES = {
+    "sgd": (DENSE, {}),
+    "momentum": (NORMALISED, MOVED),
+    "adam": (NORMALISED, {**MOVED, "optimizer": "adam", "schedule": "one-cycle"}),
+    "average": (
+        NORMALISED,
+        {"ema": 0.99, "schedule": "cosine", "weight_decay": 1e-3, "clip_norm": 1.0},
+    ),
+    "accumulated": (DENSE, {"accumulate": 3, "warm_up": 3, "schedule": "cosine"}),
+    "best": (NORMALISED, {"held_out": 9, "patience": 9, "ema": 0.9}),
+}
+
+
+class Interrupting(PlainReport):
+    """Presses Ctrl-C once so many batches are done, or a few more."""
+
+    def __init__(self, say, at):
+        super().__init__(say)
+        self._at = at
+
+    def progress(self, progress):
+        super().progress(progress)
+        if progress.done >= self._at:
+            self._at = 10**9
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def bits(tree):
+    """Return the kinds and bytes of a pytree; a weak type would be another program."""
+
+    def of(leaf):
+        key = jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+        data = np.asarray(jax.random.key_data(leaf) if key else leaf)
+        return str(leaf.aval), data.tobytes()
+
+    return jax.tree.map(of, tree)
+
+
+@pytest.mark.parametrize("case", fast(CASES, "sgd"))
+def test_a_resumed_run_ends_with_the_same_bits(case, tmp_path, monkeypatch):
+    monkeypatch.setattr("jaxconv.train.page.write_page", lambda *_: None)
+    model, settings = CASES[case]
+    config = dataclasses.replace(BASE, **settings)
+    kept = dataclasses.replace(config, run=tmp_path / "run", resume=True)
+    lines = []
+    with jax.numpy_dtype_promotion("standard"):  # optax's schedules mix their types
+        expected = fit(model, DATA, config, PlainReport(lambda line: None))
+        for at in (10, 20):
+            stopped = fit(model, DATA, kept, Interrupting(lines.append, at))
+            assert stopped.interrupted
+            assert f"Stopping after {stopped.batches} batches" in " ".join(lines)
+        found = fit(model, DATA, kept, PlainReport(lines.append))
+    assert f"Going on after {stopped.batches} batches." in lines
+    assert bits((found.state, found.params)) == bits((expected.state, expected.params))
+    assert found.accuracy == expected.accuracy
+    assert found.batches == expected.batches
