@@ -202,3 +202,10 @@ def test_a_page_that_cannot_be_written_leaves_the_one_before(tmp_path, monkeypat
     assert told.value.errno == 28
     assert (tmp_path / "run" / "report.html").read_text() == before
     assert len(list((tmp_path / "run").iterdir())) == 3
+
+
+def test_photographs_leave_the_page_small(tmp_path):
+    data = dataset(channels=3, size=180, test=30, train=2)
+    page = written(tmp_path / "run", dense_model(), data)
+    assert "data:image/jpeg" in page
+    assert len(page) < 1_000_000
