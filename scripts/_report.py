@@ -52,7 +52,7 @@ LAYERS_HOW = (
 
 
 def benchmarks(results: dict[str, Any]) -> str:
-    """Return all of BENCHMARKS.md."""
+    """Return all of BENCHMARKS.md but what `_devices.py` writes."""
     where, rows = results["where"], results["ops"]
     facts = [(FACTS[key], where[key]) for key in FACTS if where.get(key, "") != ""]
     parts = [

@@ -3,6 +3,7 @@
     python scripts/bench.py ops     output and gradients of 25 layers, in two layouts
     python scripts/bench.py layers  pooling and dense layers of jaxconv.nn
     python scripts/bench.py train   the training steps of three models
+    python scripts/bench.py devices training on 1 and 2 devices and processes
     python scripts/bench.py report  ops and train; writes scripts/BENCHMARKS.md, its
                                     chart and the table of times in README.md
 
@@ -18,6 +19,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from _devices import Devices, devices, kept
 from _entry import run
 
 SHARE_OF_TRAINING = 0.15  # of a report's time
@@ -116,6 +118,7 @@ def main() -> int:
         "ops": (Ops, ops),
         "layers": (Layers, layers_of_nn),
         "train": (Train, train),
+        "devices": (Devices, devices),
         "report": (Report, report),
     }
     if sys.argv[1:2] and sys.argv[1] in ("-h", "--help"):
@@ -225,7 +228,9 @@ def report(settings: Report) -> int:
     folder = ROOT / "scripts" if settings.to is None else settings.to
     folder.mkdir(parents=True, exist_ok=True)
     draw(results["ops"], results["where"], folder / CHART)
-    (folder / "BENCHMARKS.md").write_text(benchmarks(results))
+    page = folder / "BENCHMARKS.md"
+    before = page.read_text() if page.is_file() else ""
+    page.write_text(kept(before, benchmarks(results)))
     print(readme_times(results))
     if settings.to is None:
         readme = ROOT / "README.md"

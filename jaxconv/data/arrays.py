@@ -54,8 +54,9 @@ def as_bytes(arrays: Sequence[np.ndarray], names: Sequence[str]) -> list[np.ndar
     """
     if all(array.dtype == np.uint8 for array in arrays):
         return list(arrays)
-    if all(array.dtype == bool for array in arrays):
-        return [array.astype(np.uint8) * np.uint8(255) for array in arrays]
+    arrays = [
+        array * np.uint8(255) if array.dtype == bool else array for array in arrays
+    ]
     for array, name in zip(arrays, names, strict=True):
         _check_numbers(array, name)
     most = max(float(array.max()) for array in arrays)

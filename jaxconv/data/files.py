@@ -90,7 +90,8 @@ def idx_sets(folder: Path) -> dict[str, dict[str, Path]]:
     """
     found: dict[tuple[str, str], list[tuple[bool, bool, bool, str, Path]]] = {}
     for entry in os.scandir(folder):
-        if (key := part_of(entry.name)) is None:
+        key = part_of(entry.name)
+        if key is None or entry.name.startswith("."):  # ._name: macOS leaves them
             continue
         inside = entry.is_dir()
         for file in Path(entry.path).iterdir() if inside else [Path(entry.path)]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxconv._words import listed
+from jaxconv._words import counted, listed
 from jaxconv.data.dataset import Dataset, Split, part_for_test
 from jaxconv.data.idx import DatasetError
 from jaxconv.data.pixels import read_image
@@ -38,9 +38,9 @@ def is_image_folder(folder: Path) -> bool:
     )
 
 
-def holds_images(folder: Path) -> bool:
-    """Whether images lie directly in the folder, by their names."""
-    return any(entry.name.lower().endswith(_IMAGES) for entry in _visible(folder))
+def images_in(folder: Path) -> int:
+    """Return the number of images that lie directly in the folder, by their names."""
+    return sum(entry.name.lower().endswith(_IMAGES) for entry in _visible(folder))
 
 
 def read_image_folder(folder: Path) -> Dataset:
@@ -60,6 +60,8 @@ def read_image_folder(folder: Path) -> Dataset:
         in_test = _classes(test_folder)
         note = _check_test(test_folder, in_test, train_folder, by_class)
         test = _labelled(in_test, classes)
+    for part in filter(None, (train_folder, test_folder)):
+        notes += _without_class(part)
     splits = _read(*train), _read(*test, first=train[0][0])
     return Dataset(*_in_same_channels(*splits), classes, str(folder), notes + note)
 
@@ -132,6 +134,13 @@ def _check_test(
     if fewer := [name for name in train if name not in test]:
         return (f"{test_folder} has no image of {listed(fewer)}.",)
     return ()
+
+
+def _without_class(folder: Path) -> tuple[str, ...]:
+    """Return a note on images beside the class folders."""
+    if not (count := images_in(folder)):
+        return ()
+    return (f"{folder}: {counted(count, 'image')} in no class folder: not read.",)
 
 
 def _labelled(by_class: dict[str, list[Path]], classes: tuple[str, ...]) -> _Labelled:

@@ -16,6 +16,16 @@ from jaxconv.data import foreign
 from jaxconv.data.idx import DatasetError
 
 _GREY = ("1", "L")
+# EXIF's tag 0x0112 -> what makes the image upright.
+_TURNS = {
+    2: "FLIP_LEFT_RIGHT",
+    3: "ROTATE_180",
+    4: "FLIP_TOP_BOTTOM",
+    5: "TRANSPOSE",
+    6: "ROTATE_270",
+    7: "TRANSVERSE",
+    8: "ROTATE_90",
+}
 _DEEP = ("I;16", "I;16B", "I;16L", "I;16N")
 
 
@@ -41,6 +51,8 @@ def read_image(file: str | Path) -> np.ndarray:
       ModuleNotFoundError: Pillow is not installed.
     """
     library, file = pillow(), Path(file)
+    if not file.is_file():
+        raise DatasetError(f"{file}: is {_no_file(file)}.")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of odd metadata, and large images
@@ -55,9 +67,6 @@ def read_image(file: str | Path) -> np.ndarray:
         raise DatasetError(f"{file}: is too large an image: {error}.") from error
     except MemoryError as error:
         raise DatasetError(f"{file}: is too large an image for the memory.") from error
-    except FileNotFoundError as error:
-        kind = "a link to nowhere" if file.is_symlink() else "not there"
-        raise DatasetError(f"{file}: is {kind}.") from error
     except PermissionError as error:
         raise DatasetError(f"{file}: cannot be read: {error.strerror}.") from error
     except Exception as error:  # damage shows itself in a dozen ways
@@ -65,6 +74,12 @@ def read_image(file: str | Path) -> np.ndarray:
         raise DatasetError(
             f"{file}: is a damaged image: {why}. Replace it, or take it out."
         ) from error
+
+
+def _no_file(path: Path) -> str:
+    if path.exists():
+        return "a folder" if path.is_dir() else "no regular file"
+    return "a link to nowhere" if path.is_symlink() else "not there"
 
 
 def _no_image(file: Path) -> DatasetError:
@@ -85,9 +100,7 @@ def _no_image(file: Path) -> DatasetError:
 
 def _pixels(image: Any) -> np.ndarray:
     """Return an image's pixels, whatever its mode."""
-    from PIL import ImageOps
-
-    ImageOps.exif_transpose(image, in_place=True)
+    image = _upright(image)
     if image.mode in _DEEP:
         return _eight_bits(np.asarray(image))
     if image.mode in ("I", "F"):
@@ -106,6 +119,16 @@ def _pixels(image: Any) -> np.ndarray:
     if np.array_equal(red, green) and np.array_equal(red, blue):
         return red.copy()
     return colours
+
+
+def _upright(image: Any) -> Any:
+    """Turn an image as its EXIF data says; not at all if they are damaged."""
+    try:
+        orientation = image.getexif().get(0x0112, 1)
+        method = _TURNS.get(orientation)
+    except Exception:
+        return image
+    return image if method is None else image.transpose(pillow().Transpose[method])
 
 
 def _eight_bits(levels: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from jaxconv.data.dataset import Dataset, Split, empty_classes
 from jaxconv.data.files import PLAIN, below, closed, idx_sets, open_folder, part_of
 from jaxconv.data.foreign import SHOWN, described
 from jaxconv.data.idx import DatasetError
-from jaxconv.data.image_folder import holds_images, is_image_folder, read_image_folder
+from jaxconv.data.image_folder import images_in, is_image_folder, read_image_folder
 from jaxconv.data.mnist import read_embedded
 from jaxconv.data.npz import read_npz
 from jaxconv.data.relatives import read_four
@@ -105,13 +105,13 @@ def _read(path: Path, num_classes: int | None, transpose: bool) -> Dataset:
     if path.is_file() and not part_of(path.name):
         raise DatasetError(f"{path}: {_a_file(path)}")
     folder = open_folder(path)
-    names = sorted(file.name for file in folder.iterdir())
+    names = sorted(f.name for f in folder.iterdir() if not f.name.startswith("."))
     npz = [folder / name for name in names if name.lower().endswith(".npz")]
     sets = idx_sets(folder).values()
-    of_images = is_image_folder(folder)
-    if any(len(files) == len(PLAIN) for files in sets) or (sets and not of_images):
+    whole = any(len(files) == len(PLAIN) for files in sets)
+    if whole or (sets and not is_image_folder(folder)):
         return _read_idx(folder, None, num_classes, transpose)
-    if of_images:
+    if is_image_folder(folder):
         return _read_images(folder, num_classes)
     if len(npz) == 1:
         return read_npz(npz[0], num_classes)
@@ -163,7 +163,7 @@ def _nothing(folder: Path, names: list[str], npz: list[Path]) -> str:
             f"holds {len(npz)} .npz files: {listed([file.name for file in npz])}. Set "
             f"data_dir to one: {npz[0]}."
         )
-    if holds_images(folder):
+    if images_in(folder):
         return (
             "images lie in it directly, without a class. Put each into a folder that "
             f"is named for its class: {folder / 'cat' / '1.png'}."

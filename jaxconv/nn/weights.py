@@ -74,8 +74,10 @@ def save(
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
     try:
         temporary.touch(exist_ok=False)
+        mode = temporary.stat().st_mode  # the library's file is its owner's alone
         try:
             save_file(arrays, temporary, notes)
+            temporary.chmod(mode)
         except Exception as error:  # the library's own, where the disk is full
             raise OSError(f"save: {target} cannot be written: {error}") from error
         flush(temporary)

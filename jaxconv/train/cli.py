@@ -8,7 +8,7 @@ from pathlib import Path
 import jax
 
 from jaxconv.train.config import Config
-from jaxconv.train.distributed import LostError, leave
+from jaxconv.train.distributed import LostError, joint
 from jaxconv.train.experiment import load_data, train
 from jaxconv.train.measured import DivergedError
 from jaxconv.train.options import fail, parse
@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0: done. 1: training diverged, or memory ran out. 2: a bad argument, bad data, or a
     folder that cannot be written. 130: interrupted.
     """
-    return leave(_main(sys.argv[1:] if arguments is None else arguments))
+    return joint(lambda: _main(sys.argv[1:] if arguments is None else arguments))
 
 
 def _main(given: Sequence[str]) -> int:

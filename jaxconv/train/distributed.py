@@ -8,19 +8,18 @@ becomes one line and an exit code.
 import contextlib
 import dataclasses
 import os
-import signal
 import sys
 import threading
 import time
-import zlib
+import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
-import numpy as np
 
 from jaxconv.train._abort import OnAbort, flush, hold, leave_at_once
 from jaxconv.train._address import check_free, host_and_port, reach
+from jaxconv.train.agreement import check_same
 from jaxconv.train.config import Config
 
 AUTO = "auto"
@@ -101,41 +100,6 @@ def check(config: Config) -> None:
         )
 
 
-def check_same(values: dict[str, Any]) -> None:
-    """Raise ValueError, in all processes, where one has other values than process 0."""
-    if jax.process_count() == 1:
-        return
-    from jax.experimental import multihost_utils
-
-    sums = [zlib.crc32(repr(value).encode()) for value in values.values()]
-    with _without_output():  # the library that connects the processes says so
-        found = multihost_utils.process_allgather(np.array(sums, np.uint32))
-    unequal = found != found[0]
-    if not unequal.any():
-        return
-    other = int(unequal.any(axis=1).argmax())
-    names = [name for name, bad in zip(values, unequal[other], strict=True) if bad]
-    raise ValueError(
-        f"{', '.join(names)} must be the same in all processes, but process {other} "
-        "has another value than process 0."
-    )
-
-
-def stop_together(step: int, asked: bool) -> bool:
-    """Return whether to stop before this step: the same in all processes.
-
-    It is called before each step. One process that was asked to stop, or got SIGTERM,
-    stops all of them, a few steps later.
-    """
-    if jax.process_count() == 1:
-        return asked
-    from jax.experimental import multihost_utils
-
-    if asked:
-        os.kill(os.getpid(), signal.SIGTERM)  # JAX's notice: it tells the others
-    return multihost_utils.reached_preemption_sync_point(step)
-
-
 @contextlib.contextmanager
 def watched() -> Iterator[None]:
     """Turn the error of a step whose other processes are gone into a LostError.
@@ -153,6 +117,21 @@ def watched() -> Iterator[None]:
         timer.daemon = True
         timer.start()
         raise LostError(GONE) from error
+
+
+def joint(main: Callable[[], int]) -> int:
+    """Run a program's main function, and return the exit code as `leave` does.
+
+    An error that nobody expects must not keep this process waiting for the others.
+    """
+    try:
+        code = main()
+    except Exception:
+        if jax.distributed.is_initialized():
+            traceback.print_exc()
+            leave(1)
+        raise
+    return leave(code)
 
 
 def leave(code: int) -> int:
@@ -242,24 +221,6 @@ def _in_thread(work: Callable[[], None], after_a_while: Callable[[], None]) -> N
         thread.join(0.5)
     if failed:
         raise failed[0]
-
-
-@contextlib.contextmanager
-def _without_output() -> Iterator[None]:
-    """Send to nowhere what C++ writes to standard output."""
-    flush()
-    try:
-        kept, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
-    except OSError:  # there is no standard output
-        yield
-        return
-    try:
-        os.dup2(nowhere, 1)
-        yield
-    finally:
-        os.dup2(kept, 1)
-        os.close(kept)
-        os.close(nowhere)
 
 
 def _is_of_others(error: BaseException) -> bool:

@@ -5,7 +5,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 
-from jaxconv.train.distributed import stop_together
+from jaxconv.train.agreement import stop_together
 from jaxconv.train.report import Report
 
 

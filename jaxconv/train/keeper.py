@@ -9,6 +9,7 @@ from jaxconv._words import counted
 from jaxconv.data.dataset import Dataset
 from jaxconv.nn import Layer
 from jaxconv.train import runs
+from jaxconv.train.agreement import told_to_all
 from jaxconv.train.config import Config
 from jaxconv.train.devices import Devices
 from jaxconv.train.report import Report, Reports
@@ -85,16 +86,18 @@ class RunKeeper(Keeper):
         super().__init__()
         assert config.run is not None  # as make_keeper has seen
         self._folder = Path(config.run).expanduser()
-        runs.check(self._folder, resume=config.resume)
         self._model, self._data, self._config = model, data, config
         self._described = runs.description(config, data, scaling)
         self._writes = devices.first
         self._saved = -1
-        self._checkpoints = Checkpoints(
-            self._folder / runs.CHECKPOINTS,
-            keep=config.keep,
-            identity=runs.identity(config, self._described),
-        )
+        with told_to_all():
+            if self._writes:
+                runs.check(self._folder, resume=config.resume)
+            self._checkpoints = Checkpoints(
+                self._folder / runs.CHECKPOINTS,
+                keep=config.keep,
+                identity=runs.identity(config, self._described),
+            )
 
     def restored(self, state: TrainState, report: Report) -> TrainState:
         """Go on from the newest whole checkpoint, where the run is to be resumed."""

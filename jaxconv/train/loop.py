@@ -18,11 +18,12 @@ from jaxconv.data import DatasetError
 from jaxconv.data.dataset import Dataset, fingerprint
 from jaxconv.nn import Layer, Params
 from jaxconv.train._checks import check_fit
+from jaxconv.train.agreement import check_same
 from jaxconv.train.augment import Augment, turn_and_shift
 from jaxconv.train.batches import Batches
 from jaxconv.train.config import Config
 from jaxconv.train.devices import Devices
-from jaxconv.train.distributed import check_same, watched
+from jaxconv.train.distributed import watched
 from jaxconv.train.interrupts import Stop, interrupts
 from jaxconv.train.keeper import Keeper, make_keeper
 from jaxconv.train.measured import DivergedError, Measured

@@ -63,6 +63,12 @@ def test_names_that_archives_have_are_recognised(tmp_path, rng, form):
     assert data.train[1].dtype == np.int32
 
 
+def test_what_macos_leaves_beside_files_is_passed_over(tmp_path, rng):
+    files = four(rng, form=FORMS[6])
+    data = load(write(tmp_path, files | {f"._{name}": b"\0\5" for name in files}))
+    assert data.train[1].tolist() == list(range(7))
+
+
 def test_qmnists_labels_are_their_first_column(tmp_path, rng):
     files = {f"q{name}": data for name, data in four(rng, form=FORMS[6]).items()}
     labels = np.zeros((7, 8), ">i4")

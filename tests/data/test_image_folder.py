@@ -11,10 +11,6 @@ GREY = np.arange(20, dtype=np.uint8).reshape(5, 4) * np.uint8(12)
 COLOUR = np.dstack([GREY, GREY, 255 - GREY])
 
 
-def pixels(file):
-    return np.asarray(Image.open(file).copy())
-
-
 def test_folders_train_and_test_are_read(tmp_path):
     class_folders(tmp_path / "train", "dog", "cat", count=3)
     class_folders(tmp_path / "test", "dog", "cat", count=2)
@@ -108,6 +104,14 @@ def test_folders_in_class_folders_belong_to_the_class(tmp_path):
     data = load(tmp_path)
     assert data.classes == ("cat", "dog")
     assert len(data.train[0]) + len(data.test[0]) == 9
+
+
+def test_images_beside_the_class_folders_are_noted(tmp_path):
+    class_folders(tmp_path / "train", "cat", "dog")
+    class_folders(tmp_path / "test", "cat", "dog")
+    put(tmp_path / "train" / "1.png", GREY)
+    note = f"{tmp_path / 'train'}: 1 image in no class folder: not read."
+    assert load(tmp_path).notes == (note,)
 
 
 # Channels
@@ -206,6 +210,20 @@ def test_too_few_images_are_refused(tmp_path):
         DatasetError, match=r"2 images, one of each class: none is left"
     ):
         load(class_folders(tmp_path, "cat", "dog", count=1))
+
+
+def test_images_that_memory_does_not_hold_are_refused(tmp_path, monkeypatch):
+    def empty(shape, dtype=float):
+        if isinstance(shape, tuple) and len(shape) == 4:
+            raise MemoryError
+        return np.zeros(shape, dtype)
+
+    class_folders(tmp_path, "cat", "dog")
+    monkeypatch.setattr(np, "empty", empty)
+    with pytest.raises(
+        DatasetError, match=r"images of 5 x 4 pixels need 0\.0 GB of mem"
+    ):
+        load(tmp_path)
 
 
 def test_another_number_of_classes_is_refused(tmp_path):

@@ -46,6 +46,7 @@ def test_channels_are_found(tmp_path, given, expected):
 
 def test_one_image_in_six_of_each_class_becomes_the_test_set(tmp_path):
     saved(tmp_path, images=np.repeat(IMAGES, 3, 0), labels=np.repeat(LABELS, 3))
+    (tmp_path / "._x.npz").write_bytes(b"macOS leaves it")
     data = load(tmp_path)  # the folder's only file
     assert np.bincount(data.train[1]).tolist() == [10, 10, 10]
     assert np.bincount(data.test[1]).tolist() == [2, 2, 2]
@@ -96,8 +97,18 @@ def test_levels_become_bytes(tmp_path, levels):
 
 
 def test_truth_values_are_black_and_white(tmp_path):
-    data = load(saved(tmp_path, images=IMAGES > 99, labels=LABELS))
+    grey = {"test_images": IMAGES, "test_labels": LABELS > 1}
+    file = saved(tmp_path, images=IMAGES > 99, labels=LABELS > 1, **grey)
+    data = load(file, num_classes=3)
     assert set(np.unique(data.train[0])) == {0, 255}
+    assert data.train[1].tolist() == [0, 0, 1] * 4
+
+
+def test_whole_numbers_0_and_1_stay(tmp_path):
+    """They may be levels of 0 to 255 as well: a note says that they are dark."""
+    data = load(saved(tmp_path, images=(IMAGES > 99).astype(int), labels=LABELS))
+    assert set(np.unique(data.train[0])) == {0, 1}
+    assert data.notes[-1].startswith("The brightest pixel is 1 of 255.")
 
 
 def test_classes_may_have_names(tmp_path):
@@ -289,6 +300,7 @@ FOREIGN = {
         r"but a NumPy array\. Save images and labels in one file",
     ),
     "a pickle": (b"\x80\x04x", r"but a pickle\. Save it by numpy\.savez"),
+    "more before": (b"x" + WHOLE, r"is no \.npz file but of an unknown kind\. Is it"),
     "cut": (WHOLE[:-30], r"is truncated: the end of the archive is missing"),
     "a flipped bit": (
         WHOLE[:300] + bytes([WHOLE[300] ^ 1]) + WHOLE[301:],

@@ -1,5 +1,6 @@
 """Image files of every mode, as a viewer shows them; and files that are none."""
 
+import os
 import sys
 
 import numpy as np
@@ -86,16 +87,36 @@ def test_a_transparent_colour_of_the_palette_is_white(tmp_path):
     assert pixels.tolist() == [[[255, 255, 255], [200, 0, 0]]]
 
 
-@pytest.mark.parametrize("name", ["x.png", "x.jpg"])
-def test_a_turned_photo_is_upright(tmp_path, name):
-    photo = np.zeros((16, 24), np.uint8)
-    photo[:, :12] = 255  # white at the left
+TURNED = {  # EXIF's orientation -> the pixels as they should be seen
+    1: GREY,
+    2: GREY[:, ::-1],
+    3: GREY[::-1, ::-1],
+    4: GREY[::-1],
+    5: GREY.T,
+    6: np.rot90(GREY, -1),
+    7: GREY[::-1, ::-1].T,
+    8: np.rot90(GREY),
+}
+
+
+@pytest.mark.parametrize(("orientation", "upright"), TURNED.items())
+@pytest.mark.parametrize("name", ["x.png", "x.webp"])
+def test_a_turned_photo_is_upright(tmp_path, name, orientation, upright):
     exif = Image.Exif()
-    exif[0x0112] = 6  # to be turned by 90 degrees clockwise
-    pixels = read(tmp_path, Image.fromarray(photo), name, exif=exif)
-    assert pixels.shape == (24, 16)
-    assert pixels[:8].min() > 200  # white at the top
-    assert pixels[16:].max() < 50
+    exif[0x0112] = orientation
+    options = {"lossless": True} if name == "x.webp" else {}
+    pixels = read(tmp_path, Image.fromarray(GREY), name, exif=exif, **options)
+    np.testing.assert_array_equal(pixels, upright)
+
+
+def test_a_damaged_orientation_is_passed_over(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(GREY).save(tmp_path / "x.webp", exif=exif, lossless=True)
+    data = (tmp_path / "x.webp").read_bytes()
+    assert read_image(tmp_path / "x.webp").shape == (7, 5)
+    (tmp_path / "x.webp").write_bytes(data.replace(b"MM\0*", b"MX\0*"))
+    np.testing.assert_array_equal(read_image(tmp_path / "x.webp"), GREY)
 
 
 def test_inks_become_colours(tmp_path):
@@ -172,6 +193,14 @@ def test_missing_files_and_links_to_nowhere_are_named(tmp_path):
         read_image(tmp_path / "x.png")
     (tmp_path / "x.png").symlink_to("/nowhere")
     with pytest.raises(DatasetError, match=r"x\.png: is a link to nowhere"):
+        read_image(tmp_path / "x.png")
+    with pytest.raises(DatasetError, match=r"is a folder\."):
+        read_image(tmp_path)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "x.png")
+    with pytest.raises(DatasetError, match=r"x\.png: is no regular file"):
         read_image(tmp_path / "x.png")
 
 

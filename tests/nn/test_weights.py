@@ -299,3 +299,11 @@ def test_safetensors_is_imported_when_called_only():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert 'pip install -e ".[train]"' in done.stdout
+
+
+def test_a_file_may_be_read_by_whom_others_may(tmp_path):
+    """The library's own are of mode 600, whatever the process's mask says."""
+    plain = tmp_path / "plain"
+    plain.touch()
+    nn.save(tmp_path / "a.safetensors", {"a": jnp.ones(1)})
+    assert (tmp_path / "a.safetensors").stat().st_mode == plain.stat().st_mode

@@ -9,7 +9,7 @@ import jax
 import pytest
 
 from jaxconv import _program
-from jaxconv.train import Config, distributed
+from jaxconv.train import Config, agreement, distributed
 from jaxconv.train.cli import main
 
 SLURM = ("SLURM_STEP_ID", "SLURM_NTASKS")
@@ -164,10 +164,21 @@ def test_waiting_in_a_thread_raises_what_it_raised():
 
 
 def test_one_process_needs_nobody_elses_consent():
-    assert distributed.stop_together(3, asked=True)
-    assert not distributed.stop_together(3, asked=False)
-    distributed.check_same({"seed": 1})
+    assert agreement.stop_together(3, asked=True)
+    assert not agreement.stop_together(3, asked=False)
+    agreement.check_same({"seed": 1})
     assert distributed.leave(1) == 1
+
+
+def test_an_unexpected_error_of_one_process_is_raised():
+    with pytest.raises(ZeroDivisionError):
+        distributed.joint(lambda: 1 // 0)
+    assert distributed.joint(lambda: 7) == 7
+
+
+def test_an_error_of_one_process_needs_no_telling():
+    with pytest.raises(OSError, match="full"), agreement.told_to_all():
+        raise OSError("full")
 
 
 def test_an_error_of_one_process_stays_what_it_is():

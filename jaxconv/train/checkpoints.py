@@ -1,0 +1,323 @@
+"""Checkpoints of a run, written by orbax in the background, checked when they are read.
+
+A checkpoint is a folder that orbax has written, with the identity of the run and a
+digest of each file in its seal. Of several processes the first one writes and reads,
+and hands the others what it has read.
+"""
+
+import contextlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NoReturn
+
+import jax
+import numpy as np
+
+from jaxconv._words import counted, listed
+from jaxconv.train import _leaves, _orbax, _seal
+from jaxconv.train._leaves import Leaf
+from jaxconv.train.step import TrainState
+
+
+class CheckpointError(ValueError):
+    """There is no whole checkpoint, it is of another run, or it cannot be written."""
+
+
+class Checkpoints:
+    """The newest checkpoints of a run and the best one, a folder each."""
+
+    def __init__(self, folder: Path, *, keep: int, identity: dict[str, Any]) -> None:
+        """Keep the `keep` newest checkpoints in `folder`, and the most accurate one.
+
+        `identity` is what a run must have in common with a checkpoint to go on from it.
+
+        Raises:
+          CheckpointError: the folder cannot be written.
+          ModuleNotFoundError: orbax-checkpoint is not installed.
+        """
+        self._folder = Path(os.path.abspath(folder))
+        self._keep, self._identity = keep, _seal.plain(identity)
+        self._alone = jax.process_count() == 1
+        self._first = jax.process_index() == 0
+        self._pending: Future[None] | None = None
+        self._buffers: list[np.ndarray] = []
+        self._whole: dict[int, float | None] | None = None  # accuracy after so many
+        if not self._first:
+            return
+        _orbax.check_installed()
+        _check_writable(self._folder)
+        self._thread = ThreadPoolExecutor(1, "checkpoints")
+        self._thread.submit(_orbax.load)
+
+    def save(
+        self, state: TrainState, notes: dict[str, Any], *, accuracy: float | None
+    ) -> None:
+        """Begin to write a checkpoint, once the one before is written.
+
+        The state may be given to the next step at once. `notes` are JSON. A checkpoint
+        that is there already, after as many batches, stays as it is.
+
+        Raises:
+          CheckpointError: the one before could not be written.
+        """
+        if not self._first:
+            return
+        self.close()
+        if self._whole is None:  # not restored
+            if _steps(self._folder):
+                raise CheckpointError(
+                    f"{self._folder}: holds checkpoints of a run before. Resume it, or "
+                    "name another folder."
+                )
+            self._whole = {}
+        step = int(state.step)
+        if step in self._whole:
+            return
+        leaves = _leaves.on_host(state, self._buffers)
+        self._buffers = [leaf.data for leaf in leaves]
+        about = {
+            "notes": notes,
+            "accuracy": accuracy,
+            "identity": self._identity,
+            "leaves": [[leaf.name, leaf.kind] for leaf in leaves],
+        }
+        self._pending = self._thread.submit(
+            self._write, step, leaves, about, self._whole
+        )
+
+    def restore(
+        self, like: TrainState, say: Callable[[str], None]
+    ) -> tuple[TrainState, dict[str, Any]] | None:
+        """Return the state and the notes of the newest whole checkpoint, or None.
+
+        The state has the structure, types and shapes of `like`. `say` is told of each
+        damaged checkpoint that is passed over. None: there is no checkpoint at all.
+
+        Raises:
+          CheckpointError: none is whole, or it is that of another run.
+        """
+        found = None
+        error: CheckpointError | None = None
+        if self._first:
+            self.close()
+            try:
+                found = self._newest(like, say)
+            except CheckpointError as raised:
+                error = raised
+        if not self._alone:
+            found, error = _from_first(found, error, like)
+        if error is not None:
+            raise error
+        return None if found is None else (_leaves.rebuilt(like, found[0]), found[1])
+
+    def close(self) -> None:
+        """Wait for what is being written.
+
+        Raises:
+          CheckpointError: it could not be.
+        """
+        if self._pending is not None:
+            self._pending.exception()  # Ctrl-C may come here: then it is still pending
+            pending, self._pending = self._pending, None
+            pending.result()
+
+    def _write(
+        self,
+        step: int,
+        leaves: list[Leaf],
+        about: dict[str, Any],
+        whole: dict[int, float | None],
+    ) -> None:
+        """Write a checkpoint, and then remove those that are not to be kept."""
+        path = self._folder / str(step)
+        arrays = {
+            file: leaf.data
+            for file, leaf in zip(_files(about["leaves"]), leaves, strict=True)
+            if leaf.data.size  # orbax refuses to write nothing
+        }
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            _orbax.remove_unfinished(self._folder)
+            _remove(path)  # a damaged one that was passed over
+            _orbax.write(path, arrays)
+            _seal.seal(path, about)
+        except Exception as error:
+            with contextlib.suppress(OSError):
+                _orbax.remove_unfinished(self._folder)
+            last = f"The last one is that after {max(whole):,}." if whole else ""
+            raise CheckpointError(
+                f"{self._folder}: the checkpoint after "
+                f"{counted(step, 'batch', 'batches')} could not be written: "
+                f"{_orbax.reason(error)}. {last}".rstrip()
+            ) from error
+        whole[step] = about["accuracy"]
+        self._prune(step, whole)
+
+    def _prune(self, newest: int, whole: dict[int, float | None]) -> None:
+        """Remove the checkpoints before `newest` that are not to be kept."""
+        kept = sorted(whole)[-self._keep :]
+        known = {step: value for step, value in whole.items() if value is not None}
+        if known:
+            kept.append(max(known, key=lambda step: (known[step], -step)))
+        for step in _steps(self._folder):
+            if step not in kept and (step < newest or step in whole):
+                _remove(self._folder / str(step))
+                whole.pop(step, None)
+
+    def _newest(
+        self, like: TrainState, say: Callable[[str], None]
+    ) -> tuple[list[np.ndarray], dict[str, Any]] | None:
+        """Return arrays and notes of the newest whole checkpoint."""
+        steps = _steps(self._folder)
+        why = ""
+        for step in reversed(steps):
+            path = self._folder / str(step)
+            try:
+                about = _seal.opened(path)
+                self._check_is_ours(about, like)
+                _seal.check(path)
+                arrays = _read(path, about["leaves"], like)
+            except CheckpointError:
+                raise
+            except Exception as error:  # what damage does to other code
+                why = _orbax.reason(error).rstrip(".")
+                say(f"The checkpoint {path} is damaged and was passed over: {why}.")
+                continue
+            self._whole = {n: _accuracy(self._folder / str(n)) for n in steps}
+            self._whole = {n: v for n, v in self._whole.items() if n <= step}
+            return arrays, about["notes"]
+        if steps:
+            raise CheckpointError(
+                f"{self._folder}: {counted(len(steps), 'checkpoint')}, but none is "
+                f"whole ({why}). Delete the folder to start anew."
+            )
+        self._whole = {}
+        return None
+
+    def _check_is_ours(self, about: dict[str, Any], like: TrainState) -> None:
+        """Raise CheckpointError unless this run can go on from a checkpoint."""
+        there, now = about["identity"], self._identity
+        unequal = [
+            f"{name} is {_value(there, name)} in the checkpoint and "
+            f"{_value(now, name)} now"
+            for name in sorted(there.keys() | now.keys())
+            if _value(there, name) != _value(now, name)
+        ]
+        if unequal:
+            self._refuse(listed(unequal))
+        before = dict(about["leaves"])
+        here = {name: _leaves.kind(leaf) for name, leaf in _leaves.named(like)}
+        unequal = [
+            f"{name} is {before.get(name, 'not there')} in the checkpoint and "
+            f"{here.get(name, 'not there')} now"
+            for name in sorted(before.keys() | here.keys())
+            if before.get(name) != here.get(name)
+        ]
+        if unequal:
+            self._refuse(listed(unequal, most=3))
+
+    def _refuse(self, unequal: str) -> NoReturn:
+        raise CheckpointError(
+            f"{self._folder}: cannot go on from there, as {unequal}. Give the "
+            "checkpoint's settings and data, or name another folder."
+        )
+
+
+def _read(path: Path, leaves: list[list[str]], like: TrainState) -> list[np.ndarray]:
+    """Return the arrays of a checkpoint."""
+    bits = [_leaves.bits_of(leaf) for leaf in jax.tree.leaves(like)]
+    files = dict(zip(_files(leaves), bits, strict=True))
+    found = _orbax.read(path, [file for file, one in files.items() if one.size])
+    return [
+        np.asarray(found[file], one.dtype)
+        if one.size
+        else np.zeros(one.shape, one.dtype)
+        for file, one in files.items()
+    ]
+
+
+def _files(leaves: list[list[str]]) -> list[str]:
+    """Return the names of the arrays' folders, each another one."""
+    return [
+        f"{number:04d}.{re.sub(r'[^A-Za-z0-9_.-]', '_', name)[:100]}"
+        for number, (name, _) in enumerate(leaves)
+    ]
+
+
+def _value(identity: dict[str, Any], name: str) -> str:
+    return str(identity[name]) if name in identity else "not given"
+
+
+def _accuracy(path: Path) -> float | None:
+    """Return the accuracy of a checkpoint, None where it has none or is damaged."""
+    with contextlib.suppress(OSError, ValueError):
+        return _seal.opened(path)["accuracy"]
+    return None
+
+
+def _steps(folder: Path) -> list[int]:
+    """Return after how many batches there are checkpoints, in order."""
+    with contextlib.suppress(FileNotFoundError):
+        return sorted(int(name) for name in os.listdir(folder) if name.isdecimal())
+    return []
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _check_writable(folder: Path) -> None:
+    """Raise CheckpointError if the folder, or the one to make it in, is read-only."""
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    if not there.is_dir():
+        raise CheckpointError(f"{there}: is a file. Name a folder for the run.")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise CheckpointError(
+            f"{there}: cannot be written to. Name another folder for the run."
+        )
+
+
+def _from_first(
+    found: tuple[list[np.ndarray], dict[str, Any]] | None,
+    error: CheckpointError | None,
+    like: TrainState,
+) -> tuple[tuple[list[np.ndarray], dict[str, Any]] | None, CheckpointError | None]:
+    """Return what process 0 has found, or its error, in all processes."""
+    arrays, notes = found or ([], None)
+    said = json.dumps([str(error) if error else None, notes]).encode()
+    text = np.frombuffer(said, np.uint8)
+    size = int(_broadcast(np.array([len(text)], np.int32))[0])
+    padded = np.zeros(size, np.uint8)
+    padded[: len(text)] = text[:size]
+    message, notes = json.loads(_broadcast(padded).tobytes())
+    if message is not None:
+        return None, CheckpointError(message)
+    if notes is None:
+        return None, None
+    # As bytes: a sum with zeros, which this is, would turn -0.0 into 0.0.
+    bits = [_leaves.bits_of(leaf) for leaf in jax.tree.leaves(like)]
+    sizes = [one.size * np.dtype(one.dtype).itemsize for one in bits]
+    whole = np.zeros(sum(sizes), np.uint8)
+    if arrays:
+        whole = np.concatenate([data.reshape(-1).view(np.uint8) for data in arrays])
+    parts = np.split(_broadcast(whole), np.cumsum(sizes)[:-1])
+    pairs = zip(parts, bits, strict=True)
+    return (
+        [part.copy().view(one.dtype).reshape(one.shape) for part, one in pairs],
+        notes,
+    ), None
+
+
+def _broadcast(array: np.ndarray) -> np.ndarray:
+    """Return process 0's array in all processes."""
+    from jax.experimental import multihost_utils
+
+    return np.asarray(multihost_utils.broadcast_one_to_all(array))

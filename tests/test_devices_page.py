@@ -1,0 +1,96 @@
+"""What BENCHMARKS.md says of many devices: the numbers are those of its formulas."""
+
+import math
+import re
+import sys
+from pathlib import Path
+
+import jax
+import pytest
+
+from jaxconv import nn
+from jaxconv.train import Config
+from jaxconv.train.models import make_model
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="module")
+def scaling():
+    sys.path.insert(0, str(ROOT / "scripts"))
+    import _scaling
+
+    yield _scaling
+    sys.path.remove(str(ROOT / "scripts"))
+
+
+@pytest.fixture(scope="module")
+def section(scaling):
+    import _devices
+
+    page = (ROOT / "scripts" / "BENCHMARKS.md").read_text()
+    return page.partition(_devices.BEGIN)[2].partition(_devices.END)[0]
+
+
+def test_the_page_holds_what_the_formulas_give(scaling, section):
+    stated = re.findall(
+        r"(\w[\w-]*) (\d+\.\d) ms for (\d+) images, ((?:measured|assumed)[\w ,]*)",
+        " ".join(section.split()),
+    )
+    steps = {
+        name: (int(batch), float(time) / 1e3, where)
+        for name, time, batch, where in stated
+    }
+    assert list(steps) == list(scaling.NETS)
+    assert section.rstrip().endswith(scaling.arithmetic(steps))
+
+
+def test_steps_on_the_page_are_those_of_its_table(section):
+    row = re.search(
+        r"^\| 1 process, 1 device \| ([\d,]+) \| ([\d,]+) \|$", section, re.M
+    )
+    stated = dict(re.findall(r"(\w+) (\d+\.\d) ms for \d+ images", section))
+    for name, batch, speed in zip(
+        ("chapter5", "resnet20"), (60, 120), row.groups(), strict=True
+    ):
+        time = batch / float(speed.replace(",", "")) * 1e3
+        assert float(stated[name]) == pytest.approx(time, rel=0.01)
+
+
+@pytest.mark.parametrize("name", ["chapter5", "resnet20"])
+def test_a_model_has_the_parameters_that_the_page_says(name, scaling):
+    _, params = nn.eval_shape(make_model(Config(model=name), 10), (1, 28, 28))
+    learned, statistics = nn.split_statistics(params)
+    numbers = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(learned))
+    assert scaling.NETS[name].gradients == numbers
+    assert scaling.NETS[name].norms == len(jax.tree.leaves(statistics)) / 2
+
+
+def test_times_of_an_all_reduce_are_those_worked_out_by_hand(scaling):
+    link = scaling.Link("slow", bandwidth=1e6, latency=1e-3)
+    # 1,000 numbers over 4 devices: each sends 2 * 3/4 * 4,000 bytes, in 6 messages
+    assert scaling.ring_bytes(1000, 4) == 6000
+    assert scaling.large_seconds(1000, 4, link) == pytest.approx(6e-3 + 6e-3)
+    # over 8: a ring 7 + 14 ms, a tree 8 + 6 ms
+    assert scaling.large_seconds(1000, 8, link) == pytest.approx(14e-3)
+    net = scaling.Net("one", 1000, norms=2)
+    assert scaling.seconds(net, 8, link) == pytest.approx(14e-3 + 8 * 6e-3)
+    assert scaling.efficiency(net, 62e-3, 8, link) == pytest.approx(0.5)
+
+
+def test_one_batch_is_shared_by_no_more_devices_than_pay(scaling):
+    net, batch = scaling.Net("one", 1000, norms=0), 32
+    fast, slow = (scaling.Link("", 1e6, latency) for latency in (0.0, 1.0))
+    assert scaling.best_count(net, batch, 1.0, fast)[0] == 32
+    assert scaling.best_count(net, batch, 1.0, slow) == (1, 1.0)
+
+
+def test_a_report_keeps_the_section(scaling):
+    import _devices
+
+    page = _devices.with_section("# Benchmarks\n\nold\n", "the section")
+    assert page.count("the section") == 1
+    again = _devices.with_section(page, "another")
+    assert again == page.replace("the section", "another")
+    assert _devices.kept(page, "# Benchmarks\n\nnew\n") == page.replace("old", "new")
+    assert _devices.kept("# Benchmarks\n", "new\n") == "new\n"
