@@ -89,7 +89,9 @@ def idx_sets(folder: Path) -> dict[str, dict[str, Path]]:
     its own name, as some archives are unpacked.
     """
     found: dict[tuple[str, str], list[tuple[bool, bool, bool, str, Path]]] = {}
-    for entry in os.scandir(folder):
+    with os.scandir(folder) as opened:
+        entries = list(opened)
+    for entry in entries:
         key = part_of(entry.name)
         if key is None or entry.name.startswith("."):  # ._name: macOS leaves them
             continue

@@ -51,7 +51,6 @@ def read_npz(file: Path, num_classes: int | None) -> Dataset:
     Raises:
       DatasetError: the file is none, lacks an array, or has one that does not fit.
     """
-    notes: tuple[str, ...] = ()
     with _opened(file) as archive:
         names, parts = _named(file, archive.files)
         splits = [_pair(file, archive, names, part) for part in parts]
@@ -64,23 +63,18 @@ def read_npz(file: Path, num_classes: int | None) -> Dataset:
         _check_range(f"{file}: {names[part, 'labels']}", label, num_classes)
     classes = _classes(f"{file}: {given}", class_names, labels, num_classes)
     if len(parts) == 1:
-        taken, note = part_for_test(labels[0], str(file))
+        taken, *notes = part_for_test(labels[0], str(file))
         images = [images[0][~taken], images[0][taken]]
         labels = [labels[0][~taken], labels[0][taken]]
-        notes = (note,)
     else:
         _check_sizes(images, where)
         check_classes(labels[0], labels[1], f"{file}: {names[parts[1], 'labels']}")
-        if unread := [name for (part, _), name in names.items() if part not in parts]:
-            notes = (
-                f"{file}: {' and '.join(unread)} are not read: images to validate on "
-                "are held out of the training set.",
-            )
+        notes = _unread(file, names, parts)
     if num_classes is None and class_names is None:
         _refuse_gaps(f"{file}: {names['train', 'labels']}", labels[0], len(classes))
-    notes += empty_classes(labels[0], classes)
     train, test = zip(images, labels, strict=True)
-    return Dataset(train, test, classes, str(file), notes)
+    notes += empty_classes(labels[0], classes)
+    return Dataset(train, test, classes, str(file), tuple(notes))
 
 
 @contextlib.contextmanager
@@ -208,6 +202,17 @@ def _pair(
             f"images of {image_name}. Do they belong together?"
         )
     return images, labels
+
+
+def _unread(file: Path, names: _Names, parts: list[str]) -> list[str]:
+    """Return a note on the images that are given to validate on, if there are any."""
+    unread = [name for (part, _), name in names.items() if part not in parts]
+    if not unread:
+        return []
+    return [
+        f"{file}: {' and '.join(unread)} are not read: images to validate on are held "
+        "out of the training set."
+    ]
 
 
 def _check_range(name: str, labels: np.ndarray, num_classes: int | None) -> None:

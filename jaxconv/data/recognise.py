@@ -112,7 +112,9 @@ def _read(path: Path, num_classes: int | None, transpose: bool) -> Dataset:
     if whole or (sets and not is_image_folder(folder)):
         return _read_idx(folder, None, num_classes, transpose)
     if is_image_folder(folder):
-        return _read_images(folder, num_classes)
+        dataset = _read_images(folder, num_classes)
+        notes = tuple(f"{file} is not read: there are class folders." for file in npz)
+        return dataset._replace(notes=dataset.notes + notes)
     if len(npz) == 1:
         return read_npz(npz[0], num_classes)
     raise DatasetError(f"{folder}: {_nothing(folder, names, npz)}")

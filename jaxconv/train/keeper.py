@@ -4,14 +4,17 @@ import dataclasses
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
+from jax import Array
 
 from jaxconv._words import counted
 from jaxconv.data.dataset import Dataset
-from jaxconv.nn import Layer
+from jaxconv.nn import Layer, Params
 from jaxconv.train import runs
 from jaxconv.train.agreement import told_to_all
 from jaxconv.train.config import Config
 from jaxconv.train.devices import Devices
+from jaxconv.train.measured import DivergedError
 from jaxconv.train.report import Report, Reports
 from jaxconv.train.result import Result
 from jaxconv.train.scaling import Scaling
@@ -131,6 +134,8 @@ class RunKeeper(Keeper):
         """Write a checkpoint, unless there is one of this state."""
         if done == self._saved:
             return
+        if not _are_finite(state.params):
+            raise DivergedError.of("a parameter", done, self.last_good())
         notes = dataclasses.asdict(self.notes)
         self._checkpoints.save(state, notes, accuracy=accuracy)
         self._saved = done
@@ -158,6 +163,13 @@ class RunKeeper(Keeper):
     def close(self) -> None:
         """Wait for what is being written."""
         self._checkpoints.close()
+
+
+@jax.jit
+def _are_finite(params: Params) -> Array:
+    """Return whether all parameters are finite."""
+    found = [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(params)]
+    return jnp.all(jnp.array(found))
 
 
 def make_keeper(

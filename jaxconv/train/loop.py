@@ -9,6 +9,7 @@ import contextlib
 import functools
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -82,6 +83,7 @@ class _Fit:
         size = min(_TEST_BATCH, len(images))
         self.test = batches((images, labels), batch_size=size)
         self.model, self.optimizer = model, make_optimizer(config, self.total)
+        self.rate = _rates(config, self.total)
         self.keeper = make_keeper(model, data, self.scaling, config, self.devices)
         self.state = self._first_state(report)
         self.report = self.keeper.reporting(report)
@@ -171,12 +173,9 @@ class _Fit:
         if means is None:
             return
         loss, accuracy, speed = means
-        rate: Any = learning_rates(self.config, self.total)
-        if callable(rate):
-            with jax.numpy_dtype_promotion("standard"):
-                rate = rate((done - 1) // self.config.accumulate)
+        rate = self.rate((done - 1) // self.config.accumulate)
         epoch = (done - 1) // self.batches.per_epoch
-        self.report.progress(Progress(done, epoch, loss, accuracy, float(rate), speed))
+        self.report.progress(Progress(done, epoch, loss, accuracy, rate, speed))
 
     def _validate(self, done: int) -> float:
         """Return the share that is classified rightly, and keep the best params."""
@@ -223,6 +222,20 @@ def _used(state: TrainState) -> Params:
 
 def _copy(params: Params) -> Params:
     return jax.tree.map(jnp.copy, params)
+
+
+def _rates(config: Config, steps: int) -> Callable[[int], float]:
+    """Return the learning rate as a function of the number of updates done."""
+    rates: Any = learning_rates(config, steps)
+    if not callable(rates):
+        return lambda updates: rates
+    compiled = jax.jit(rates)  # operation by operation it would take milliseconds
+
+    def rate(updates):
+        with jax.numpy_dtype_promotion("standard"):  # optax mixes its types
+            return float(compiled(updates))
+
+    return rate
 
 
 def _augment(config: Config) -> Augment | None:

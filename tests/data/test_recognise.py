@@ -48,6 +48,14 @@ def test_idx_files_come_before_images_if_they_are_whole(tmp_path, rng):
     assert load(tmp_path).classes == ("cat", "dog")
 
 
+def test_arrays_beside_class_folders_are_said_not_to_be_read(tmp_path):
+    np.savez(class_folders(tmp_path, "cat", "dog") / "x.npz", x=0)
+    data = load(tmp_path)
+    assert (
+        data.notes[-1] == f"{tmp_path / 'x.npz'} is not read: there are class folders."
+    )
+
+
 def test_a_file_that_is_no_data_set_is_named_as_what_it_is(tmp_path):
     file = tmp_path / "x"
     with zipfile.ZipFile(file, "w") as archive:
