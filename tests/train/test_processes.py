@@ -22,7 +22,8 @@ ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 150  # for everything that a test starts; 60 is what one that is left may take
 GONE = (
     "scripts/train.py: error: another process of this run has ended, or is out of "
-    "reach. Start all of them again with --resume."
+    "reach. Start all of them again; with --run and --resume they go on from the last "
+    "checkpoint."
 )
 BATCHES = 400
 TRAIN = ["--max-test-images", "200", "--validate-every", "0", "--batch-size", "50"]
@@ -59,7 +60,11 @@ class Program:
 def clean_environment():
     """Return what a user's shell has: no flags of the tests, no cluster."""
     ours = ("XLA_", "JAX_", "SLURM_", "OMPI_", "TF_CPP", "GLIBC_", "KUBERNETES_")
-    return {k: v for k, v in os.environ.items() if not k.startswith(ours)}
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(ours) and "_proxy" not in name.lower()
+    }
 
 
 class Programs:
