@@ -139,7 +139,7 @@ class _Fit:
                 self._after(done)
             self._save(done)
             if self.accuracy is None:
-                self._validate(done)
+                self.report.validation(done, self._validate(done))
             result = self._result(done, time.perf_counter() - started, stopped)
             self.keeper.ended(result)
             return result
@@ -194,7 +194,7 @@ class _Fit:
 
     def _save(self, done: int) -> None:
         """Keep the state, once it is known that its loss is a number."""
-        self._tell(done, 0)
+        self.measured.check(self.keeper.last_good())
         self.keeper.save(self.state, done, self.accuracy)
 
     def _result(self, done: int, seconds: float, stopped: bool) -> Result:
