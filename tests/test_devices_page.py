@@ -9,8 +9,7 @@ import jax
 import pytest
 
 from jaxconv import nn
-from jaxconv.train import Config
-from jaxconv.train.models import make_model
+from jaxconv.nn import models
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -57,9 +56,17 @@ def test_steps_on_the_page_are_those_of_its_table(section):
         assert float(stated[name]) == pytest.approx(time, rel=0.01)
 
 
-@pytest.mark.parametrize("name", ["chapter5", "resnet20"])
+MODELS = {
+    "chapter5": (models.chapter5, (1, 28, 28)),
+    "resnet20": (models.resnet, (1, 28, 28)),
+    "ResNet-50": (models.resnet50, (3, 224, 224)),
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
 def test_a_model_has_the_parameters_that_the_page_says(name, scaling):
-    _, params = nn.eval_shape(make_model(Config(model=name), 10), (1, 28, 28))
+    make, shape = MODELS[name]
+    _, params = nn.eval_shape(make(), shape)
     learned, statistics = nn.split_statistics(params)
     numbers = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(learned))
     assert scaling.NETS[name].gradients == numbers

@@ -28,7 +28,7 @@ class OnAbort:
     def install(cls, message: str, code: int) -> "OnAbort":
         if cls._only is None:
             cls._only = cls()
-            with contextlib.suppress(OSError, AttributeError):  # no such C library
+            with contextlib.suppress(OSError, AttributeError, TypeError):  # Windows
                 ctypes.CDLL(None).signal(signal.SIGABRT.value, cls._only._handler)
         cls._only.say(message, code)
         return cls._only

@@ -32,7 +32,7 @@ _ITS_OWN = ("coordinator", "data_dir", "process_id", "run", "tensorboard")
 
 GONE = (
     "another process of this run has ended, or is out of reach. Start all of them "
-    "again with --resume."
+    "again; with --run and --resume they go on from the last checkpoint."
 )
 
 
