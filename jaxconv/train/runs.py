@@ -96,7 +96,8 @@ def _plain(value: Any) -> Any:
         return str(value)
     if isinstance(value, numbers.Integral) and not isinstance(value, bool):
         return int(value)
-    return float(value) if isinstance(value, numbers.Real) else value
+    real = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    return float(value) if real else value
 
 
 def identity(config: Config, described: dict[str, Any]) -> dict[str, Any]:
