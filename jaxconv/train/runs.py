@@ -162,7 +162,12 @@ def open_run(folder: str | Path, model: nn.Layer | None = None) -> Run:
             f"{folder}: is not the folder of a run: there is no {MODEL}. Train with "
             "--run FOLDER."
         )
-    described = json.loads(nn.load_metadata(folder / MODEL)["run"])
+    described = json.loads(nn.load_metadata(folder / MODEL).get("run", "null"))
+    if described is None:
+        raise RunError(
+            f"{folder / MODEL}: holds parameters, but not the settings of a run. Name "
+            "the folder that a training run has written."
+        )
     data = described["data"]
     classes, shape = tuple(data["classes"]), tuple(data["input_shape"])
     if model is None:

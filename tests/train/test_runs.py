@@ -175,6 +175,10 @@ def test_a_folder_without_a_trained_model_is_none(tmp_path):
         open_run(tmp_path / "nowhere")
     with pytest.raises(RunError, match=r"is not the folder of a run.*--run FOLDER"):
         open_run(tmp_path)
+    nn.save(tmp_path / "model.safetensors", {"a": np.ones(1, np.float32)})
+    with pytest.raises(RunError, match=r"holds parameters, but not the settings of"):
+        open_run(tmp_path)
+    (tmp_path / "model.safetensors").unlink()
     (tmp_path / "settings.json").write_text("{}")
     with pytest.raises(RunError, match=r"has not ended.*--resume"):
         open_run(tmp_path)
