@@ -161,7 +161,7 @@ class Checkpoints:
         if known:
             kept.append(max(known, key=lambda step: (known[step], -step)))
         for step in _steps(self._folder):
-            if step not in kept and (step < newest or step in whole):
+            if step not in kept and step < newest:
                 _remove(self._folder / str(step))
                 whole.pop(step, None)
 

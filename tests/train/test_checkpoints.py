@@ -248,6 +248,16 @@ def test_a_damaged_checkpoint_is_written_again(tmp_path):
     assert restored(tmp_path) == (3, [])
 
 
+def test_a_damaged_checkpoint_does_not_stay_for_ever(tmp_path):
+    saved(tmp_path, 1, 2, accuracies=(0.1, 0.9))
+    flip(tmp_path / "2" / "state/0")
+    here = checkpoints(tmp_path)
+    here.restore(state_of(0), lambda line: None)
+    here.save(state_of(3), {"of": 3}, accuracy=0.5)
+    here.close()
+    assert names(tmp_path) == ["1", "3"]
+
+
 def test_a_run_is_not_started_anew_where_no_checkpoint_is_whole(tmp_path):
     saved(tmp_path, 1, 2)
     for step in "12":
@@ -304,7 +314,7 @@ def files_of_at_most(size):
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_what_cannot_be_written_is_one_line_and_loses_nothing(tmp_path, capfd):
+def test_what_cannot_be_written_is_one_line_and_loses_nothing(tmp_path, capfd, caplog):
     here = saved(tmp_path, 1, keep=1)
     large = state_of(2, count=50_000)
     with files_of_at_most(100_000):
@@ -316,6 +326,7 @@ def test_what_cannot_be_written_is_one_line_and_loses_nothing(tmp_path, capfd):
     assert "the checkpoint after 2 batches could not be written: File too" in message
     assert message.endswith("The last one is that after 1.")
     assert "\n" not in message
+    assert not caplog.records
     assert capfd.readouterr() == ("", "")
     assert names(tmp_path) == ["1"]
     assert restored(tmp_path) == (1, [])
