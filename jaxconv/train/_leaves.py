@@ -1,80 +1,93 @@
-"""A pytree's leaves as named arrays on the host, and back, bit for bit."""
+"""A pytree as a list of its leaves and one row of bytes, and back, bit for bit."""
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+import itertools
+import math
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 
-class Leaf(NamedTuple):
-    """A leaf on the host; `kind` is its type and shape, such as `float32[3, 4]`."""
-
-    name: str  # where it is in the tree, such as params.0.weights
-    kind: str
-    data: np.ndarray  # the bits of a random key as numbers
-
-
-def named(tree: Any) -> list[tuple[str, Any]]:
-    """Return the leaves with their names."""
+def described(tree: Any) -> list[list[str]]:
+    """Return each leaf's name and kind: `params.0.weights`, `float32[3, 4]`."""
     with_paths, _ = jax.tree_util.tree_flatten_with_path(tree)
     name = jax.tree_util.keystr
-    return [(name(path, simple=True, separator="."), leaf) for path, leaf in with_paths]
+    return [
+        [name(path, simple=True, separator="."), _kind(leaf)]
+        for path, leaf in with_paths
+    ]
 
 
-def on_host(tree: Any, buffers: Sequence[np.ndarray] = ()) -> list[Leaf]:
-    """Copy the leaves to the host, into `buffers` of an earlier call if they fit.
+def packed(tree: Any, into: np.ndarray | None = None) -> np.ndarray:
+    """Copy the leaves to the host, one after another, into bytes used before if given.
 
-    They are copies even where the host is the device: a training step takes the arrays
-    that it is given, and memory used again is faster than memory asked for anew.
+    It is a copy even where the host is the device, as a training step takes the arrays
+    that it is given. Memory used again is faster than memory asked for anew.
     """
-    leaves = []
-    for number, (name, leaf) in enumerate(named(tree)):
-        data = np.asarray(jax.random.key_data(leaf) if _is_key(leaf) else leaf)
-        if number < len(buffers) and _fits(buffers[number], data):
-            np.copyto(buffers[number], data)
-            data = buffers[number]
-        else:
-            data = np.array(data, order="C")
-        leaves.append(Leaf(name, kind(leaf), data))
-    return leaves
+    leaves = jax.tree.leaves(tree)
+    parts = _parts(leaves)
+    if into is None or into.size != parts[-1].stop:
+        into = np.empty(parts[-1].stop, np.uint8)
+    for leaf, part in zip(leaves, parts, strict=True):
+        numbers = _numbers(leaf)
+        np.copyto(_as_array(into[part], numbers), numbers)
+    return into
 
 
-def rebuilt(like: Any, arrays: Sequence[np.ndarray]) -> Any:
-    """Return a pytree with the structure and kinds of `like`, of the arrays' bits."""
+def unpacked(like: Any, data: np.ndarray) -> Any:
+    """Return a pytree of these bytes, with the structure and kinds of `like`."""
     leaves, structure = jax.tree.flatten(like)
-    pairs = zip(leaves, arrays, strict=True)
-    return jax.tree.unflatten(structure, [_as(leaf, data) for leaf, data in pairs])
+    parts = zip(leaves, _parts(leaves), strict=True)
+    return jax.tree.unflatten(
+        structure, [_restored(leaf, data[part]) for leaf, part in parts]
+    )
 
 
-def kind(leaf: Any) -> str:
-    """Return a leaf's type and shape in words."""
+def size(tree: Any) -> int:
+    """Return how many bytes the leaves take."""
+    return _parts(jax.tree.leaves(tree))[-1].stop
+
+
+def _parts(leaves: list[Any]) -> list[slice]:
+    """Return which bytes each leaf has."""
+    sizes = [math.prod(n.shape) * n.dtype.itemsize for n in map(_bits, leaves)]
+    bounds = itertools.accumulate(sizes, initial=0)
+    return [slice(*pair) for pair in itertools.pairwise(bounds)]
+
+
+def _kind(leaf: Any) -> str:
     shaped = leaf if hasattr(leaf, "dtype") else np.asarray(leaf)
     return f"{shaped.dtype}{list(shaped.shape)}"
 
 
-def bits_of(leaf: Any) -> jax.ShapeDtypeStruct:
-    """Return the shape and type of the array that holds a leaf's bits."""
-    data = jax.random.key_data(leaf) if _is_key(leaf) else leaf
-    data = data if hasattr(data, "dtype") else np.asarray(data)
-    return jax.ShapeDtypeStruct(data.shape, data.dtype)
-
-
-def _as(leaf: Any, data: np.ndarray) -> Any:
-    """Return `data` as what `leaf` is."""
+def _bits(leaf: Any) -> Any:
+    """Return an array with the shape and type of a leaf's numbers."""
     if _is_key(leaf):
-        return jax.random.wrap_key_data(jnp.array(data), impl=jax.random.key_impl(leaf))
+        return jax.random.key_data(leaf)
+    return leaf if hasattr(leaf, "dtype") else np.asarray(leaf)
+
+
+def _numbers(leaf: Any) -> np.ndarray:
+    return np.asarray(_bits(leaf))
+
+
+def _as_array(data: np.ndarray, like: Any) -> np.ndarray:
+    """Look at bytes as an array of a shape and type."""
+    return data.view(like.dtype).reshape(like.shape)
+
+
+def _restored(leaf: Any, data: np.ndarray) -> Any:
+    """Return a leaf of what `leaf` is."""
+    array = _as_array(data, _bits(leaf))
+    if _is_key(leaf):
+        impl = jax.random.key_impl(leaf)
+        return jax.random.wrap_key_data(jnp.array(array), impl=impl)
     if isinstance(leaf, jax.Array):
-        return jnp.array(data)
-    return np.array(data) if hasattr(leaf, "dtype") else type(leaf)(data.item())
+        return jnp.array(array)
+    return array.copy() if hasattr(leaf, "dtype") else type(leaf)(array.item())
 
 
 def _is_key(leaf: Any) -> bool:
-    return isinstance(leaf, jax.Array) and jnp.issubdtype(
-        leaf.dtype, jax.dtypes.prng_key
-    )
-
-
-def _fits(buffer: np.ndarray, data: np.ndarray) -> bool:
-    return (buffer.shape, buffer.dtype) == (data.shape, data.dtype)
+    key = jax.dtypes.prng_key
+    return isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, key)

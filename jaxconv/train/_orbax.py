@@ -1,8 +1,8 @@
-"""Writes and reads arrays by orbax, which is imported only when needed.
+"""Writes and reads a checkpoint's bytes by orbax, which is imported only when needed.
 
-They are written to a folder of another name, which is then renamed: so it is there
-whole or not at all. They are not compressed, as weights hardly get smaller by it, and
-each has a file of its own, which takes less time than a file for all.
+All leaves are one array: a folder for each takes a state of 200 leaves from 10 to 140
+ms of computing, and where one cannot be written the others fail aloud. They are not
+compressed, as weights hardly get smaller by it.
 """
 
 import contextlib
@@ -10,14 +10,13 @@ import importlib.util
 import logging
 import os
 import re
-import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-_UNFINISHED = ".orbax-checkpoint-tmp"  # in the name of a folder that is being written
+_NAME = "state"
 
 
 def check_installed() -> None:
@@ -35,26 +34,18 @@ def load() -> None:
     import orbax.checkpoint  # noqa: F401
 
 
-def write(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write a checkpoint's arrays."""
+def write(path: Path, data: np.ndarray) -> None:
+    """Write bytes to a new folder."""
     with _checkpointer() as (orbax, checkpointer):
-        checkpointer.save(path, args=orbax.args.PyTreeSave(dict(arrays)))
+        checkpointer.save(path, args=orbax.args.PyTreeSave({_NAME: data}))
 
 
-def read(path: Path, names: list[str]) -> dict[str, np.ndarray]:
-    """Return a checkpoint's arrays of these names."""
+def read(path: Path) -> np.ndarray:
+    """Return the bytes in a folder."""
     with _checkpointer() as (orbax, checkpointer):
         numpy = orbax.RestoreArgs(restore_type=np.ndarray)
-        args = orbax.args.PyTreeRestore(
-            item=dict.fromkeys(names, 0), restore_args=dict.fromkeys(names, numpy)
-        )
-        return checkpointer.restore(path, args=args)
-
-
-def remove_unfinished(folder: Path) -> None:
-    """Remove what was being written when a process was killed, or failed to write."""
-    for path in folder.glob(f"*{_UNFINISHED}*"):
-        shutil.rmtree(path, ignore_errors=True)
+        args = orbax.args.PyTreeRestore({_NAME: 0}, restore_args={_NAME: numpy})
+        return checkpointer.restore(path, args=args)[_NAME]
 
 
 def reason(error: BaseException) -> str:

@@ -2,7 +2,7 @@
 
 File formats do not notice every flipped bit, and libraries do not always survive the
 ones that they meet. So whatever is in a sealed folder is compared with its digests
-before anything else reads it. The seal comes last: without one, a folder is unfinished.
+before anything else reads it.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ def plain(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def seal(folder: Path, about: dict[str, Any]) -> None:
-    """Write what the folder is about and what is in it, so that it survives a crash."""
+    """Write what the folder is about and what is in it."""
     files = {
         path.relative_to(folder).as_posix(): _file_digest(path)
         for path in sorted(folder.rglob("*"))
@@ -32,13 +32,19 @@ def seal(folder: Path, about: dict[str, Any]) -> None:
     }
     sealed = plain({"about": about, "files": files})
     text = json.dumps({**sealed, "digest": _digest(sealed)}, indent=1)
-    temporary = folder / f"{SEAL}.tmp"
-    with open(temporary, "w", encoding="utf-8") as file:
-        file.write(text)
-    for path in [*folder.iterdir(), folder, folder.parent]:
-        _sync(path)
-    temporary.replace(folder / SEAL)
+    (folder / SEAL).write_text(text, encoding="utf-8")
+
+
+def publish(folder: Path, path: Path) -> None:
+    """Rename a sealed folder, once all of it would survive a loss of power.
+
+    The files in folders of its own have been written to the disk by who made them.
+    """
+    for part in folder.iterdir():
+        _sync(part)
     _sync(folder)
+    folder.rename(path)
+    _sync(path.parent)
 
 
 def opened(folder: Path) -> dict[str, Any]:
@@ -63,7 +69,7 @@ def _read(folder: Path) -> dict[str, Any]:
     if not folder.is_dir():
         raise BrokenSealError("it is not a folder")
     if not (folder / SEAL).is_file():
-        raise BrokenSealError(f"{SEAL} is missing, as if it was not written to the end")
+        raise BrokenSealError(f"{SEAL} is missing")
     try:
         sealed = json.loads((folder / SEAL).read_bytes())
         digest = sealed.pop("digest")

@@ -1,14 +1,13 @@
 """Checkpoints of a run, written by orbax in the background, checked when they are read.
 
 A checkpoint is a folder that orbax has written, with the identity of the run and a
-digest of each file in its seal. Of several processes the first one writes and reads,
-and hands the others what it has read.
+digest of each file in its seal. It gets its name when it is whole. Of several processes
+the first one writes and reads, and hands the others what it has read.
 """
 
 import contextlib
 import json
 import os
-import re
 import shutil
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,8 +19,9 @@ import numpy as np
 
 from jaxconv._words import counted, listed
 from jaxconv.train import _leaves, _orbax, _seal
-from jaxconv.train._leaves import Leaf
 from jaxconv.train.step import TrainState
+
+_UNFINISHED = "unfinished"  # the folder in which a checkpoint is written
 
 
 class CheckpointError(ValueError):
@@ -45,7 +45,7 @@ class Checkpoints:
         self._alone = jax.process_count() == 1
         self._first = jax.process_index() == 0
         self._pending: Future[None] | None = None
-        self._buffers: list[np.ndarray] = []
+        self._copy: np.ndarray | None = None
         self._whole: dict[int, float | None] | None = None  # accuracy after so many
         if not self._first:
             return
@@ -78,16 +78,15 @@ class Checkpoints:
         step = int(state.step)
         if step in self._whole:
             return
-        leaves = _leaves.on_host(state, self._buffers)
-        self._buffers = [leaf.data for leaf in leaves]
+        self._copy = _leaves.packed(state, self._copy)
         about = {
             "notes": notes,
             "accuracy": accuracy,
             "identity": self._identity,
-            "leaves": [[leaf.name, leaf.kind] for leaf in leaves],
+            "leaves": _leaves.described(state),
         }
         self._pending = self._thread.submit(
-            self._write, step, leaves, about, self._whole
+            self._write, step, self._copy, about, self._whole
         )
 
     def restore(
@@ -113,7 +112,7 @@ class Checkpoints:
             found, error = _from_first(found, error, like)
         if error is not None:
             raise error
-        return None if found is None else (_leaves.rebuilt(like, found[0]), found[1])
+        return None if found is None else (_leaves.unpacked(like, found[0]), found[1])
 
     def close(self) -> None:
         """Wait for what is being written.
@@ -129,32 +128,29 @@ class Checkpoints:
     def _write(
         self,
         step: int,
-        leaves: list[Leaf],
+        data: np.ndarray,
         about: dict[str, Any],
         whole: dict[int, float | None],
     ) -> None:
         """Write a checkpoint, and then remove those that are not to be kept."""
         path = self._folder / str(step)
-        arrays = {
-            file: leaf.data
-            for file, leaf in zip(_files(about["leaves"]), leaves, strict=True)
-            if leaf.data.size  # orbax refuses to write nothing
-        }
+        unfinished = self._folder / _UNFINISHED
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            _orbax.remove_unfinished(self._folder)
+            _remove(unfinished)  # of a process that was killed
+            unfinished.mkdir(parents=True)
+            _orbax.write(unfinished / str(step), data)
+            _seal.seal(unfinished / str(step), about)
             _remove(path)  # a damaged one that was passed over
-            _orbax.write(path, arrays)
-            _seal.seal(path, about)
+            _seal.publish(unfinished / str(step), path)
         except Exception as error:
-            with contextlib.suppress(OSError):
-                _orbax.remove_unfinished(self._folder)
+            _remove(unfinished)
             last = f"The last one is that after {max(whole):,}." if whole else ""
             raise CheckpointError(
                 f"{self._folder}: the checkpoint after "
                 f"{counted(step, 'batch', 'batches')} could not be written: "
                 f"{_orbax.reason(error)}. {last}".rstrip()
             ) from error
+        _remove(unfinished)
         whole[step] = about["accuracy"]
         self._prune(step, whole)
 
@@ -171,8 +167,8 @@ class Checkpoints:
 
     def _newest(
         self, like: TrainState, say: Callable[[str], None]
-    ) -> tuple[list[np.ndarray], dict[str, Any]] | None:
-        """Return arrays and notes of the newest whole checkpoint."""
+    ) -> tuple[np.ndarray, dict[str, Any]] | None:
+        """Return the bytes and the notes of the newest whole checkpoint."""
         steps = _steps(self._folder)
         why = ""
         for step in reversed(steps):
@@ -181,7 +177,7 @@ class Checkpoints:
                 about = _seal.opened(path)
                 self._check_is_ours(about, like)
                 _seal.check(path)
-                arrays = _read(path, about["leaves"], like)
+                data = _orbax.read(path)
             except CheckpointError:
                 raise
             except Exception as error:  # what damage does to other code
@@ -190,7 +186,7 @@ class Checkpoints:
                 continue
             self._whole = {n: _accuracy(self._folder / str(n)) for n in steps}
             self._whole = {n: v for n, v in self._whole.items() if n <= step}
-            return arrays, about["notes"]
+            return data, about["notes"]
         if steps:
             raise CheckpointError(
                 f"{self._folder}: {counted(len(steps), 'checkpoint')}, but none is "
@@ -211,7 +207,7 @@ class Checkpoints:
         if unequal:
             self._refuse(listed(unequal))
         before = dict(about["leaves"])
-        here = {name: _leaves.kind(leaf) for name, leaf in _leaves.named(like)}
+        here = dict(_leaves.described(like))
         unequal = [
             f"{name} is {before.get(name, 'not there')} in the checkpoint and "
             f"{here.get(name, 'not there')} now"
@@ -226,27 +222,6 @@ class Checkpoints:
             f"{self._folder}: cannot go on from there, as {unequal}. Give the "
             "checkpoint's settings and data, or name another folder."
         )
-
-
-def _read(path: Path, leaves: list[list[str]], like: TrainState) -> list[np.ndarray]:
-    """Return the arrays of a checkpoint."""
-    bits = [_leaves.bits_of(leaf) for leaf in jax.tree.leaves(like)]
-    files = dict(zip(_files(leaves), bits, strict=True))
-    found = _orbax.read(path, [file for file, one in files.items() if one.size])
-    return [
-        np.asarray(found[file], one.dtype)
-        if one.size
-        else np.zeros(one.shape, one.dtype)
-        for file, one in files.items()
-    ]
-
-
-def _files(leaves: list[list[str]]) -> list[str]:
-    """Return the names of the arrays' folders, each another one."""
-    return [
-        f"{number:04d}.{re.sub(r'[^A-Za-z0-9_.-]', '_', name)[:100]}"
-        for number, (name, _) in enumerate(leaves)
-    ]
 
 
 def _value(identity: dict[str, Any], name: str) -> str:
@@ -268,10 +243,12 @@ def _steps(folder: Path) -> list[int]:
 
 
 def _remove(path: Path) -> None:
+    """Remove a file or a folder, as far as that is possible."""
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)
     else:
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            path.unlink()
 
 
 def _check_writable(folder: Path) -> None:
@@ -286,12 +263,12 @@ def _check_writable(folder: Path) -> None:
 
 
 def _from_first(
-    found: tuple[list[np.ndarray], dict[str, Any]] | None,
+    found: tuple[np.ndarray, dict[str, Any]] | None,
     error: CheckpointError | None,
     like: TrainState,
-) -> tuple[tuple[list[np.ndarray], dict[str, Any]] | None, CheckpointError | None]:
+) -> tuple[tuple[np.ndarray, dict[str, Any]] | None, CheckpointError | None]:
     """Return what process 0 has found, or its error, in all processes."""
-    arrays, notes = found or ([], None)
+    data, notes = found or (None, None)
     said = json.dumps([str(error) if error else None, notes]).encode()
     text = np.frombuffer(said, np.uint8)
     size = int(_broadcast(np.array([len(text)], np.int32))[0])
@@ -303,17 +280,9 @@ def _from_first(
     if notes is None:
         return None, None
     # As bytes: a sum with zeros, which this is, would turn -0.0 into 0.0.
-    bits = [_leaves.bits_of(leaf) for leaf in jax.tree.leaves(like)]
-    sizes = [one.size * np.dtype(one.dtype).itemsize for one in bits]
-    whole = np.zeros(sum(sizes), np.uint8)
-    if arrays:
-        whole = np.concatenate([data.reshape(-1).view(np.uint8) for data in arrays])
-    parts = np.split(_broadcast(whole), np.cumsum(sizes)[:-1])
-    pairs = zip(parts, bits, strict=True)
-    return (
-        [part.copy().view(one.dtype).reshape(one.shape) for part, one in pairs],
-        notes,
-    ), None
+    if data is None:
+        data = np.zeros(_leaves.size(like), np.uint8)
+    return (_broadcast(data), notes), None
 
 
 def _broadcast(array: np.ndarray) -> np.ndarray:
