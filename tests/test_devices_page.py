@@ -1,5 +1,6 @@
 """What BENCHMARKS.md says of many devices: the numbers are those of its formulas."""
 
+import json
 import math
 import re
 import sys
@@ -101,3 +102,23 @@ def test_a_report_keeps_the_section(scaling):
     assert again == page.replace("the section", "another")
     assert _devices.kept(page, "# Benchmarks\n\nnew\n") == page.replace("old", "new")
     assert _devices.kept("# Benchmarks\n", "new\n") == "new\n"
+
+
+def test_the_benchmark_writes_medians_of_its_rounds(scaling, monkeypatch, tmp_path):
+    import _devices
+
+    speeds = {("chapter5", 1, 1): [10, 5000, 6000], ("resnet20", 2, 1): [7, 70, 700]}
+
+    def measured(model, batch, processes, count, seconds):
+        left = speeds.get((model, processes, count))
+        return left.pop() if left else 100.0
+
+    monkeypatch.setattr(_devices, "measured", measured)
+    page, figures = tmp_path / "page.md", tmp_path / "figures.json"
+    settings = _devices.Devices(rounds=3, to=page, json=figures)
+    assert _devices.devices(settings) == 0
+    text = page.read_text()
+    assert "| 1 process, 1 device | 5,000 | 100 |" in text
+    assert "| 2 processes, 1 device each | 100 | 70 |" in text
+    assert "chapter5 12.0 ms for 60 images" in " ".join(text.split())
+    assert len(json.loads(figures.read_text())["rows"]) == 18

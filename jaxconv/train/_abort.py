@@ -34,7 +34,8 @@ class OnAbort:
         return cls._only
 
     def say(self, message: str, code: int) -> None:
-        self.line, self.code = f"{sys.argv[0]}: error: {message}", code
+        self.line = f"{sys.argv[0]}: error: {message}" if message else ""
+        self.code = code
 
     def _abort(self, signum: int) -> None:
         if not hold():
@@ -55,8 +56,9 @@ def leave_at_once(line: str, code: int) -> NoReturn:
     flusher = threading.Thread(target=flush, daemon=True)
     flusher.start()
     flusher.join(1)  # a thread may have stopped while it writes
-    begin = "\r\x1b[K\x1b[?25h" if os.isatty(2) else ""  # in place of a progress bar
-    os.write(2, f"{begin}{line}\n".encode())
+    if line:
+        begin = "\r\x1b[K\x1b[?25h" if os.isatty(2) else ""  # in place of a bar
+        os.write(2, f"{begin}{line}\n".encode())
     os._exit(code)
 
 

@@ -123,8 +123,10 @@ def free_port():
 
 
 def ended(programs):
-    """Wait for programs; return the exit codes."""
-    return [program.code() for program in programs]
+    """Wait for programs; return the exit codes, and show what they said."""
+    codes = [program.code() for program in programs]
+    print(*(line for program in programs for line in program.errors()), sep="\n")
+    return codes
 
 
 def check_quiet(both):
