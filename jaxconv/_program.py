@@ -152,7 +152,10 @@ def missing(error: ModuleNotFoundError, extra: str) -> str:
 
 
 def _is_the_program() -> bool:
-    """Whether Python was started as `python -m jaxconv.something`."""
+    """Whether Python was started as `python -m jaxconv.something`, or by a command."""
+    command = Path((sys.argv or [""])[0]).name
+    if command.startswith("jaxconv-") and not command.endswith(".py"):
+        return True
     before, _, module = " ".join(sys.orig_argv[:6]).partition(" -m ")
     return module.startswith("jaxconv.") and not before.endswith(".py")
 

@@ -28,7 +28,12 @@ jax.config.update("jax_default_matmul_precision", "highest")
 # time and take half the memory.
 UNOPTIMISED = "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
 # Of these files a worker of pytest-xdist takes all tests: they share dear fixtures.
-WHOLE = ("tests/test_chapter.py", "tests/test_clients.py", "tests/train/test_train.py")
+WHOLE = (
+    "tests/test_chapter.py",
+    "tests/test_clients.py",
+    "tests/train/test_processes.py",
+    "tests/train/test_train.py",
+)
 # A worker forgets what it has compiled beyond this: each program holds some megabytes.
 MOST_BYTES = 1000 * 2**20
 

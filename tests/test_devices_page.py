@@ -1,5 +1,6 @@
 """What BENCHMARKS.md says of many devices: the numbers are those of its formulas."""
 
+import json
 import math
 import re
 import sys
@@ -9,8 +10,7 @@ import jax
 import pytest
 
 from jaxconv import nn
-from jaxconv.train import Config
-from jaxconv.train.models import make_model
+from jaxconv.nn import models
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -57,9 +57,17 @@ def test_steps_on_the_page_are_those_of_its_table(section):
         assert float(stated[name]) == pytest.approx(time, rel=0.01)
 
 
-@pytest.mark.parametrize("name", ["chapter5", "resnet20"])
+MODELS = {
+    "chapter5": (models.chapter5, (1, 28, 28)),
+    "resnet20": (models.resnet, (1, 28, 28)),
+    "ResNet-50": (models.resnet50, (3, 224, 224)),
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
 def test_a_model_has_the_parameters_that_the_page_says(name, scaling):
-    _, params = nn.eval_shape(make_model(Config(model=name), 10), (1, 28, 28))
+    make, shape = MODELS[name]
+    _, params = nn.eval_shape(make(), shape)
     learned, statistics = nn.split_statistics(params)
     numbers = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(learned))
     assert scaling.NETS[name].gradients == numbers
@@ -94,3 +102,23 @@ def test_a_report_keeps_the_section(scaling):
     assert again == page.replace("the section", "another")
     assert _devices.kept(page, "# Benchmarks\n\nnew\n") == page.replace("old", "new")
     assert _devices.kept("# Benchmarks\n", "new\n") == "new\n"
+
+
+def test_the_benchmark_writes_medians_of_its_rounds(scaling, monkeypatch, tmp_path):
+    import _devices
+
+    speeds = {("chapter5", 1, 1): [10, 5000, 6000], ("resnet20", 2, 1): [7, 70, 700]}
+
+    def measured(model, batch, processes, count, seconds):
+        left = speeds.get((model, processes, count))
+        return left.pop() if left else 100.0
+
+    monkeypatch.setattr(_devices, "measured", measured)
+    page, figures = tmp_path / "page.md", tmp_path / "figures.json"
+    settings = _devices.Devices(rounds=3, to=page, json=figures)
+    assert _devices.devices(settings) == 0
+    text = page.read_text()
+    assert "| 1 process, 1 device | 5,000 | 100 |" in text
+    assert "| 2 processes, 1 device each | 100 | 70 |" in text
+    assert "chapter5 12.0 ms for 60 images" in " ".join(text.split())
+    assert len(json.loads(figures.read_text())["rows"]) == 18

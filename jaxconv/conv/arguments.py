@@ -32,15 +32,21 @@ def dilate(shape: Shape, dilation: Shape) -> Shape:
 
 
 def as_shape(name: str, shape: Any, caller: str) -> Shape:
-    """Return `shape`, that of the operand `name`, as a tuple of sizes."""
+    """Return `shape`, that of the operand `name`, as a tuple of sizes.
+
+    The batch of `x` may be symbolic, as in a program that `jax.export` makes.
+    """
     sizes = _plain(shape)
-    if not isinstance(sizes, Sequence) or not all(is_int(n) and n >= 0 for n in sizes):
+    listed = isinstance(sizes, Sequence)
+    batch = sizes[:1] if listed and name == "x" and _is_symbolic(sizes[:1]) else ()
+    known = sizes[len(batch) :] if listed else ()
+    if not listed or not all(is_int(n) and n >= 0 for n in known):
         hint = f"Write {name}.shape." if hasattr(shape, "shape") else ""
         if _is_symbolic(sizes):
-            hint = "Symbolic sizes are not served."
+            hint = "The batch of x alone may be symbolic."
         what = f"the shape of {name}"
         raise refused(caller, what, "a sequence of sizes", shape, hint)
-    return tuple(int(n) for n in sizes)
+    return (*batch, *map(int, known))
 
 
 def per_axis(name: str, value: Any, axes: int, caller: str, least: int = 1) -> Shape:

@@ -19,6 +19,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax._src import dispatch
 from jax.core import ShapedArray
+from jax.export import is_symbolic_dim
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 from jax.lax import Precision
@@ -45,6 +46,7 @@ from jaxconv.conv.operands import (
     unfold,
 )
 from jaxconv.conv.partition import may_partition, over_devices
+from jaxconv.conv.portable import method_for
 from jaxconv.conv.transformations import Bilinear, register
 
 
@@ -77,6 +79,7 @@ def _bind(
     On an explicit mesh the compiler places the work, and as in lax the batch and the
     pixels stay where they were.
     """
+    method = method_for(method)
     check_served(method, geometry, a.dtype, "jaxconv")
     a, b = vary_alike(a, b)
     bind = functools.partial(
@@ -143,7 +146,8 @@ def _primitive(
     def lower(ctx, a, b, *, geometry: Geometry, **facts):
         geometry.check_countable("conv")
         platforms = ctx.platforms or ctx.module_context.platforms
-        facts["platform"] = platforms[0] if len(platforms) == 1 else "cpu"
+        several = "platforms" if is_symbolic_dim(geometry.n) else "cpu"
+        facts["platform"] = platforms[0] if len(platforms) == 1 else several
         run = functools.partial(_run, name=name, result=result, **facts)
         if may_partition(ctx) and not geometry.is_empty:
             whole = over_devices(run, arguments, result, geometry)

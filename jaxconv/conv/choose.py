@@ -6,6 +6,7 @@ import os
 from typing import NamedTuple
 
 import jax.numpy as jnp
+from jax.export import is_symbolic_dim
 from jax.typing import DTypeLike
 
 from jaxconv.conv import arrange, taps
@@ -64,6 +65,8 @@ def choose(
     kind, most = jnp.dtype(accumulator(dtype)), _MOST_NUMBERS
     if geometry.memory_limit is not None:
         most = geometry.memory_limit // kind.itemsize
+    if is_symbolic_dim(geometry.n):
+        return _for_any_batch(map_name, geometry, most)
     limits = _Limits(kind, most, parts)
     if kind == dtype:
         return _fastest(map_name, geometry, limits)
@@ -84,6 +87,17 @@ def _fastest(map_name: str, geometry: Geometry, limits: _Limits) -> Choice:
             each = limits.divided(len(split))
             return _parted("phases", "no zeros in between", name, largest, each)
     return best(made, limits)
+
+
+def _for_any_batch(map_name: str, geometry: Geometry, most: int) -> Choice:
+    """Return what computes a map for a batch whose size is not known."""
+    made = geometry.of_input_grad if map_name == "input_grad" else geometry
+    few = taps.has_few_terms(made) and made.taps <= taps._UNROLLED
+    if map_name != "param_grad" and made.groups > 1 and few:
+        return Choice("taps", "few input channels a group, and any number of images")
+    if map_name == "output" and _few_channels(made) and _patches(made) <= most:
+        return Choice("im2col", "few channels, and any number of images")
+    return Choice("xla", "any number of images")
 
 
 def _parted(

@@ -35,7 +35,7 @@ class Geometry:
     Make one with `Geometry.of`, which checks; the bare constructor does not.
     """
 
-    n: int
+    n: int  # symbolic in a program for any number of images
     groups: int
     ci: int
     co: int

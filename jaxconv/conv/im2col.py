@@ -23,6 +23,7 @@ import math
 
 import jax.numpy as jnp
 from jax import Array, lax
+from jax.export import is_symbolic_dim
 from jax.lax import Precision
 
 from jaxconv.conv.geometry import Geometry
@@ -117,9 +118,11 @@ def _tiles(geometry: Geometry, itemsize: int, most: int) -> tuple[int, int]:
     """Return how many tiles to cut the batch into, and the images in each.
 
     The tiles are equal and whole: as many images as divide the batch and whose patches
-    stay below `most` bytes.
+    stay below `most` bytes; of a batch of unknown size, each image alone.
     """
     n, channels, *_ = geometry.x_shape
+    if is_symbolic_dim(n):
+        return geometry.n, 1
     most = min(most, geometry.memory_limit or most)
     image_bytes = channels * geometry.taps * math.prod(geometry.out) * itemsize
     size = max(1, min(n, most // max(1, image_bytes)))

@@ -21,6 +21,7 @@ import operator
 
 import jax.numpy as jnp
 from jax import Array, lax
+from jax.export import is_symbolic_dim
 from jax.lax import Precision
 
 from jaxconv.conv import tiles
@@ -137,7 +138,7 @@ def _param_grad(
     x: Array, g: Array, geometry: Geometry, precision: Precision | None = None
 ) -> Array:
     """Collect at each tap the shifted input times the gradient it was carried to."""
-    if geometry.ci == 1 and geometry.out:
+    if geometry.ci == 1 and geometry.out and not is_symbolic_dim(geometry.n):
         few = geometry.taps <= _UNROLLED
         run = tiles.param_grad if few else _by_images
         return run(x, g, geometry).astype(x.dtype)

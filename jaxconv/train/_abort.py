@@ -28,13 +28,14 @@ class OnAbort:
     def install(cls, message: str, code: int) -> "OnAbort":
         if cls._only is None:
             cls._only = cls()
-            with contextlib.suppress(OSError, AttributeError):  # no such C library
+            with contextlib.suppress(OSError, AttributeError, TypeError):  # Windows
                 ctypes.CDLL(None).signal(signal.SIGABRT.value, cls._only._handler)
         cls._only.say(message, code)
         return cls._only
 
     def say(self, message: str, code: int) -> None:
-        self.line, self.code = f"{sys.argv[0]}: error: {message}", code
+        self.line = f"{sys.argv[0]}: error: {message}" if message else ""
+        self.code = code
 
     def _abort(self, signum: int) -> None:
         if not hold():
@@ -55,8 +56,9 @@ def leave_at_once(line: str, code: int) -> NoReturn:
     flusher = threading.Thread(target=flush, daemon=True)
     flusher.start()
     flusher.join(1)  # a thread may have stopped while it writes
-    begin = "\r\x1b[K\x1b[?25h" if os.isatty(2) else ""  # in place of a progress bar
-    os.write(2, f"{begin}{line}\n".encode())
+    if line:
+        begin = "\r\x1b[K\x1b[?25h" if os.isatty(2) else ""  # in place of a bar
+        os.write(2, f"{begin}{line}\n".encode())
     os._exit(code)
 
 

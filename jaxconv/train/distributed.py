@@ -32,7 +32,7 @@ _ITS_OWN = ("coordinator", "data_dir", "process_id", "run", "tensorboard")
 
 GONE = (
     "another process of this run has ended, or is out of reach. Start all of them "
-    "again with --resume."
+    "again; with --run and --resume they go on from the last checkpoint."
 )
 
 
@@ -143,12 +143,31 @@ def leave(code: int) -> int:
     if not jax.distributed.is_initialized() or jax.process_count() == 1:
         return code
     if code in (0, 130):  # all of them end here
-        jax.distributed.shutdown()
-        return code
+        return _leave_together(code)
     if hold():
         time.sleep(2)
     flush()
     os._exit(code)
+
+
+def _leave_together(code: int) -> int:
+    """Return the exit code once all processes are done: the first one writes longest.
+
+    What it has to write is then written: were another one lost, nothing would be.
+    """
+    from jax.experimental import multihost_utils
+
+    first = jax.process_index() == 0
+    try:
+        multihost_utils.sync_global_devices("end")
+    except jax.errors.JaxRuntimeError:
+        hold()
+        if not first:
+            leave_at_once(f"{sys.argv[0]}: error: {GONE}", 1)
+        leave_at_once("", code)
+    OnAbort.install("", code)
+    jax.distributed.shutdown()
+    return code
 
 
 def _connect(config: Config, say: Callable[[str], None]) -> None:

@@ -137,12 +137,25 @@ class _Fit:
                     self.measured.restart()
                 self.keeper.notes.seconds = time.perf_counter() - started
                 self._after(done)
-            self._save(done)
-            if self.accuracy is None:
-                self._validate(done)
+            self._end(done, stopped)
             result = self._result(done, time.perf_counter() - started, stopped)
             self.keeper.ended(result)
             return result
+
+    def _end(self, done: int, stopped: bool) -> None:
+        """Validate and save what has not been.
+
+        A validation that was not due leaves no trace in the checkpoint: a run that goes
+        on from there does without it, like one that was never stopped.
+        """
+        if stopped:  # who asks to stop may not wait for the validation
+            self._save(done)
+        accuracy = self.accuracy
+        if accuracy is None:
+            accuracy = self._share_right(done)
+        self._save(done)
+        if self.accuracy is None:
+            self._judge(accuracy, done)
 
     def _is_enough(self, done: int) -> bool:
         """Return whether the run is to stop early; the first time, say so."""
@@ -162,7 +175,7 @@ class _Fit:
         if done % _REPORT_EVERY == 0 or ends:
             self._tell(done, 0 if ends else _UNFETCHED)
         if validates:
-            self.report.validation(done, self._validate(done))
+            self._judge(self._share_right(done), done)
             self.measured.restart()
         if done % config.checkpoint_every == 0 and not ends:
             self._save(done)
@@ -177,8 +190,8 @@ class _Fit:
         epoch = (done - 1) // self.batches.per_epoch
         self.report.progress(Progress(done, epoch, loss, accuracy, rate, speed))
 
-    def _validate(self, done: int) -> float:
-        """Return the share that is classified rightly, and keep the best params."""
+    def _share_right(self, done: int) -> float:
+        """Return the share of the validated images that is classified rightly."""
         params = _used(self.state)
         counts, right = [], 0
         for batch in self.test.in_order():
@@ -187,14 +200,18 @@ class _Fit:
             if len(counts) > _UNFETCHED:
                 right += _checked(counts.pop(0), done, self.keeper)
         right += sum(_checked(count, done, self.keeper) for count in counts)
-        self.accuracy = right / len(self.test)
-        if self.config.held_out and self.keeper.notes.is_better(self.accuracy, done):
-            self.state = self.state._replace(best=_copy(params))
-        return self.accuracy
+        return right / len(self.test)
+
+    def _judge(self, accuracy: float, done: int) -> None:
+        """Take note of a validation, and keep the best params."""
+        self.accuracy = accuracy
+        self.report.validation(done, accuracy)
+        if self.config.held_out and self.keeper.notes.is_better(accuracy, done):
+            self.state = self.state._replace(best=_copy(_used(self.state)))
 
     def _save(self, done: int) -> None:
         """Keep the state, once it is known that its loss is a number."""
-        self._tell(done, 0)
+        self.measured.check(self.keeper.last_good())
         self.keeper.save(self.state, done, self.accuracy)
 
     def _result(self, done: int, seconds: float, stopped: bool) -> Result:

@@ -53,11 +53,8 @@ class Measured:
         count = len(self._waiting) - unfetched
         if count < 1:
             return None
-        taken, self._waiting = self._waiting[:count], self._waiting[count:]
-        fetched = jax.device_get([metrics for _, metrics in taken])
-        for (done, _), metrics in zip(taken, fetched, strict=True):
-            if not math.isfinite(metrics.loss):
-                raise DivergedError.of("the loss", done, last_good)
+        fetched = self.check(last_good, count)
+        self._waiting = self._waiting[count:]
         images, since = self._images, self._since
         self.restart()
         return (
@@ -65,3 +62,16 @@ class Measured:
             sum(float(metrics.accuracy) for metrics in fetched) / count,
             images / (self._since - since),
         )
+
+    def check(self, last_good: str = "", count: int | None = None) -> list[Metrics]:
+        """Fetch the first metrics that wait, or all; leave them waiting.
+
+        Raises:
+          DivergedError: a loss is not finite.
+        """
+        waiting = self._waiting[:count]
+        fetched = jax.device_get([metrics for _, metrics in waiting])
+        for (done, _), metrics in zip(waiting, fetched, strict=True):
+            if not math.isfinite(metrics.loss):
+                raise DivergedError.of("the loss", done, last_good)
+        return fetched

@@ -9,12 +9,13 @@ import os
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from jaxconv._program import DEBUG
 
 _Settings = TypeVar("_Settings")
 _UNKNOWN = "Unrecognized options: "  # tyro's words
+_LACKING = "Missing from "
 
 
 def parse(
@@ -25,15 +26,16 @@ def parse(
     """Read the arguments into a dataclass; exit with one line and code 2 if bad.
 
     `--help` prints every field with its docstring and its default: the dataclass's own,
-    or that of `default`.
+    or that of `default`. Fields that have none are arguments without a name.
     """
     import tyro  # an extra: whoever calls says what is missing
 
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said), _wide_unless_help(arguments):
-            default = settings() if default is None else default
-            return tyro.cli(settings, args=arguments, default=default)
+            given: dict[str, Any] = {} if default is None else {"default": default}
+            unnamed = (tyro.conf.PositionalRequiredArgs,)
+            return tyro.cli(settings, args=arguments, config=unnamed, **given)
     except SystemExit as stop:
         if stop.code:
             raise SystemExit(fail(_one_line(said.getvalue(), settings), 2)) from None
@@ -96,7 +98,14 @@ def _one_line(panel: str, settings: type) -> str:
     text = itertools.dropwhile(_is_rule, body)
     message = " ".join(itertools.takewhile(lambda line: not _is_rule(line), text))
     message = message.removeprefix(f"Error parsing {settings.__name__}: ")
-    fields = [field.name for field in dataclasses.fields(settings)]
+    if message.startswith(_LACKING):
+        name = message.partition(": ")[2].partition(" ")[0]
+        return f"{name} is missing. --help says what it is."
+    fields = [
+        field.name
+        for field in dataclasses.fields(settings)
+        if field.default is not dataclasses.MISSING
+    ]
     if message.startswith(_UNKNOWN):
         return f"{message}. {_meant(message.removeprefix(_UNKNOWN), fields)}"
     name, _, rest = message.partition(" ")

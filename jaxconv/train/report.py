@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import importlib.util
 import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple, Protocol, runtime_checkable
@@ -171,9 +172,13 @@ def stopping_line(done: int) -> str:
 
 
 def make_report(terminal: bool) -> Report:
-    """Return a bar if standard output is a terminal that can show one; else lines."""
-    if not terminal:
-        return PlainReport()
-    from jaxconv.train.bar import BarReport, is_drawable
+    """Return a bar if standard output is a terminal that can show one; else lines.
 
-    return BarReport() if is_drawable() else PlainReport()
+    Without rich, which draws it, there are lines too.
+    """
+    if terminal and importlib.util.find_spec("rich"):
+        from jaxconv.train.bar import BarReport, is_drawable
+
+        if is_drawable():
+            return BarReport()
+    return PlainReport()

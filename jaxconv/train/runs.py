@@ -94,9 +94,12 @@ def _plain(value: Any) -> Any:
     """Return a setting as JSON has it."""
     if isinstance(value, Path):
         return str(value)
-    if isinstance(value, numbers.Integral) and not isinstance(value, bool):
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, numbers.Integral):
         return int(value)
-    return float(value) if isinstance(value, numbers.Real) else value
+    real = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    return float(value) if real else value
 
 
 def identity(config: Config, described: dict[str, Any]) -> dict[str, Any]:
@@ -159,11 +162,17 @@ def open_run(folder: str | Path, model: nn.Layer | None = None) -> Run:
             f"{folder}: is not the folder of a run: there is no {MODEL}. Train with "
             "--run FOLDER."
         )
-    described = json.loads(nn.load_metadata(folder / MODEL)["run"])
+    described = json.loads(nn.load_metadata(folder / MODEL).get("run", "null"))
+    if described is None:
+        raise RunError(
+            f"{folder / MODEL}: holds parameters, but not the settings of a run. Name "
+            "the folder that a training run has written."
+        )
     data = described["data"]
     classes, shape = tuple(data["classes"]), tuple(data["input_shape"])
     if model is None:
-        known = {field.name for field in dataclasses.fields(Config)}
+        paths = {"data_dir", "run"}  # which JSON holds as strings
+        known = {field.name for field in dataclasses.fields(Config)} - paths
         settings = {k: v for k, v in described["settings"].items() if k in known}
         model = make_model(Config(**settings), len(classes))
     params = nn.load(folder / MODEL, nn.eval_shape(model, shape)[1])

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,7 +28,7 @@ class TensorBoard:
           ModuleNotFoundError: tensorboardX is not installed; the message says how.
         """
         try:
-            import tensorboardX.event_file_writer  # noqa: F401
+            import tensorboardX.record_writer  # noqa: F401
         except ModuleNotFoundError as error:
             raise ModuleNotFoundError(
                 "TensorBoard's files need tensorboardX, which is not installed. Run "
@@ -43,14 +44,16 @@ class TensorBoard:
         Raises:
           OSError: the file cannot be written.
         """
-        from tensorboardX.event_file_writer import EventsWriter
         from tensorboardX.proto.event_pb2 import SessionLog
+        from tensorboardX.record_writer import RecordWriter
 
+        name = f"events.out.tfevents.{time.time():.0f}.{socket.gethostname()}"
         with self._writing():
             self._folder.mkdir(parents=True, exist_ok=True)
-            name = str(self._folder / "events")
-            self._writer = EventsWriter(name, f".{os.getpid()}.{done}")
+            path = self._folder / f"{name}.{os.getpid()}.{done}"
+            self._writer = RecordWriter(str(path))
             self._flushed = time.monotonic()
+        self._write(0, file_version="brain.Event:2")
         if done:
             start = SessionLog(status=SessionLog.START)
             self._write(done + 1, session_log=start)
@@ -99,8 +102,9 @@ class TensorBoard:
     def _write(self, step: int, **what: Any) -> None:
         from tensorboardX.proto.event_pb2 import Event
 
+        event = Event(step=step, wall_time=time.time(), **what)
         with self._writing():
-            self._writer.write_event(Event(step=step, wall_time=time.time(), **what))
+            self._writer.write(event.SerializeToString())
             if time.monotonic() - self._flushed > _FLUSH_SECONDS:
                 self._writer.flush()
                 self._flushed = time.monotonic()

@@ -1,6 +1,7 @@
 """The progress bar at several widths, and the words of the plain lines."""
 
 import contextlib
+import importlib.util
 import itertools
 
 import pytest
@@ -228,3 +229,9 @@ def test_a_terminal_without_a_cursor_gets_lines(monkeypatch):
     assert isinstance(report.make_report(True), PlainReport)
     monkeypatch.setenv("TERM", "xterm")
     assert isinstance(report.make_report(True), bar.BarReport)
+
+
+def test_without_rich_there_are_lines(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert isinstance(report.make_report(True), PlainReport)

@@ -78,7 +78,7 @@ def test_a_resumed_run_hides_what_was_written_after_the_checkpoint(tmp_path):
 @pytest.mark.extras
 def test_a_full_disk_is_one_line(tmp_path, monkeypatch):
     pytest.importorskip("tensorboardX")
-    from tensorboardX import event_file_writer
+    from tensorboardX import record_writer
 
     board = TensorBoard(tmp_path)
 
@@ -87,6 +87,6 @@ def test_a_full_disk_is_one_line(tmp_path, monkeypatch):
 
     match = r"tensorboard: what TensorBoard reads .*No space"
     with board.running(10), monkeypatch.context() as patch:
-        patch.setattr(event_file_writer.EventsWriter, "write_event", refuse)
+        patch.setattr(record_writer.RecordWriter, "write", refuse)
         with pytest.raises(OSError, match=match):
             board.validation(10, 0.5)

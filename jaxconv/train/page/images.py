@@ -1,29 +1,32 @@
-"""Images inside the page: PNG files written into their own addresses."""
+"""Images inside the page: files written into their own addresses."""
 
 import base64
 import io
-from typing import Any
 
 import numpy as np
 
 from jaxconv.train.page.markup import Html, element
 
-_LARGEST = 160  # pixels along a side, so that the page stays small
+_PHOTOGRAPH = 64  # pixels along a side; what is larger is no drawing of pixels
+_LARGEST = 160  # larger ones are made smaller, so that the page stays small
 _GAMMA = 0.75  # below 1: small numbers are seen better
 _POSITIVE, _NEGATIVE = (214, 69, 45), (47, 112, 214)
 
 
-def image(pixels: np.ndarray, alt: str, **attributes: Any) -> Html:
+def image(pixels: np.ndarray, alt: str, largest: int = _LARGEST) -> Html:
     """Return an <img> of bytes (h, w), (h, w, 3) or (h, w, 4)."""
     height, width = pixels.shape[:2]
+    large = max(height, width) > _PHOTOGRAPH
     return element(
         "img",
-        src=_address(pixels),
+        src=_address(
+            pixels, "JPEG" if large and pixels.shape[2:] != (4,) else "PNG", largest
+        ),
         alt=alt,
         width=width,
         height=height,
         loading="lazy",
-        **attributes,
+        class_="photograph" if large else None,
     )
 
 
@@ -51,11 +54,12 @@ def coloured(filters: np.ndarray, scale: float) -> np.ndarray:
     return np.rint(255 * np.moveaxis(share, 0, -1)).astype(np.uint8)
 
 
-def _address(pixels: np.ndarray) -> str:
+def _address(pixels: np.ndarray, kind: str, largest: int) -> str:
     from PIL import Image
 
     picture = Image.fromarray(np.ascontiguousarray(pixels))
-    picture.thumbnail((_LARGEST, _LARGEST))
+    picture.thumbnail((largest, largest))
     held = io.BytesIO()
-    picture.save(held, "PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(held.getvalue()).decode("ascii")
+    picture.save(held, kind, optimize=True)
+    data = base64.b64encode(held.getvalue()).decode("ascii")
+    return f"data:image/{kind.lower()};base64,{data}"

@@ -16,6 +16,7 @@ from jaxconv.train.page.markup import TIMES, Html, Section, element, section
 from jaxconv.train.scaling import Scaling
 
 _MOST = 64  # filters or maps that are shown
+_TILE = 64  # pixels along a side of each
 
 
 def filters_section(params: Params, path: str) -> Section:
@@ -28,7 +29,7 @@ def filters_section(params: Params, path: str) -> Section:
         panel = (
             coloured(w[:, number], scale) if in_colour else signed(w[0, number], scale)
         )
-        tiles.append(image(panel, f"filter {number}"))
+        tiles.append(image(panel, f"filter {number}", _TILE))
     size = TIMES.join(map(str, w.shape[2:]))
     words = f"{counted(w.shape[1], 'filter')} of {size} pixels in {path}"
     if in_colour:
@@ -57,7 +58,7 @@ def maps_section(
         return None
     seen = element(
         "figure",
-        image(picture(pixels), f"the image, {called}", class_="pixels seen"),
+        image(picture(pixels), f"the image, {called}"),
         element("figcaption", "the image"),
         class_="seen",
     )
@@ -161,7 +162,7 @@ def _holds(path: str, inner: str) -> bool:
 def _maps(path: str, y: np.ndarray) -> Html:
     scale = _scale(y)
     tiles = [
-        image(signed(panel, scale), f"map {number}")
+        image(signed(panel, scale), f"map {number}", _TILE)
         for number, panel in enumerate(y[:_MOST])
     ]
     size = TIMES.join(map(str, y.shape[1:]))

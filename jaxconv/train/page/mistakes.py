@@ -25,9 +25,7 @@ def mistakes_section(
     for index in mistakes[:_MOST]:
         truth = classes[evaluated.labels[index]]
         taken = classes[evaluated.predicted[index]]
-        shown = image(
-            picture(images[index]), f"{truth} taken for {taken}", class_="pixels"
-        )
+        shown = image(picture(images[index]), f"{truth} taken for {taken}")
         cards.append(
             element(
                 "figure",

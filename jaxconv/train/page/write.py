@@ -79,7 +79,10 @@ def page_of(
     description = describe(model, shape)
     counts = confusion(evaluated, len(data.classes))
     classes = _named(data.classes, len(counts))
-    name = _model_name(model, description, settings, len(data.classes), shape)
+    name = _model_name(description, settings, len(data.classes), shape)
+    if name is None:  # what the settings say of a model is not of this one
+        name = "A custom model"
+        settings = {k: v for k, v in settings.items() if k not in ("model", "method")}
     tested = _tested(settings, len(images), len(data.test[0]))
     sections = [
         curves_section(record),
@@ -147,21 +150,20 @@ def _document(title: str, head: Html, sections: Sequence[Section]) -> str:
 
 
 def _model_name(
-    model: Layer,
     description: Description,
     settings: dict[str, Any],
     classes: int,
     shape: tuple[int, ...],
-) -> str:
-    """Return the name of the model; `fit` may have been given another than is set."""
+) -> str | None:
+    """Return the model's name; None: `fit` was given another than the settings name."""
     known = {key: settings[key] for key in ("model", "method") if key in settings}
     try:
         meant = describe(make_model(Config(**known), classes), shape)
     except ValueError:  # a model that does not take such images
-        return "A custom model"
+        return None
     same = [row.path for row in meant.rows] == [row.path for row in description.rows]
     same = same and meant.total.weights == description.total.weights
-    return str(settings["model"]) if same else "A custom model"
+    return str(settings["model"]) if same else None
 
 
 def _tested(settings: dict[str, Any], count: int, of: int) -> str:

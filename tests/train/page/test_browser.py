@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 from jaxconv.train.page import write_page
+from tests.tiers import fast
 from tests.train.page.runs import (
     SCALING,
     conv_model,
@@ -74,7 +75,7 @@ PAGES = {
 }
 
 
-@pytest.fixture(scope="module", params=PAGES)
+@pytest.fixture(scope="module", params=fast(PAGES, "convolution"))
 def path(request, tmp_path_factory):
     model, data = PAGES[request.param]
     folder = folder_of(tmp_path_factory.mktemp("runs") / "run", epochs=3)
@@ -87,7 +88,7 @@ def test_the_console_stays_empty(path, tmp_path):
     assert "Confusion matrix" in document
 
 
-@pytest.mark.parametrize("width", [400, 1280])
+@pytest.mark.parametrize("width", fast([400, 1280], 400))
 def test_the_page_is_not_wider_than_its_window(path, tmp_path, width):
     inner, page = widths(path.read_text(), tmp_path, width)
     assert (inner, page) == (width, width)
@@ -100,6 +101,7 @@ BROKEN = {
 }
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("broken", BROKEN.values(), ids=BROKEN)
 def test_a_broken_page_is_seen(broken, tmp_path):
     path = tmp_path / "broken.html"
@@ -108,5 +110,6 @@ def test_a_broken_page_is_seen(broken, tmp_path):
     assert len(said) == 1
 
 
+@pytest.mark.exhaustive
 def test_a_wide_page_is_seen(tmp_path):
     assert widths('<p style="width:600px">x</p>', tmp_path, 400)[1] > 600

@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from jaxconv import nn
 from jaxconv.train.page import write_page
 from tests.train.page.runs import (
     LINES,
@@ -115,7 +116,7 @@ def test_the_headline_says_what_was_reached(page):
 
 def test_settings_that_were_changed_come_first(page):
     said = words(page)
-    assert "epochs 3 default 1 2 settings at the default model chapter5" in said
+    assert "epochs 3 default 1 1 setting at the default batch size 60" in said
 
 
 def test_versions_and_the_processor_are_named(page):
@@ -202,3 +203,20 @@ def test_a_page_that_cannot_be_written_leaves_the_one_before(tmp_path, monkeypat
     assert told.value.errno == 28
     assert (tmp_path / "run" / "report.html").read_text() == before
     assert len(list((tmp_path / "run").iterdir())) == 3
+
+
+def test_photographs_leave_the_page_small(tmp_path):
+    data = dataset(channels=3, size=180, test=30, train=2)
+    page = written(tmp_path / "run", dense_model(), data)
+    assert "data:image/jpeg" in page
+    assert len(page) < 1_000_000
+
+
+def test_the_model_is_named_if_it_is_the_one_of_the_settings(tmp_path):
+    data = dataset(size=28, train=2, test=2)
+    said = words(written(tmp_path / "run", nn.models.chapter5(3), data))
+    assert said.startswith("chapter5 on the <small> set ")
+    assert "model chapter5" in said
+    other = words(written(tmp_path / "other", dense_model(), data))
+    assert other.startswith("A custom model on the <small> set ")
+    assert "model chapter5" not in other
