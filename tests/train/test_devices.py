@@ -93,7 +93,7 @@ def test_eight_devices_train_as_one_does():
 @pytest.mark.exhaustive
 @pytest.mark.usefixtures("float64")
 @pytest.mark.parametrize(
-    ("name", "batch_size"), [*itertools.product(MODELS, [60]), ("lenet5", 64)]
+    ("name", "batch_size"), [*itertools.product(MODELS, [60]), ("chapter5", 64)]
 )
 def test_eight_devices_train_a_model_as_one_does(name, batch_size):
     split = split_of(batch_size * 4, (1, 28, 28), 10)
