@@ -1,6 +1,8 @@
 """Training: the configuration, the jitted step, the loop and its report."""
 
+from jaxconv.train.checkpoints import CheckpointError
 from jaxconv.train.config import Config
+from jaxconv.train.distributed import LostError
 from jaxconv.train.experiment import train
 from jaxconv.train.loop import fit
 from jaxconv.train.measured import DivergedError
@@ -13,9 +15,11 @@ from jaxconv.train.scaling import Scaling
 from jaxconv.train.step import Metrics, TrainState, init_state, make_step
 
 __all__ = [
+    "CheckpointError",
     "Config",
     "DivergedError",
     "FoundRates",
+    "LostError",
     "Metrics",
     "PlainReport",
     "Progress",

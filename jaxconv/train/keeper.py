@@ -82,7 +82,9 @@ class RunKeeper(Keeper):
         """Make the folder, or find in it the run to resume.
 
         Raises:
-          RunError: the folder holds a run that is not to be resumed, or none.
+          CheckpointError: the folder cannot be written.
+          RunError: it holds a run that is not to be resumed, or another process trains
+            there.
         """
         from jaxconv.train.checkpoints import Checkpoints
 
@@ -101,6 +103,7 @@ class RunKeeper(Keeper):
                 keep=config.keep,
                 identity=runs.identity(config, self._described),
             )
+            self._lock = runs.hold(self._folder) if self._writes else None
 
     def restored(self, state: TrainState, report: Report) -> TrainState:
         """Go on from the newest whole checkpoint, where the run is to be resumed."""
@@ -161,8 +164,12 @@ class RunKeeper(Keeper):
         write_page(self._folder, self._model, params, self._data, result.scaling)
 
     def close(self) -> None:
-        """Wait for what is being written."""
-        self._checkpoints.close()
+        """Wait for what is being written, and let others at the folder."""
+        try:
+            self._checkpoints.close()
+        finally:
+            if self._lock is not None:
+                self._lock.close()
 
 
 @jax.jit

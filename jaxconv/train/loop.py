@@ -85,8 +85,12 @@ class _Fit:
         self.model, self.optimizer = model, make_optimizer(config, self.total)
         self.rate = _rates(config, self.total)
         self.keeper = make_keeper(model, data, self.scaling, config, self.devices)
-        self.state = self._first_state(report)
-        self.report = self.keeper.reporting(report)
+        try:
+            self.state = self._first_state(report)
+            self.report = self.keeper.reporting(report)
+        except BaseException:
+            self.keeper.close()
+            raise
         self.stop = Stop(self.report)
         self.measured = Measured()
         self.accuracy: float | None = None

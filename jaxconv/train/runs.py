@@ -13,7 +13,7 @@ import numbers
 import platform
 from importlib import metadata
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import jax
 
@@ -24,7 +24,7 @@ from jaxconv.train.models import make_model
 from jaxconv.train.scaling import Scaling
 
 SETTINGS, METRICS, CHECKPOINTS = "settings.json", "metrics.jsonl", "checkpoints"
-MODEL, PAGE = "model.safetensors", "report.html"
+MODEL, LOCK = "model.safetensors", ".lock"
 
 # Settings that a run may change when it is resumed; all others decide its numbers.
 _FREE = (
@@ -120,16 +120,44 @@ def check(folder: Path, *, resume: bool) -> None:
     """Raise RunError if the folder of a new run is a file, or holds a run already."""
     if folder.exists() and not folder.is_dir():
         raise RunError(f"{folder}: is a file. Name a folder for the run.")
-    if (folder / SETTINGS).exists() and not resume:
+    held = [name for name in (SETTINGS, CHECKPOINTS) if (folder / name).exists()]
+    if held and not resume:
         raise RunError(
             f"{folder}: holds a run already. Give resume to go on with it, or name "
             "another folder."
         )
 
 
-def write_settings(folder: Path, described: dict[str, Any]) -> None:
-    """Make the folder of a run and write its `settings.json`, whole or not at all."""
+def hold(folder: Path) -> IO[str] | None:
+    """Make the folder, and keep other processes out until the file is closed.
+
+    Where the system or the disk has no such locks, nobody is kept out.
+
+    Raises:
+      RunError: another process trains there.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    try:
+        import fcntl
+    except ModuleNotFoundError:  # Windows
+        return None
+    file = (folder / LOCK).open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise RunError(
+            f"{folder}: another process trains there. Wait for its end, or name "
+            "another folder."
+        ) from None
+    except OSError:  # a file system without locks
+        file.close()
+        return None
+    return file
+
+
+def write_settings(folder: Path, described: dict[str, Any]) -> None:
+    """Write the `settings.json` of a run, whole or not at all."""
     temporary = folder / f".{SETTINGS}.tmp"
     temporary.write_text(json.dumps(described, indent=1) + "\n")
     temporary.replace(folder / SETTINGS)

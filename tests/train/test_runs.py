@@ -16,6 +16,7 @@ from jaxconv.train import (
     RunError,
     fit,
     open_run,
+    runs,
 )
 from jaxconv.train.checkpoints import CheckpointError
 
@@ -69,7 +70,7 @@ def same_bits(one, other):
 
 def test_a_run_leaves_all_that_is_needed_to_use_it(whole):
     folder, result = whole
-    names = {path.name for path in folder.iterdir()}
+    names = {path.name for path in folder.iterdir() if path.name[0] != "."}
     assert names == {
         "settings.json",
         "metrics.jsonl",
@@ -115,6 +116,19 @@ def test_a_run_is_not_overwritten(whole):
     file = folder / "settings.json"
     with pytest.raises(RunError, match=r"settings\.json: is a file"):
         trained(file)
+
+
+def test_checkpoints_without_settings_are_not_overwritten(tmp_path):
+    (tmp_path / "checkpoints").mkdir()
+    with pytest.raises(RunError, match=r"holds a run already"):
+        trained(tmp_path)
+
+
+def test_two_processes_do_not_train_in_one_folder(tmp_path):
+    pytest.importorskip("fcntl", reason="needs POSIX locks")
+    with runs.hold(tmp_path), pytest.raises(RunError, match=r"another process trains"):
+        trained(tmp_path)
+    trained(tmp_path)
 
 
 def test_a_finished_run_that_goes_on_is_the_same_run(whole, tmp_path):
