@@ -25,6 +25,7 @@ def make_run(folder: Path, model: Model = "chapter5", scale: float = 1.0) -> Pat
     nine = np.zeros((9, 1, 28, 28), np.uint8), np.arange(9, dtype=np.int32)
     data = Dataset(nine, nine, tuple("0123456789"), "nine images")
     described = runs.description(config, data, Scaling(33.3, 78.6))
+    folder.mkdir(parents=True, exist_ok=True)
     runs.write_settings(folder, described)
     runs.save_model(folder, params, described)
     return folder

@@ -9,7 +9,6 @@ import optax
 import pytest
 
 from jaxconv import nn
-from jaxconv.data import Dataset
 from jaxconv.train import (
     Config,
     DivergedError,
@@ -28,22 +27,14 @@ from jaxconv.train.optimizer import learning_rates
 from jaxconv.train.parts import parts_of
 from jaxconv.train.rate_finder import find_learning_rate
 from jaxconv.train.scaling import Scaling, scaling_of
+from tests.train.stripes import stripes
 
 DENSE = nn.serial(nn.Flatten(), nn.Dense(3))
 X = np.random.default_rng(0).normal(size=(5, 1, 2, 3)).astype(np.float32)
 LABELS = np.array([0, 1, 2, 1, 0], np.int32)
 
 
-def images_of(count, seed=1):
-    """Three classes, each with a bright row of its own, and some noise."""
-    rng = np.random.default_rng(seed)
-    labels = np.arange(count, dtype=np.int32) % 3
-    images = rng.integers(0, 60, (count, 1, 3, 4), dtype=np.uint8)
-    images[np.arange(count), 0, labels] += 150
-    return images, labels
-
-
-DATA = Dataset(images_of(23), images_of(8, 2), ("a", "b", "c"), "stripes")
+DATA = stripes(23, 8)
 QUICK = Config(batch_size=5, learning_rate=0.1, microbatches=1, validate_every=0)
 
 

@@ -10,21 +10,11 @@ import numpy as np
 import pytest
 
 from jaxconv import nn
-from jaxconv.data import Dataset
 from jaxconv.train import Config, PlainReport, fit
 from tests.tiers import fast
+from tests.train.stripes import stripes
 
-
-def images_of(count, seed):
-    """Three classes, each with a bright row of its own, and some noise."""
-    rng = np.random.default_rng(seed)
-    labels = np.arange(count, dtype=np.int32) % 3
-    images = rng.integers(0, 60, (count, 1, 6, 7), dtype=np.uint8)
-    images[np.arange(count), 0, labels] += 150
-    return images, labels
-
-
-DATA = Dataset(images_of(47, 1), images_of(9, 2), ("a", "b", "c"), "stripes")
+DATA = stripes(47, 9, height=6, width=7)
 NORMALISED = nn.serial(
     nn.Conv2D(4, 3, activation=nn.ReLU()),
     nn.BatchNorm(),

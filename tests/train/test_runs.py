@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from jaxconv import nn
-from jaxconv.data import Dataset
 from jaxconv.train import (
     Config,
     DivergedError,
@@ -19,6 +18,7 @@ from jaxconv.train import (
     runs,
 )
 from jaxconv.train.checkpoints import CheckpointError
+from tests.train.stripes import stripes
 
 pytest.importorskip("orbax.checkpoint")
 
@@ -35,16 +35,7 @@ CONFIG = Config(
 )
 
 
-def stripes(count, seed):
-    """Three classes, each with a bright row of its own, and some noise."""
-    rng = np.random.default_rng(seed)
-    labels = np.arange(count, dtype=np.int32) % 3
-    images = rng.integers(0, 60, (count, 1, 3, 4), dtype=np.uint8)
-    images[np.arange(count), 0, labels] += 150
-    return images, labels
-
-
-DATA = Dataset(stripes(20, 1), stripes(6, 2), ("a", "b", "c"), "stripes")
+DATA = stripes(20, 6)
 
 
 def trained(folder, config=CONFIG, model=MODEL, **settings):
