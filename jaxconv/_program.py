@@ -41,6 +41,9 @@ def run(main: Callable[[], int], extra: str, *, huge_pages: bool = False) -> NoR
     one line show their traceback too.
     """
     leave_on_interrupt()
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by the caller: libraries expect one
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
     imported = _silence_engine() and "jax" in sys.modules
     if huge_pages and not {"--help", "-h", "--version", "-V"} & set(sys.argv[1:]):
         restart_with_huge_pages()

@@ -5,10 +5,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxconv.data.dataset import Dataset
 from jaxconv.nn._checks import as_called, described
-from jaxconv.nn.layer import Layer
+from jaxconv.nn.layer import Layer, eval_shape
 from jaxconv.nn.statistics import split_statistics
 from jaxconv.train.config import Config
 from jaxconv.train.report import Report
@@ -97,6 +98,27 @@ def check_fit(model: Any, data: Any, config: Any, report: Any) -> None:
             "jaxconv.data.load(folder), or Dataset(train, test, classes, name)."
         )
     check_run("fit", config, report)
+    for name in ("train", "test"):
+        images, labels = getattr(data, name)
+        _check_split(name, images, labels, len(data.classes))
+    image, other = (split[0].shape[1:] for split in (data.train, data.test))
+    if image != other:
+        raise ValueError(
+            f"fit: images to train on and to test on must be of one shape (channels, "
+            f"height, width), got {image} and {other}."
+        )
+    shape, _ = eval_shape(model, image)
+    if shape != (len(data.classes),):
+        raise ValueError(
+            f"fit: the model must have an output for each of the {len(data.classes)} "
+            f"classes, got outputs of shape {shape}. Give its last layer "
+            f"{len(data.classes)} neurons."
+        )
+    if min(image[1:]) <= config.max_shift:
+        raise ValueError(
+            f"fit: max_shift must be below the images' size, which is {image[1]} x "
+            f"{image[2]}, got {config.max_shift:g}."
+        )
 
 
 def check_run(caller: str, config: Any, report: Any) -> None:
@@ -112,4 +134,24 @@ def check_run(caller: str, config: Any, report: Any) -> None:
         raise TypeError(
             f"{caller}: report must have the methods of Report, got {report!r}. Write "
             "PlainReport()."
+        )
+
+
+def _check_split(name: str, images: Any, labels: Any, classes: int) -> None:
+    """Raise ValueError unless images are bytes, with a class for each."""
+    images, labels = np.asarray(images), np.asarray(labels)
+    if images.dtype != np.uint8 or images.ndim != 4 or not images.size:
+        raise ValueError(
+            f"fit: data.{name} must begin with images of uint8 and shape (n, channels, "
+            f"height, width), from 0 to 255, got {images.dtype} {images.shape}."
+        )
+    if labels.shape != images.shape[:1] or not np.issubdtype(labels.dtype, np.integer):
+        raise ValueError(
+            f"fit: data.{name} must end with a whole number for each of its "
+            f"{len(images):,} images, got {labels.dtype} {labels.shape}."
+        )
+    if labels.min() < 0 or labels.max() >= classes:
+        raise ValueError(
+            f"fit: labels of data.{name} must lie in 0 .. {classes - 1}, as there are "
+            f"{classes} classes, got {labels.min()} to {labels.max()}."
         )

@@ -75,6 +75,11 @@ def _check_together(config: "Config") -> None:
             f"method {config.method} is for the model chapter5; {config.model} takes "
             "auto."
         )
+    if config.microbatches > max(config.batch_size, 2):  # two are the default
+        raise ValueError(
+            f"microbatches must be at most batch_size, which is {config.batch_size}, "
+            f"got {config.microbatches}. Two suit most processors."
+        )
     if config.warm_up and config.schedule == "one-cycle":
         raise ValueError(
             "warm_up is for the schedules constant and cosine: one-cycle has its own. "
@@ -92,7 +97,7 @@ def _check_together(config: "Config") -> None:
         )
     for name in ("resume", "tensorboard"):
         if getattr(config, name) and config.run is None:
-            raise ValueError(f"{name} needs the folder of a run. Set run.")
+            raise ValueError(f"{name} needs the folder of a run. Set run to one.")
 
 
 def _check_whole(name: str, value: Any, least: int) -> None:

@@ -8,7 +8,7 @@ from rich import console, progress
 from rich.table import Column
 
 from jaxconv.train.pace import Pace, duration
-from jaxconv.train.report import Progress, stopping_line, validation_line
+from jaxconv.train.report import Progress, short, stopping_line, validation_line
 
 
 def is_drawable() -> bool:
@@ -114,7 +114,7 @@ def _candidates(task: progress.Task, bar_width: int | None) -> tuple[_Column, ..
     return (
         *columns,
         _words((9, f"epoch {last.epoch + 1}")),
-        _words((1, f"loss {last.loss:.3f}")),
+        _words((1, f"loss {short(last.loss)}")),
         _words((3, share), (4, f"accuracy {share}")),
         _words((7, f"{last.images_per_second:,.0f} images/s".rjust(15))),
         _words((2, f"{'-:--' if left is None else duration(left)} left".rjust(10))),

@@ -11,7 +11,7 @@ from jaxconv.train.config import Config
 from jaxconv.train.distributed import LostError, joint
 from jaxconv.train.experiment import load_data, train
 from jaxconv.train.measured import DivergedError
-from jaxconv.train.options import fail, parse
+from jaxconv.train.options import as_options, fail, parse
 from jaxconv.train.presets import take_preset
 from jaxconv.train.report import batches, make_report
 from jaxconv.train.result import Result
@@ -40,9 +40,9 @@ def _main(given: Sequence[str]) -> int:
     try:
         return _find_rate(config) if config.find_learning_rate else _train(config)
     except (DivergedError, LostError) as error:
-        return fail(str(error), 1)
+        return fail(as_options(str(error), Config), 1)
     except ValueError as error:
-        return fail(str(error), 2)
+        return fail(as_options(str(error), Config), 2)
     except BrokenPipeError:  # nobody reads what is printed
         raise
     except OSError as error:
@@ -82,6 +82,11 @@ def _find_rate(config: Config) -> int:
         f"{found.rates[-1]:.1g}. The loss over them: {folder / 'learning_rates.png'}\n"
         f"Take about --learning-rate {found.suggestion:g}"
     )
+    if found.losses[-1] < 2 * found.losses.min():
+        print(
+            "The loss has not risen: the data may be learned before the rates are too "
+            "large. Look at the picture."
+        )
     return 0
 
 

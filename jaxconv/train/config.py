@@ -25,7 +25,8 @@ Schedule = Literal["constant", "cosine", "one-cycle"]
 class Config:
     """Train a model on images; without arguments, the chapter's experiment on MNIST.
 
-    --preset NAME takes other defaults, those of `jaxconv.train.presets`. On Linux,
+    --preset chapter5, lenet5 or best takes other defaults. --version says which this
+    is. On Linux,
     memory is asked for in huge pages, which is faster; --no-huge-pages leaves that.
     --debug shows where an error comes from.
 

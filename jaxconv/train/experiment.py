@@ -4,7 +4,7 @@ from jaxconv.data import Dataset, load
 from jaxconv.train._checks import check_run
 from jaxconv.train.config import Config
 from jaxconv.train.distributed import start, watched
-from jaxconv.train.loop import fit
+from jaxconv.train.loop import run_fit
 from jaxconv.train.models import make_model
 from jaxconv.train.report import Report
 from jaxconv.train.result import Result
@@ -23,7 +23,8 @@ def train(config: Config, report: Report | None = None) -> Result:
     with watched():
         start(config)
         data = load_data(config)
-        return fit(make_model(config, len(data.classes)), data, config, report)
+        model = make_model(config, len(data.classes))
+        return run_fit(model, data, config, report, own=False)
 
 
 def load_data(config: Config) -> Dataset:

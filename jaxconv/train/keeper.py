@@ -78,6 +78,7 @@ class RunKeeper(Keeper):
         scaling: Scaling,
         config: Config,
         devices: Devices,
+        own: bool,
     ) -> None:
         """Make the folder, or find in it the run to resume.
 
@@ -92,7 +93,9 @@ class RunKeeper(Keeper):
         assert config.run is not None  # as make_keeper has seen
         self._folder = Path(config.run).expanduser()
         self._model, self._data, self._config = model, data, config
-        self._described = runs.description(config, data, scaling)
+        self._described = runs.description(
+            config, data, scaling, model if own else None
+        )
         self._writes = devices.first
         self._saved = -1
         with told_to_all():
@@ -116,17 +119,16 @@ class RunKeeper(Keeper):
                 self.notes = Notes(**notes)
                 self._saved = done = int(state.step)
                 report.note(f"Going on after {counted(done, 'batch', 'batches')}.")
-        if self._writes:
-            runs.write_settings(self._folder, self._described)
         return state
 
     def reporting(self, report: Report) -> Report:
-        """Return a report that also writes metrics to files."""
+        """Write the settings; return a report that also writes metrics to files."""
         from jaxconv.train.metrics_file import MetricsFile
         from jaxconv.train.tensorboard import TensorBoard
 
         if not self._writes:
             return report
+        runs.write_settings(self._folder, self._described)
         done = max(self._saved, 0)
         also: list[Report] = [MetricsFile(self._folder / runs.METRICS, done)]
         if self._config.tensorboard:
@@ -180,9 +182,14 @@ def _are_finite(params: Params) -> Array:
 
 
 def make_keeper(
-    model: Layer, data: Dataset, scaling: Scaling, config: Config, devices: Devices
+    model: Layer,
+    data: Dataset,
+    scaling: Scaling,
+    config: Config,
+    devices: Devices,
+    own: bool,
 ) -> Keeper:
-    """Return what keeps the run that `config` describes."""
+    """Return what keeps the run; `own` is whether `config` does not name the model."""
     if config.run is None:
         return Keeper()
-    return RunKeeper(model, data, scaling, config, devices)
+    return RunKeeper(model, data, scaling, config, devices, own)

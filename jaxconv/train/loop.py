@@ -32,6 +32,7 @@ from jaxconv.train.optimizer import learning_rates, make_optimizer
 from jaxconv.train.parts import parts_of, steps_of
 from jaxconv.train.report import Progress, Report, Reports, make_report
 from jaxconv.train.result import Result
+from jaxconv.train.runs import RunError
 from jaxconv.train.scaling import Scaling, scaling_of
 from jaxconv.train.step import TrainState, init_state, make_count_correct, make_step
 
@@ -57,24 +58,36 @@ def fit(
       TypeError: an argument is of another kind.
       ValueError: the model does not take the images, or there are not so many devices.
     """
+    return run_fit(model, data, config, report, own=True)
+
+
+def run_fit(
+    model: Layer, data: Dataset, config: Config, report: Report | None, *, own: bool
+) -> Result:
+    """Do what `fit` does; `own` is whether `config` does not name the model."""
     check_fit(model, data, config, report)
     report = report or make_report(sys.stdout is not None and sys.stdout.isatty())
     with watched():
         if jax.process_count() > 1:
             check_same({"the images": fingerprint(data)})
-        return _Fit(model, data, config, report).run()
+        return _Fit(model, data, config, report, own).run()
 
 
 class _Fit:
     """A run under way: its state, and what is kept of it."""
 
     def __init__(
-        self, model: Layer, data: Dataset, config: Config, report: Report
+        self,
+        model: Layer,
+        data: Dataset,
+        config: Config,
+        report: Report,
+        own: bool,
     ) -> None:
         self.config, self.devices = config, Devices(config.devices)
         report = report if self.devices.first else Reports()
         self.total, data = steps_of(data, config), parts_of(data, config)
-        for line in data.notes:
+        for line in (*data.notes, *_remarks(config, self.total)):
             report.note(line)
         self.scaling = _scaling(data)
         batches = functools.partial(Batches, scaling=self.scaling, devices=self.devices)
@@ -84,7 +97,7 @@ class _Fit:
         self.test = batches((images, labels), batch_size=size)
         self.model, self.optimizer = model, make_optimizer(config, self.total)
         self.rate = _rates(config, self.total)
-        self.keeper = make_keeper(model, data, self.scaling, config, self.devices)
+        self.keeper = make_keeper(model, data, self.scaling, config, self.devices, own)
         try:
             self.state = self._first_state(report)
             self.report = self.keeper.reporting(report)
@@ -106,7 +119,14 @@ class _Fit:
         )
         if self.config.held_out:
             state = state._replace(best=_copy(state.params))
-        return self.devices.replicate(self.keeper.restored(state, report))
+        state = self.keeper.restored(state, report)
+        if (done := int(state.step)) > self.total:
+            raise RunError(
+                f"{self.config.run}: the run has done {done:,} batches, more than the "
+                f"{self.total:,} of these settings. Give as many epochs as before, or "
+                "more, and no max_batches."
+            )
+        return self.devices.replicate(state)
 
     def run(self) -> Result:
         """Train to the end, or until something stops it."""
@@ -257,6 +277,17 @@ def _rates(config: Config, steps: int) -> Callable[[int], float]:
             return float(compiled(updates))
 
     return rate
+
+
+def _remarks(config: Config, steps: int) -> list[str]:
+    """Return what is odd about the settings, but no error."""
+    updates = -(-steps // config.accumulate)
+    if config.warm_up < updates:
+        return []
+    return [
+        f"The learning rate rises over {config.warm_up:,} updates (warm_up), and the "
+        f"run has {updates:,}: it does not reach {config.learning_rate:g}."
+    ]
 
 
 def _augment(config: Config) -> Augment | None:

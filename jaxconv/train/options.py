@@ -6,6 +6,7 @@ import difflib
 import io
 import itertools
 import os
+import re
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
@@ -38,7 +39,8 @@ def parse(
             return tyro.cli(settings, args=arguments, config=unnamed, **given)
     except SystemExit as stop:
         if stop.code:
-            raise SystemExit(fail(_one_line(said.getvalue(), settings), 2)) from None
+            line = as_options(_one_line(said.getvalue(), settings), settings)
+            raise SystemExit(fail(line, 2)) from None
         raise
 
 
@@ -51,6 +53,18 @@ def fail(message: str, code: int) -> int:
         traceback.print_exc()
     print(f"{sys.argv[0]}: error: {message}", file=sys.stderr)
     return code
+
+
+def as_options(text: str, settings: type) -> str:
+    """Write settings that a message names as the command line has them.
+
+    Of those of one word the message may use the word as such: they stay.
+    """
+    for name in (field.name for field in dataclasses.fields(settings)):
+        if "_" in name:
+            option = f"--{name.replace('_', '-')}"
+            text = re.sub(rf"(?<![\w/.-]){name}(?![\w/]|\.\w)", option, text)
+    return text
 
 
 def nearest(word: str, options: Sequence[str]) -> str | None:

@@ -123,7 +123,7 @@ class PlainReport:
     def progress(self, progress: Progress) -> None:
         """Keep the figures for the next validation; print them if none comes."""
         self._figures = (
-            f"loss {progress.loss:.3f}, accuracy {progress.accuracy:.1%}, "
+            f"loss {short(progress.loss)}, accuracy {progress.accuracy:.1%}, "
             f"{progress.images_per_second:,.0f} images/s"
         )
         self._pace.move(progress.done)
@@ -153,6 +153,11 @@ class PlainReport:
     def _say(self, line: str) -> None:
         self._said = self._clock()
         self._print(line)
+
+
+def short(loss: float) -> str:
+    """Return a loss in few characters, however large it is."""
+    return f"{loss:.3f}" if loss < 1e4 else f"{loss:.1e}"
 
 
 def batches(count: int) -> str:

@@ -8,16 +8,21 @@ report.html        all of it to look at
 """
 
 import dataclasses
+import hashlib
 import json
 import numbers
+import os
 import platform
+import re
 from importlib import metadata
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 import jax
+import numpy as np
 
 from jaxconv import nn
+from jaxconv._words import listed
 from jaxconv.data.dataset import Dataset
 from jaxconv.train.config import Config
 from jaxconv.train.models import make_model
@@ -25,6 +30,7 @@ from jaxconv.train.scaling import Scaling
 
 SETTINGS, METRICS, CHECKPOINTS = "settings.json", "metrics.jsonl", "checkpoints"
 MODEL, LOCK = "model.safetensors", ".lock"
+_OWN = {SETTINGS, METRICS, CHECKPOINTS, MODEL, "learning_rates.png"}
 
 # Settings that a run may change when it is resumed; all others decide its numbers.
 _FREE = (
@@ -61,8 +67,13 @@ class Run(NamedTuple):
     scaling: Scaling
 
 
-def description(config: Config, data: Dataset, scaling: Scaling) -> dict[str, Any]:
-    """Return what `settings.json` says of a run."""
+def description(
+    config: Config, data: Dataset, scaling: Scaling, own: nn.Layer | None = None
+) -> dict[str, Any]:
+    """Return what `settings.json` says of a run.
+
+    `own` is the model, if it is none that `config` names.
+    """
     from jaxconv.data.dataset import fingerprint
 
     images, _ = data.train
@@ -81,6 +92,7 @@ def description(config: Config, data: Dataset, scaling: Scaling) -> dict[str, An
             "test_images": len(data.test[0]),
             "fingerprint": fingerprint(data),
         },
+        "own_model": None if own is None else program(own, images.shape[1:]),
         "versions": {
             "python": platform.python_version(),
             **{name: metadata.version(name) for name in ("jax", "jaxlib", "optax")},
@@ -88,6 +100,15 @@ def description(config: Config, data: Dataset, scaling: Scaling) -> dict[str, An
             "devices": f"{jax.device_count()} x {jax.devices()[0].device_kind}",
         },
     }
+
+
+def program(model: nn.Layer, input_shape: tuple[int, ...]) -> str:
+    """Return a digest of what a model computes, whatever its params are."""
+    _, params = nn.eval_shape(model, input_shape)
+    images = jax.ShapeDtypeStruct((1, *input_shape), np.float32)
+    text = str(jax.make_jaxpr(model.apply)(params, images))
+    text = re.sub(r" at 0x[0-9a-f]+", "", text)  # of functions, in this process
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 def _plain(value: Any) -> Any:
@@ -111,17 +132,30 @@ def identity(config: Config, described: dict[str, Any]) -> dict[str, Any]:
         free |= set(_LENGTH)
     else:
         free -= set(_LENGTH)
+    own = described["own_model"]
+    free |= {"model", "method"} if own else set()
     kept = {k: v for k, v in described["settings"].items() if k not in free}
+    kept |= {"the model's program": own} if own else {}
     images = {k: v for k, v in described["data"].items() if k != "name"}
     return {**kept, **{f"data: {name}": value for name, value in images.items()}}
 
 
 def check(folder: Path, *, resume: bool) -> None:
-    """Raise RunError if the folder of a new run is a file, or holds a run already."""
+    """Raise RunError unless a run may be kept in the folder.
+
+    It must be none, or hold nothing but the run to resume.
+    """
     if folder.exists() and not folder.is_dir():
         raise RunError(f"{folder}: is a file. Name a folder for the run.")
-    held = [name for name in (SETTINGS, CHECKPOINTS) if (folder / name).exists()]
-    if held and not resume:
+    there = set(os.listdir(folder)) if folder.exists() else set()
+    if there and SETTINGS not in there and (foreign := sorted(there - _OWN)):
+        seen = [name for name in foreign if not name.startswith(".")]
+        if seen:
+            raise RunError(
+                f"{folder}: holds other files: {listed(seen, 3)}. Name a new folder "
+                "for the run."
+            )
+    if there & {SETTINGS, CHECKPOINTS} and not resume:
         raise RunError(
             f"{folder}: holds a run already. Give resume to go on with it, or name "
             "another folder."
@@ -171,10 +205,11 @@ def save_model(folder: Path, params: nn.Params, described: dict[str, Any]) -> No
 def open_run(folder: str | Path, model: nn.Layer | None = None) -> Run:
     """Return the trained model of a run.
 
-    `model` is the layer that was given to `fit`, if it is none that `Config` names.
+    `model` is the layer that was given to `fit`, for a run of `fit`.
 
     Raises:
-      RunError: the folder is not there, or holds no run, or one that has not ended.
+      RunError: the folder is not there, or holds no run, or one that has not ended, or
+        one of another model.
       WeightsError: the file of the parameters is damaged, or of another model.
     """
     folder = Path(folder).expanduser()
@@ -198,11 +233,20 @@ def open_run(folder: str | Path, model: nn.Layer | None = None) -> Run:
         )
     data = described["data"]
     classes, shape = tuple(data["classes"]), tuple(data["input_shape"])
+    own = described.get("own_model")
+    if model is None and own:
+        raise RunError(
+            f"{folder}: was trained by fit with a model of its own. Give the model: "
+            "open_run(folder, model)."
+        )
     if model is None:
-        paths = {"data_dir", "run"}  # which JSON holds as strings
-        known = {field.name for field in dataclasses.fields(Config)} - paths
-        settings = {k: v for k, v in described["settings"].items() if k in known}
+        settings = {name: described["settings"][name] for name in ("model", "method")}
         model = make_model(Config(**settings), len(classes))
+    if own and program(model, shape) != own:
+        raise RunError(
+            f"{folder}: was trained with another model than the one given, or with "
+            "other versions of JAX and jaxconv. Give that model."
+        )
     params = nn.load(folder / MODEL, nn.eval_shape(model, shape)[1])
     scaling = Scaling(data["mean"], data["deviation"])
     return Run(model, params, described, classes, shape, scaling)

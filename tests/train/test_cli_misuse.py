@@ -5,7 +5,15 @@ import dataclasses
 import jax
 import pytest
 
-from jaxconv.train import Config, DivergedError, Result, Scaling, TrainState, cli
+from jaxconv.train import (
+    Config,
+    DivergedError,
+    Result,
+    Scaling,
+    TrainState,
+    cli,
+    options,
+)
 from tests.data.files import contents, write
 
 
@@ -58,14 +66,14 @@ def test_a_batch_larger_than_the_data_set_is_refused(tmp_path, rng, capsys):
     code, line = called(["--data-dir", str(tmp_path), "--batch-size", "8"], capsys)
     assert code == 2
     assert f"error: {tmp_path}: holds 7 training images, fewer than the" in line
-    assert line.endswith("batch_size of 8. Make batch_size 7 or less.\n")
+    assert line.endswith("--batch-size of 8. Make --batch-size 7 or less.\n")
 
 
 def test_a_file_in_place_of_the_folder_is_one_line(tmp_path, rng, capsys):
     file = write(tmp_path, contents(rng)) / "train-images-idx3-ubyte"
     code, line = called(["--data-dir", str(file)], capsys)
     assert code == 2
-    assert f"{file}: is not a folder but a file. Set data_dir to" in line
+    assert f"{file}: is not a folder but a file. Set --data-dir to" in line
 
 
 # What a run says, without running
@@ -180,3 +188,9 @@ def test_a_data_dir_that_is_no_path_is_refused():
         ValueError, match=r"data_dir must be the path of a folder or a file, got 3"
     ):
         Config(data_dir=3)
+
+
+def test_messages_name_options_as_the_command_line_does():
+    text = "/x/data_dir/y: fewer than batch_size. Set batch_size to 3; a.data_dir is"
+    expected = text.replace(" batch_size", " --batch-size")
+    assert options.as_options(text, Config) == expected

@@ -295,3 +295,45 @@ def test_fit_says_what_its_data_must_be(our_errors):
         fit(DENSE, "mnist", QUICK)
     with pytest.raises(TypeError, match=r"fit: model must be a Layer"):
         fit(optax.sgd(0.1), DATA, QUICK)
+
+
+IMAGES, CLASSES = DATA.train
+BAD_DATA = {
+    "floats": (
+        {"train": (IMAGES / 255, CLASSES)},
+        r"data\.train must begin with images of uint8.* got float64 \(23, 1, 3, 4\)",
+    ),
+    "fewer labels": (
+        {"test": (IMAGES, CLASSES[:9])},
+        r"data\.test must end with .* 23 images, got int32 \(9,\)",
+    ),
+    "labels from 1": (
+        {"train": (IMAGES, CLASSES + 1)},
+        r"labels of data\.train must lie in 0 \.\. 2.* got 1 to 3",
+    ),
+    "two sizes": (
+        {"test": (IMAGES[..., 1:], CLASSES)},
+        r"of one shape .* got \(1, 3, 4\) and \(1, 3, 3\)",
+    ),
+    "two classes": (
+        {"classes": ("a", "b", "c", "d")},
+        r"each of the 4 classes, got outputs of shape \(3,\)",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD_DATA)
+def test_fit_refuses_data_that_do_not_fit(case):
+    change, message = BAD_DATA[case]
+    with pytest.raises(ValueError, match=message):
+        fit(DENSE, DATA._replace(**change), QUICK)
+
+
+def test_shifts_beyond_the_image_are_refused():
+    with pytest.raises(ValueError, match=r"max_shift must be below .* 3 x 4, got 3"):
+        fit(DENSE, DATA, dataclasses.replace(QUICK, max_shift=3.0))
+
+
+def test_a_rate_that_never_rises_is_remarked_on():
+    _, lines = trained(warm_up=99)
+    assert lines[0].startswith("The learning rate rises over 99 updates (warm_up), and")

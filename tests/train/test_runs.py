@@ -14,10 +14,12 @@ from jaxconv.train import (
     PlainReport,
     RunError,
     fit,
+    loop,
     open_run,
     runs,
 )
 from jaxconv.train.checkpoints import CheckpointError
+from jaxconv.train.models import make_model
 from tests.train.stripes import stripes
 
 pytest.importorskip("orbax.checkpoint")
@@ -159,6 +161,10 @@ def test_a_run_at_a_constant_rate_may_go_on_for_longer(tmp_path):
     assert result.batches == 10
     straight, _ = trained(tmp_path / "other", config, epochs=2)
     same_bits(result.state, straight.state)
+    settings = (tmp_path / "run" / "settings.json").read_bytes()
+    with pytest.raises(RunError, match=r"has done 10 batches, more than the 5 of the"):
+        trained(tmp_path / "run", config, resume=True)
+    assert (tmp_path / "run" / "settings.json").read_bytes() == settings
 
 
 def test_nothing_that_is_not_finite_is_kept(tmp_path):
@@ -187,3 +193,40 @@ def test_a_folder_without_a_trained_model_is_none(tmp_path):
     (tmp_path / "settings.json").write_text("{}")
     with pytest.raises(RunError, match=r"has not ended.*--resume"):
         open_run(tmp_path)
+
+
+def test_a_model_of_ones_own_is_asked_for_and_recognised(whole):
+    """The same parameters, another activation."""
+    folder, _ = whole
+    other = nn.serial(
+        nn.Conv2D(2, 3, activation=nn.Tanh(), dropout=0.5, flatten=True), nn.Dense(3)
+    )
+    with pytest.raises(RunError, match=r"trained by fit .*open_run\(folder, model\)"):
+        open_run(folder)
+    with pytest.raises(RunError, match=r"another model than the one given"):
+        open_run(folder, other)
+    with pytest.raises(CheckpointError, match=r"the model's program is"):
+        trained(folder, resume=True, model=other)
+
+
+def test_a_folder_of_other_files_is_left_alone(tmp_path):
+    (tmp_path / "thesis.tex").touch()
+    with pytest.raises(RunError, match=r"holds other files: thesis\.tex\. Name a new"):
+        trained(tmp_path, resume=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_a_run_that_was_resumed_is_opened(tmp_path):
+    config = Config(epochs=1, batch_size=10, run=tmp_path / "run", resume=True)
+    data, images = DATA, np.zeros((20, 1, 8, 9), np.uint8)
+    images[:, :, 2] = np.arange(9)
+    data = DATA._replace(train=(images, DATA.train[1]), test=(images, DATA.train[1]))
+    model = make_model(config, 3)
+    result = loop.run_fit(
+        model, data, config, PlainReport(lambda line: None), own=False
+    )
+    run = open_run(tmp_path / "run")
+    jax.tree.map(np.testing.assert_array_equal, run.params, result.params)
+    x = run.scaling(images[:2])
+    y = jax.jit(run.model.apply)(run.params, x)
+    np.testing.assert_array_equal(y, jax.jit(model.apply)(result.params, x))

@@ -324,7 +324,7 @@ def test_config_refuses_what_the_command_line_would(our_errors):
         (["--num-classes", "0"], "--num-classes must be a whole number of at least 1"),
         (["--warm-up", "9", "--schedule", "one-cycle"], "--warm-up is for the sched"),
         (["--patience", "2"], "--patience counts validations on held-out images."),
-        (["--resume"], "--resume needs the folder of a run. Set run."),
+        (["--resume"], "--resume needs the folder of a run. Set run to one."),
         (["--method", "fast"], "invalid choice 'fast' for argument '--method'."),
         (
             ["--method", "winograd"],
@@ -334,7 +334,7 @@ def test_config_refuses_what_the_command_line_would(our_errors):
         (["--data-dir", "/no/" + "x " * 60], f"/no/{'x ' * 60}: no such folder"),
         (["--nope", "3"], "Unrecognized options: --nope, 3"),
         (["--epochs"], "Missing value for argument '--epochs'."),
-        (["--data-dir", "/nowhere"], "/nowhere: no such folder. Check data_dir."),
+        (["--data-dir", "/nowhere"], "/nowhere: no such folder. Check --data-dir."),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

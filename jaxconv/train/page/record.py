@@ -30,6 +30,7 @@ class Record(NamedTuple):
     training: list[Line]
     validations: list[Line]
     times: Times
+    own_model: bool  # none that the settings name
 
 
 def read_record(folder: Path) -> Record:
@@ -45,9 +46,15 @@ def read_record(folder: Path) -> Record:
         said.get("data", {}),
         said.get("versions", {}),
         [line for line in lines if "loss" in line],
-        [line for line in lines if "validation_accuracy" in line],
+        _last_of_each([line for line in lines if "validation_accuracy" in line]),
         _times(lines),
+        bool(said.get("own_model")),
     )
+
+
+def _last_of_each(validations: list[Line]) -> list[Line]:
+    """Leave out validations of one state that were repeated: a finished run resumed."""
+    return list({line["step"]: line for line in validations}.values())
 
 
 def _times(lines: list[Line]) -> Times:

@@ -79,7 +79,9 @@ def page_of(
     description = describe(model, shape)
     counts = confusion(evaluated, len(data.classes))
     classes = _named(data.classes, len(counts))
-    name = _model_name(description, settings, len(data.classes), shape)
+    name = None
+    if not record.own_model:
+        name = _model_name(description, settings, len(data.classes), shape)
     if name is None:  # what the settings say of a model is not of this one
         name = "A custom model"
         settings = {k: v for k, v in settings.items() if k not in ("model", "method")}
