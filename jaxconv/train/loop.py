@@ -9,7 +9,6 @@ import contextlib
 import functools
 import sys
 import time
-from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -28,7 +27,7 @@ from jaxconv.train.distributed import watched
 from jaxconv.train.interrupts import Stop, interrupts
 from jaxconv.train.keeper import Keeper, make_keeper
 from jaxconv.train.measured import DivergedError, Measured
-from jaxconv.train.optimizer import learning_rates, make_optimizer
+from jaxconv.train.optimizer import make_optimizer, rate_after
 from jaxconv.train.parts import parts_of, steps_of
 from jaxconv.train.report import Progress, Report, Reports, make_report
 from jaxconv.train.result import Result
@@ -96,7 +95,7 @@ class _Fit:
         size = min(_TEST_BATCH, len(images))
         self.test = batches((images, labels), batch_size=size)
         self.model, self.optimizer = model, make_optimizer(config, self.total)
-        self.rate = _rates(config, self.total)
+        self.rate = rate_after(config, self.total)
         self.keeper = make_keeper(model, data, self.scaling, config, self.devices, own)
         try:
             self.state = self._first_state(report)
@@ -263,20 +262,6 @@ def _used(state: TrainState) -> Params:
 
 def _copy(params: Params) -> Params:
     return jax.tree.map(jnp.copy, params)
-
-
-def _rates(config: Config, steps: int) -> Callable[[int], float]:
-    """Return the learning rate as a function of the number of updates done."""
-    rates: Any = learning_rates(config, steps)
-    if not callable(rates):
-        return lambda updates: rates
-    compiled = jax.jit(rates)  # operation by operation it would take milliseconds
-
-    def rate(updates):
-        with jax.numpy_dtype_promotion("standard"):  # optax mixes its types
-            return float(compiled(updates))
-
-    return rate
 
 
 def _remarks(config: Config, steps: int) -> list[str]:

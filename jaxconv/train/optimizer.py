@@ -1,6 +1,7 @@
 """The optimiser that the settings name, from optax."""
 
 import math
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -71,6 +72,20 @@ def learning_rates(config: Config, steps: int | None) -> float | optax.Schedule:
         whole = max(updates, warm_up + 1)
         return optax.warmup_cosine_decay_schedule(0.0, peak, warm_up, whole)
     return optax.cosine_decay_schedule(peak, updates)
+
+
+def rate_after(config: Config, steps: int) -> Callable[[int], float]:
+    """Return the learning rate as a function, on the host, of the updates done."""
+    rates = learning_rates(config, steps)
+    if not callable(rates):
+        return lambda updates: float(rates)
+    compiled = jax.jit(rates)  # operation by operation it would take milliseconds
+
+    def rate(updates):
+        with jax.numpy_dtype_promotion("standard"):  # optax mixes its types
+            return float(compiled(updates))
+
+    return rate
 
 
 def _accumulating(
