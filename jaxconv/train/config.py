@@ -25,10 +25,9 @@ Schedule = Literal["constant", "cosine", "one-cycle"]
 class Config:
     """Train a model on images; without arguments, the chapter's experiment on MNIST.
 
-    --preset chapter5, lenet5 or best takes other defaults. --version says which this
-    is. On Linux,
-    memory is asked for in huge pages, which is faster; --no-huge-pages leaves that.
-    --debug shows where an error comes from.
+    Other defaults come with --preset chapter5, lenet5 or best. On Linux, memory is
+    asked for in huge pages, which is faster, unless there is --no-huge-pages. Errors
+    show where they come from with --debug. There is --version, too.
 
     Raises:
       ValueError: a number is out of range.
