@@ -25,7 +25,6 @@ from jaxconv.train.optimizer import learning_rates
 from jaxconv.train.parts import parts_of
 from jaxconv.train.presets import PRESETS, take_preset
 from tests.data.files import contents, write
-from tests.tiers import fast
 
 KEY = jax.random.key(0)
 ONE = jnp.ones(())
@@ -227,7 +226,8 @@ def test_every_model_trains(model):
     assert result.batches == 2
 
 
-@pytest.mark.parametrize("name", fast(PRESETS, "lenet5"))
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("name", PRESETS)
 def test_every_preset_trains(name, capsys):
     given = ["--preset", name, "--max-batches", "2", "--max-test-images", "10"]
     with jax.numpy_dtype_promotion("standard"):  # optax's adam mixes its types

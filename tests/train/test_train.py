@@ -30,6 +30,7 @@ from jaxconv.train.cli import main
 from jaxconv.train.interrupts import interrupts
 from jaxconv.train.step import make_count_correct, order_of
 from tests.data.files import contents, write
+from tests.tiers import fast
 
 ROOT = Path(__file__).resolve().parents[2]
 QUICK = ["--max-batches", "30", "--max-test-images", "500", "--validate-every", "10"]
@@ -61,6 +62,7 @@ def test_plain_report_has_a_line_for_each_validation(ran):
     assert f"{result.accuracy:.2%}" in lines[-1]
 
 
+@pytest.mark.exhaustive  # what is resumed is held against it, too
 def test_same_seed_same_bits(ran):
     again, _ = run(quick)
     jax.tree.map(np.testing.assert_array_equal, again.state.params, ran[0].state.params)
@@ -177,6 +179,7 @@ def test_an_ignored_ctrl_c_stays_ignored():
         signal.signal(signal.SIGINT, before)
 
 
+@pytest.mark.exhaustive
 def test_both_methods_train_alike(monkeypatch):
     """Two algorithms for one operation: the same steps, to rounding."""
     ran = []
@@ -395,6 +398,7 @@ def test_the_script_prints_plain_lines_into_a_pipe():
     assert lines[-1].startswith("Time for 30 batches, validation included: ")
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("arguments", [QUICK, ["--help"]], ids=["run", "help"])
 def test_a_reader_that_leaves_is_no_traceback(arguments):
     process = script(*arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -405,7 +409,7 @@ def test_a_reader_that_leaves_is_no_traceback(arguments):
     assert process.wait(timeout=300) == 1
 
 
-@pytest.mark.parametrize("seconds", [0.3, 1.0])
+@pytest.mark.parametrize("seconds", fast([0.3, 1.0], 0.3))
 def test_ctrl_c_before_the_training_loop_is_one_line(seconds):
     process = script(stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout.readline() == "started\n"
