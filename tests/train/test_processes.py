@@ -236,8 +236,8 @@ def test_unequal_settings_are_one_line_in_each_process(programs):
     ]
     assert ended(both) == [2, 2]
     line = (
-        "scripts/train.py: error: --learning-rate must be the same in all processes, but "
-        "process 1 has another value than process 0."
+        "scripts/train.py: error: --learning-rate must be the same in all processes, "
+        "but process 1 has another value than process 0."
     )
     assert [one.errors() for one in both] == [[line], [line]]
 
