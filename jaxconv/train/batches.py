@@ -13,6 +13,8 @@ from jaxconv.train.devices import Devices
 from jaxconv.train.scaling import Scaling
 from jaxconv.train.step import order_of
 
+_SCALED_AT_ONCE = 2**26  # pixels, of which floats take 256 MB: more are scaled by batch
+
 
 class Batch(NamedTuple):
     """Scaled images, labels, and which rows count; None: all."""
@@ -36,6 +38,10 @@ class Batches:
     ) -> None:
         """Take images of bytes and their labels."""
         self._images, self._labels = split
+        self._labels = self._labels.astype(np.int32, copy=False)
+        self._scaled = self._images.size <= _SCALED_AT_ONCE
+        if self._scaled:
+            self._images = scaling(self._images)
         self._scaling, self._devices = scaling, devices
         self._size = batch_size
         self._rows = devices.padded(batch_size)
@@ -64,7 +70,12 @@ class Batches:
         """Yield all images, in the order in which they are held."""
         order = np.arange(len(self))
         for number in range(self.per_epoch):
-            yield self._batch(order[self._slice(number)])
+            part = self._slice(number)
+            if not self._scaled or self._is_masked or self._devices.count > 1:
+                yield self._batch(order[part])
+            else:  # as they lie, without a copy
+                images, labels = self._images[part], self._labels[part]
+                yield Batch(images, labels, None, len(images))
 
     def _slice(self, number: int) -> slice:
         return slice(number * self._size, (number + 1) * self._size)
@@ -77,9 +88,12 @@ class Batches:
             mask = self._devices.share(self._devices.own(np.arange(self._rows) < count))
             rows = np.concatenate([rows, np.full(padding, -1)])
         own = self._devices.own(rows)
-        images = self._scaling(self._images[own])
-        images[own < 0] = 0
-        labels = np.where(own < 0, 0, self._labels[own]).astype(np.int32)
+        images, labels = self._images[own], self._labels[own]
+        if not self._scaled:
+            images = self._scaling(images)
+        if mask is not None:
+            images[own < 0] = 0
+            labels[own < 0] = 0
         share = self._devices.share
         return Batch(share(images), share(labels), mask, count)
 

@@ -9,7 +9,6 @@ import contextlib
 import functools
 import sys
 import time
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -25,7 +24,7 @@ from jaxconv.train.config import Config
 from jaxconv.train.devices import Devices
 from jaxconv.train.distributed import watched
 from jaxconv.train.interrupts import Stop, interrupts
-from jaxconv.train.keeper import Keeper, make_keeper
+from jaxconv.train.keeper import make_keeper
 from jaxconv.train.measured import DivergedError, Measured
 from jaxconv.train.optimizer import make_optimizer, rate_after
 from jaxconv.train.parts import parts_of, steps_of
@@ -216,13 +215,14 @@ class _Fit:
     def _share_right(self, done: int) -> float:
         """Return the share of the validated images that is classified rightly."""
         params = _used(self.state)
-        counts, right = [], 0
+        right = 0
         for batch in self.test.in_order():
-            self.stop(done)
-            counts.append(self.count_correct(params, *batch[:3]))
-            if len(counts) > _UNFETCHED:
-                right += _checked(counts.pop(0), done, self.keeper)
-        right += sum(_checked(count, done, self.keeper) for count in counts)
+            self.stop(done)  # one at a time: several at once need more memory anew
+            count, finite = self.count_correct(params, *batch[:3])
+            if not finite:
+                what = "an output of the model"
+                raise DivergedError.of(what, done, self.keeper.last_good())
+            right += int(count)
         return right / len(self.test)
 
     def _judge(self, accuracy: float, done: int) -> None:
@@ -245,14 +245,6 @@ class _Fit:
         return Result(
             self.state, params, accuracy, done, seconds, stopped, self.scaling
         )
-
-
-def _checked(counted: tuple[Any, Any], done: int, keeper: Keeper) -> int:
-    """Return a count of right images, once it is known to mean something."""
-    right, finite = counted
-    if not finite:
-        raise DivergedError.of("an output of the model", done, keeper.last_good())
-    return int(right)
 
 
 def _used(state: TrainState) -> Params:
