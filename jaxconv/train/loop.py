@@ -36,7 +36,7 @@ from jaxconv.train.step import TrainState, init_state, make_count_correct, make_
 
 _REPORT_EVERY = 10  # batches
 _UNFETCHED = 2  # steps whose metrics are left on the device: they may not be done yet
-_TEST_BATCH = 100  # images validated at once: more need memory anew each time
+_TEST_BATCH = 50  # images validated at once: more need memory anew each time
 
 
 def fit(
