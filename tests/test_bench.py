@@ -38,6 +38,7 @@ def as_channels_first(array, layout, filters=False):
     )
 
 
+@pytest.mark.exhaustive
 def test_every_contestant_computes_the_same(suite):
     for layer in suite.layers(quick=False):
         rng = np.random.default_rng(0)

@@ -12,6 +12,7 @@ import pytest
 
 import jaxconv
 from jaxconv import _program
+from tests.tiers import fast
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -125,7 +126,9 @@ def python(*arguments):
         signal.signal(signal.SIGINT, before)
 
 
-@pytest.mark.parametrize("module", ["jaxconv.train", "jaxconv.train.cli"])
+@pytest.mark.parametrize(
+    "module", fast(["jaxconv.train", "jaxconv.train.cli"], "jaxconv.train")
+)
 def test_the_modules_train_as_the_script_does(module):
     process = python("-m", module, "--epochs", "0")
     out, err = process.communicate(timeout=100)

@@ -7,6 +7,7 @@ import pytest
 from jaxconv.conv import taps
 from jaxconv.conv.geometry import Geometry
 from tests.reference import MAPS, assert_same_bits, operands, three_maps
+from tests.tiers import fast
 
 CASES = {
     "a run to each row": ((2, 2, 9, 8), (1, 4, 9, 8), {"groups": 2, "strides": (1, 2)}),
@@ -20,7 +21,7 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize("last", fast([False, True], True))
 @pytest.mark.parametrize("name", CASES)
 def test_runs_make_the_whole(name, last):
     x, w, facts = CASES[name]

@@ -11,7 +11,6 @@ import pytest
 
 from jaxconv import nn
 from jaxconv.train import Config, PlainReport, fit
-from tests.tiers import fast
 from tests.train.stripes import stripes
 
 DATA = stripes(47, 9, height=6, width=7)
@@ -70,7 +69,8 @@ def bits(tree):
     return jax.tree.map(of, tree)
 
 
-@pytest.mark.parametrize("case", fast(CASES, "sgd"))
+@pytest.mark.exhaustive  # the fast tier has a case in test_runs.py
+@pytest.mark.parametrize("case", CASES)
 def test_a_resumed_run_ends_with_the_same_bits(case, tmp_path, monkeypatch):
     monkeypatch.setattr("jaxconv.train.page.write_page", lambda *_: None)
     model, settings = CASES[case]

@@ -153,6 +153,7 @@ def test_settings_that_change_no_number_may_change(whole):
     same_bits(result.state, whole[1].state)
 
 
+@pytest.mark.exhaustive
 def test_a_run_at_a_constant_rate_may_go_on_for_longer(tmp_path):
     config = dataclasses.replace(CONFIG, accumulate=1, epochs=1)
     trained(tmp_path / "run", config)
