@@ -53,9 +53,6 @@ output channel, h w rows and columns, p q those of the filter:
 Source: S. Weidman, "Deep Learning from Scratch" (2019), chapter 5.
 """
 
-from collections.abc import Callable
-from typing import Any
-
 import jax.numpy as jnp
 from jax import Array, lax
 from jaxtyping import Num
@@ -67,6 +64,7 @@ from jaxconv._chapter_checks import (
     pad_width,
     zeros,
 )
+from jaxconv._loops import nested_loops
 
 __all__ = [
     "_input_grad",
@@ -97,26 +95,6 @@ MapsOut = Num[Array, "n co h w"]
 Taps = Num[Array, " k"]
 Filter = Num[Array, "kh kw"]
 Filters = Num[Array, "ci co kh kw"]
-
-
-def nested_loops(sizes: tuple[int, ...], body: Callable[..., Any], init: Any) -> Any:
-    """Run `carry = body(carry, *index)` for every index, one `fori_loop` for each size.
-
-    The first size is the outermost loop. `conv_1d` spells out what this writes.
-
-    >>> int(nested_loops((2, 3), lambda total, i, j: total + 10 * i + j, 0))
-    36
-    """
-    if 0 in sizes:
-        return init  # `fori_loop` would trace the body once all the same
-
-    def level(carry, *index):
-        if len(index) == len(sizes):
-            return body(carry, *index)
-        size = sizes[len(index)]
-        return lax.fori_loop(0, size, lambda i, carry: level(carry, *index, i), carry)
-
-    return level(init)
 
 
 # One dimension -----------------------------------------------------------------------

@@ -10,7 +10,7 @@ import numpy as np
 from jax import lax
 
 from jaxconv import nn
-from jaxconv.conv.pooling import max_pool
+from jaxconv.conv.pooling.api import max_pool
 
 MAPS = ("forward", "gradients", "both")
 Calls = dict[str, Callable[[], Any]]

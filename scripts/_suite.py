@@ -12,7 +12,7 @@ from jax import lax
 import jaxconv
 from jaxconv.check.problems import parse_problem
 from jaxconv.conv.geometry import Geometry
-from jaxconv.conv.methods import ALGORITHMS, refusal
+from jaxconv.conv.methods.registry import ALGORITHMS, refusal
 
 MAPS = ("output", "input_grad", "param_grad", "all three")
 Maps = dict[str, Callable[..., Any]]  # each takes x, w and g

@@ -12,7 +12,7 @@ import pytest
 from jax import lax
 
 import jaxconv
-from jaxconv import compat
+from jaxconv.dropin import compat
 from tests.lax_calls import calls, lax_safely
 from tests.reference import UNOPTIMISED, assert_same_bits
 from tests.tiers import fast

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
-from jaxconv import compat
 from jaxconv.conv.geometry import Geometry
+from jaxconv.dropin import compat
 from tests import reference
 from tests.reference import assert_same_bits, operands, three_maps
 from tests.tiers import fast

@@ -8,7 +8,7 @@ import pytest
 from jax import lax
 
 import jaxconv
-from jaxconv._redirect import LAX, ORIGINAL
+from jaxconv.dropin.redirect import LAX, ORIGINAL
 
 X, W = jnp.arange(30.0).reshape(1, 2, 15), jnp.arange(18.0).reshape(3, 2, 3)
 

@@ -9,7 +9,7 @@ import pytest
 from jax import lax
 
 import jaxconv
-from jaxconv._redirect import LAX
+from jaxconv.dropin.redirect import LAX
 
 X, W = jnp.arange(30.0).reshape(1, 2, 15), jnp.arange(18.0).reshape(3, 2, 3)
 PIXELS_LAST, TAPS_FIRST = X.mT, W.T  # as conv_transpose has them: (n, w, c), (k, i, o)

@@ -27,6 +27,6 @@ def methods(*kept: str):
 
     For facts that do not depend on the method, such as the primitives' rules.
     """
-    from jaxconv.conv.methods import METHODS
+    from jaxconv.conv.methods.registry import METHODS
 
     return pytest.mark.parametrize("method", fast(METHODS, *kept or ("im2col",)))

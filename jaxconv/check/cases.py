@@ -21,12 +21,12 @@ from jaxconv.check.calling import FORM, GRADIENTS, Map
 from jaxconv.check.problems import parse_problem, problem
 from jaxconv.check.report import Report
 from jaxconv.check.trial import Trial, widen
-from jaxconv.conv import bilinear
-from jaxconv.conv.choose import choose
+from jaxconv.conv import primitives
+from jaxconv.conv.auto.rules import choose
 from jaxconv.conv.geometry import Geometry
-from jaxconv.conv.methods import ALGORITHMS, check_served, refusal
+from jaxconv.conv.methods.registry import ALGORITHMS, check_served, refusal
+from jaxconv.conv.methods.rounding import Rounding, of_sum
 from jaxconv.conv.padding import pad_input
-from jaxconv.conv.rounding import Rounding, of_sum
 
 DTYPES = ("float32", "bfloat16", "float16", "float64", "complex64", "complex128")
 EVERY_METHOD = ("auto", *ALGORITHMS)
@@ -100,7 +100,7 @@ def check_case(case: Case, entries: int = 8) -> Report:
             "precision": lax.Precision.HIGHEST,
         }
         maps: dict[str, Map] = {
-            name: functools.partial(getattr(bilinear, name), **facts) for name in FORM
+            name: functools.partial(getattr(primitives, name), **facts) for name in FORM
         }
         rounding = functools.partial(stated_rounding, case)
         trial = Trial(maps, g.x_shape, g.w_shape, case.dtype, case.seed, rounding)

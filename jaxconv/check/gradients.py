@@ -23,7 +23,7 @@ from jaxconv.check import options
 from jaxconv.check.modes import first_line, why_missing
 from jaxconv.check.report import Failure, Report, Row
 from jaxconv.check.vectors import Function, Point, as_vector
-from jaxconv.conv.keywords import names_arguments
+from jaxconv.conv.arguments.keywords import names_arguments
 
 _CALLER = "check_gradients"
 

@@ -11,7 +11,7 @@ from jax.typing import DTypeLike
 
 from jaxconv.check.calling import FORM, Map, MapError, Shape, call_map, called
 from jaxconv.check.report import Failure, Report, Row
-from jaxconv.conv.rounding import Rounding, of_products
+from jaxconv.conv.methods.rounding import Rounding, of_products
 
 Index = tuple[int, ...]
 

@@ -7,13 +7,13 @@ from jax import Array
 from jax.typing import DTypeLike
 from jaxtyping import Num
 
-from jaxconv.conv import bilinear
-from jaxconv.conv.dtypes import PrecisionLike, as_precision, common_type
-from jaxconv.conv.eager import checked_once, one_program
+from jaxconv.conv import primitives
+from jaxconv.conv.arguments.dtypes import PrecisionLike, as_precision, common_type
+from jaxconv.conv.arguments.keywords import names_arguments
 from jaxconv.conv.geometry import Geometry
-from jaxconv.conv.keywords import names_arguments
-from jaxconv.conv.methods import Method, check_method
+from jaxconv.conv.methods.registry import Method, check_method
 from jaxconv.conv.padding import Modes, as_modes, extend, extended, give_back
+from jaxconv.conv.primitives.eager import checked_once, is_eager, one_program
 
 Padding = str | int | Sequence[int | tuple[int, int]]
 Sizes = int | Sequence[int]
@@ -187,19 +187,19 @@ def conv_param_grad(
 @one_program
 def _output(x, w, *, whole, modes, geometry, method, precision):
     facts = {"geometry": geometry, "method": method, "precision": precision}
-    return bilinear.output(extend(x, whole, modes), w, **facts)
+    return primitives.output(extend(x, whole, modes), w, **facts)
 
 
 @one_program
 def _input_grad(g, w, *, whole, modes, geometry, method, precision):
     facts = {"geometry": geometry, "method": method, "precision": precision}
-    return give_back(bilinear.input_grad(g, w, **facts), whole, modes)
+    return give_back(primitives.input_grad(g, w, **facts), whole, modes)
 
 
 @one_program
 def _param_grad(x, g, *, whole, modes, geometry, method, precision):
     facts = {"geometry": geometry, "method": method, "precision": precision}
-    return bilinear.param_grad(extend(x, whole, modes), g, **facts)
+    return primitives.param_grad(extend(x, whole, modes), g, **facts)
 
 
 @checked_once
@@ -220,7 +220,9 @@ def prepared(
       take: the geometry that is left once `extend` has padded by the modes, the method
       and the precision.
     """
-    geometry = Geometry.of(x_shape, w_shape, **settings, caller=caller)
+    geometry = Geometry.of(
+        x_shape, w_shape, **settings, runs_now=is_eager(), caller=caller
+    )
     modes = as_modes(padding_mode, geometry, caller)
     facts = {
         "geometry": extended(geometry, modes),

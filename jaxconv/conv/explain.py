@@ -11,17 +11,17 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 
 from jaxconv._table import aligned, html_lines, html_table
-from jaxconv.conv import bilinear
+from jaxconv.conv import primitives
 from jaxconv.conv.api import Padding, Sizes, prepared
-from jaxconv.conv.arrays import as_struct
-from jaxconv.conv.choose import Choice, choose
-from jaxconv.conv.dtypes import PrecisionLike, common_dtype
+from jaxconv.conv.arguments.arrays import as_struct
+from jaxconv.conv.arguments.dtypes import PrecisionLike, common_dtype
+from jaxconv.conv.arguments.keywords import names_arguments
+from jaxconv.conv.auto.phases import blocks
+from jaxconv.conv.auto.rules import Choice, choose
 from jaxconv.conv.geometry import Geometry
-from jaxconv.conv.keywords import names_arguments
-from jaxconv.conv.methods import ALGORITHMS, Method
+from jaxconv.conv.methods.registry import ALGORITHMS, Method
+from jaxconv.conv.methods.rounding import Rounding
 from jaxconv.conv.operands import Operand, shape_of
-from jaxconv.conv.phases import blocks
-from jaxconv.conv.rounding import Rounding
 
 _MAPS: dict[str, tuple[Operand, Operand, Operand]] = {
     "output": ("x", "w", "g"),
@@ -161,7 +161,7 @@ def _plan(name: str, facts: dict[str, Any], dtype: Any, platform: str) -> MapPla
         jax.ShapeDtypeStruct(shape_of(operand, geometry), dtype)
         for operand in _MAPS[name]
     ]
-    run = jax.jit(functools.partial(getattr(bilinear, name), **facts))
+    run = jax.jit(functools.partial(getattr(primitives, name), **facts))
     memory: Any = run.lower(*operands[:2]).compile().memory_analysis()
     rounding = Rounding(0.0, "sum")
     exact = not jnp.issubdtype(dtype, jnp.inexact)

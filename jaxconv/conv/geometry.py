@@ -21,9 +21,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from jaxconv.conv import arguments
-from jaxconv.conv.arguments import Pads, Shape, dilate
-from jaxconv.conv.eager import is_eager
+from jaxconv.conv.arguments import shapes as arguments
+from jaxconv.conv.arguments.shapes import Pads, Shape, dilate
 
 __all__ = ["Geometry", "Pads", "Shape"]
 
@@ -62,12 +61,14 @@ class Geometry:
         groups: int = 1,
         memory_limit: int | None = None,
         empty_ok: bool = False,
+        runs_now: bool = False,
         caller: str = "conv",
     ) -> "Geometry":
         """Check the shapes and settings of a convolution and collect them.
 
         With `empty_ok` a filter may have no taps or be larger than the padded input:
-        the output is then zero, or has no pixels.
+        the output is then zero, or has no pixels. With `runs_now` the pixels must be
+        so few that XLA can count them.
 
         Raises:
           ValueError: something does not fit; the message begins with `caller`.
@@ -102,7 +103,7 @@ class Geometry:
         )
         padded = geometry.padded
         arguments.check_crops(x_shape, geometry.padding, padded, caller)
-        if is_eager():
+        if runs_now:
             geometry.check_countable(caller)
         if not empty_ok:
             arguments.check_sizes(x_shape, w_shape, padded, wide_kernel, caller)

@@ -8,7 +8,6 @@ from jax import Array
 from jax.typing import DTypeLike
 
 from jaxconv.conv.geometry import Geometry, Shape
-from jaxconv.conv.meshes import vary_alike
 
 Operand = Literal["x", "w", "g"]
 
@@ -64,9 +63,8 @@ def accumulator(dtype: DTypeLike) -> DTypeLike:
 
 
 def accumulator_zeros(shape: Shape, like: Array) -> Array:
-    """Return zeros to add products of `like` to."""
-    zeros, _ = vary_alike(jnp.zeros(shape, accumulator(like.dtype)), like)
-    return zeros
+    """Return zeros to add products of `like` to, varying over the same mesh axes."""
+    return jnp.zeros_like(like, accumulator(like.dtype), shape)
 
 
 def shape_of(operand: Operand, geometry: Geometry) -> Shape:

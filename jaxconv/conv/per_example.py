@@ -22,15 +22,15 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jaxtyping import Num
 
-from jaxconv.conv import bilinear
+from jaxconv.conv import primitives
 from jaxconv.conv.api import Padding, Sizes, check_output_grad, prepared
-from jaxconv.conv.dtypes import PrecisionLike, common_type
-from jaxconv.conv.keywords import names_arguments
-from jaxconv.conv.meshes import placed, placed_by_compiler
-from jaxconv.conv.methods import Method
+from jaxconv.conv.arguments.dtypes import PrecisionLike, common_type
+from jaxconv.conv.arguments.keywords import names_arguments
+from jaxconv.conv.methods.patches import cut_patches
+from jaxconv.conv.methods.registry import Method
 from jaxconv.conv.operands import accumulator, split_groups
 from jaxconv.conv.padding import extend, pad_input
-from jaxconv.conv.patches import cut_patches
+from jaxconv.conv.primitives.meshes import placed, placed_by_compiler
 
 _LEAST_LEFT = 2.0**-6  # of the size of the terms: at most six bits are lost
 _CALLER = "per_example_grad_norms"
@@ -88,7 +88,7 @@ def per_example_grad_norms(
 
     def by_gradient(example):
         x, g = (array[None].astype(wide) for array in example)
-        grad = bilinear.param_grad(x, g, **facts | {"geometry": one})
+        grad = primitives.param_grad(x, g, **facts | {"geometry": one})
         return jnp.sum(jnp.abs(grad) ** 2)
 
     def by_positions(example):

@@ -14,14 +14,16 @@ from jax.lax import Precision
 from jax.typing import DTypeLike
 from jaxtyping import Num
 
-from jaxconv.conv import arguments, bilinear, hints
-from jaxconv.conv.arguments import Shape, dilate
-from jaxconv.conv.conventions import Convention, Place, as_paddings, place
-from jaxconv.conv.dtypes import PrecisionLike, as_precision, common_type
-from jaxconv.conv.eager import one_program
+from jaxconv.conv import primitives
+from jaxconv.conv.arguments import hints
+from jaxconv.conv.arguments import shapes as arguments
+from jaxconv.conv.arguments.conventions import Convention, Place, as_paddings, place
+from jaxconv.conv.arguments.dtypes import PrecisionLike, as_precision, common_type
+from jaxconv.conv.arguments.keywords import names_arguments
+from jaxconv.conv.arguments.shapes import Shape, dilate
 from jaxconv.conv.geometry import Geometry
-from jaxconv.conv.keywords import names_arguments
-from jaxconv.conv.methods import Method, check_method
+from jaxconv.conv.methods.registry import Method, check_method
+from jaxconv.conv.primitives.eager import is_eager, one_program
 
 _CALLER = "conv_transpose"
 
@@ -100,6 +102,7 @@ def conv_transpose(
         kernel_dilation=dilation,
         groups=groups,
         empty_ok=True,
+        runs_now=is_eager(),
         caller=_CALLER,
     )
     return _spread(
@@ -124,7 +127,7 @@ def _spread(
 ) -> Array:
     w = jnp.flip(w, range(2, w.ndim)) if turn else w
     facts = {"geometry": geometry, "method": method, "precision": precision}
-    return bilinear.input_grad(x, jnp.swapaxes(w, 0, 1), **facts)
+    return primitives.input_grad(x, jnp.swapaxes(w, 0, 1), **facts)
 
 
 def _each(

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxconv.conv.bilinear import input_grad_p
+from jaxconv.conv.primitives.rules import input_grad_p
 from jaxconv.nn.layer import Layer, Shape
 from jaxconv.nn.products import primitives
 from jaxconv.nn.statistics import STATISTICS

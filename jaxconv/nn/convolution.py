@@ -6,7 +6,7 @@ from typing import NamedTuple
 from jax import Array
 
 from jaxconv.conv.api import Padding, Sizes, conv, prepared
-from jaxconv.conv.methods import Method
+from jaxconv.conv.methods.registry import Method
 from jaxconv.nn._checks import says_what_is_meant
 from jaxconv.nn._filters import MEANT, After, Filters, check_groups, layer_of, sizes_of
 from jaxconv.nn.activations import Activation

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from jaxconv.conv.api import Padding, Sizes
-from jaxconv.conv.methods import Method
+from jaxconv.conv.methods.registry import Method
 from jaxconv.nn._checks import check_count, says_what_is_meant
 from jaxconv.nn._filters import MEANT, After, Filters, layer_of, sizes_of
 from jaxconv.nn.activations import Activation

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 from jax import Array
 
 from jaxconv.conv.api import Padding
-from jaxconv.conv.arguments import as_pads, per_axis
-from jaxconv.conv.pooling import avg_pool, max_pool, windows_of
+from jaxconv.conv.arguments.shapes import as_pads, per_axis
+from jaxconv.conv.pooling.api import avg_pool, max_pool, windows_of
 from jaxconv.nn._checks import check_array, check_shape, says_what_is_meant
 from jaxconv.nn.layer import Layer
 from jaxconv.nn.window import WHOLE_IMAGE, Sizes, Window
@@ -35,7 +35,7 @@ def MaxPool(
 ) -> Layer:
     """Take the largest pixel of each window of (channels, *space) images.
 
-    The arguments are those of `jaxconv.conv.pooling.max_pool`.
+    The arguments are those of `jaxconv.conv.pooling.api.max_pool`.
 
     Raises:
       ValueError: a setting is out of range, or the image is smaller than the window.
@@ -55,7 +55,7 @@ def AvgPool(
 ) -> Layer:
     """Take the mean of each window of (channels, *space) images.
 
-    The arguments are those of `jaxconv.conv.pooling.avg_pool`.
+    The arguments are those of `jaxconv.conv.pooling.api.avg_pool`.
 
     Raises:
       ValueError: a setting is out of range, or the image is smaller than the window.

@@ -10,8 +10,8 @@ from typing import Any
 
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn
 
-from jaxconv.conv.bilinear import RESULTS
 from jaxconv.conv.geometry import Geometry
+from jaxconv.conv.primitives.rules import RESULTS
 
 
 def count_multiply_adds(program: ClosedJaxpr | Jaxpr) -> int:

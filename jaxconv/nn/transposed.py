@@ -8,8 +8,8 @@ import jax.numpy as jnp
 from jax import Array
 
 from jaxconv.conv.api import Padding, Sizes
-from jaxconv.conv.conventions import Convention
-from jaxconv.conv.methods import Method
+from jaxconv.conv.arguments.conventions import Convention
+from jaxconv.conv.methods.registry import Method
 from jaxconv.conv.transpose import conv_transpose
 from jaxconv.nn._checks import says_what_is_meant
 from jaxconv.nn._filters import (

@@ -4,7 +4,7 @@ import dataclasses
 from pathlib import Path
 from typing import Literal
 
-from jaxconv.conv.methods import Method
+from jaxconv.conv.methods.registry import Method
 from jaxconv.train._settings import check_config
 
 Model = Literal[

@@ -28,7 +28,7 @@ import tyro
 from jax._src.config import traceback_in_locations_limit
 from jax.export import Exported, export, symbolic_shape
 
-from jaxconv.conv.portable import every_method_is
+from jaxconv.conv.primitives.portable import every_method_is
 from jaxconv.nn import WeightsError
 from jaxconv.train.classifier import classifier
 from jaxconv.train.options import fail, parse

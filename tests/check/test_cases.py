@@ -11,9 +11,9 @@ import pytest
 from jaxconv.check.cases import Case, check_case, parse_case
 from jaxconv.check.problems import parse_problem, problem, random_geometry
 from jaxconv.check.verify import random_cases, verify
-from jaxconv.conv import loops, taps
 from jaxconv.conv.geometry import Geometry
-from jaxconv.conv.rounding import Rounding, of_sum
+from jaxconv.conv.methods import loops, taps
+from jaxconv.conv.methods.rounding import Rounding, of_sum
 
 LINE = "g2mb3ic4oc6ih7iw5kh3kw2sh2ph1pw1"
 GEOMETRY = Geometry.of((3, 4, 7, 5), (2, 6, 3, 2), strides=(2, 1), padding=1, groups=2)

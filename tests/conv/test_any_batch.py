@@ -10,10 +10,10 @@ import pytest
 from jax import export
 
 from jaxconv import conv
-from jaxconv.conv.choose import choose
+from jaxconv.conv.auto.rules import choose
 from jaxconv.conv.geometry import Geometry
-from jaxconv.conv.methods import ALGORITHMS
-from jaxconv.conv.pooling import avg_pool, max_pool
+from jaxconv.conv.methods.registry import ALGORITHMS
+from jaxconv.conv.pooling.api import avg_pool, max_pool
 from tests.tiers import fast
 
 pytestmark = pytest.mark.usefixtures("our_errors")

@@ -15,9 +15,12 @@ import pytest
 
 import jaxconv
 from jaxconv.check.problems import random_geometry
-from jaxconv.conv import arrange, bilinear, choose, im2col
-from jaxconv.conv.arrange import ARRANGEMENTS
+from jaxconv.conv import primitives
+from jaxconv.conv.auto import arrangements as arrange
+from jaxconv.conv.auto import rules as choose
+from jaxconv.conv.auto.arrangements import ARRANGEMENTS
 from jaxconv.conv.geometry import Geometry
+from jaxconv.conv.methods import im2col
 from tests import reference
 from tests.conv.cases import named_geometries
 from tests.reference import (
@@ -247,9 +250,9 @@ def auto(x, w, g, geometry):
     def maps(x, w, g):
         facts = {"geometry": geometry, "method": "auto"}
         return (
-            bilinear.output(x, w, **facts),
-            bilinear.input_grad(g, w, **facts),
-            bilinear.param_grad(x, g, **facts),
+            primitives.output(x, w, **facts),
+            primitives.input_grad(g, w, **facts),
+            primitives.param_grad(x, g, **facts),
         )
 
     return maps(x, w, g)

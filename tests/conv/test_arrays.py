@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from jaxconv import conv, explain
-from jaxconv.conv.dtypes import common_type
+from jaxconv.conv.arguments.dtypes import common_type
 
 pytestmark = pytest.mark.usefixtures("our_errors")
 

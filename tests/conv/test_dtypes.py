@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jaxconv import conv, conv_input_grad, conv_param_grad
-from jaxconv.conv.methods import METHODS
+from jaxconv.conv.methods.registry import METHODS
 from tests.conv.cases import named_geometries
 from tests.reference import assert_same_bits, three_maps
 

@@ -9,8 +9,9 @@ import pytest
 from jax import lax
 
 import jaxconv
-from jaxconv import compat, conv, conv_transpose
-from jaxconv.conv.eager import checked_once, is_eager, one_program
+from jaxconv import conv, conv_transpose
+from jaxconv.conv.primitives.eager import checked_once, is_eager, one_program
+from jaxconv.dropin import compat
 
 LAYOUT = ("NHWC", "HWIO", "NHWC")
 

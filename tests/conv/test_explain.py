@@ -5,9 +5,9 @@ import jax.numpy as jnp
 import pytest
 
 import jaxconv
-from jaxconv.conv import choose
+from jaxconv.conv.auto import rules as choose
 from jaxconv.conv.geometry import Geometry
-from jaxconv.conv.methods import METHODS
+from jaxconv.conv.methods.registry import METHODS
 
 STRIDED = jax.ShapeDtypeStruct((4, 6, 8, 8), "float32")
 FILTERS = jax.ShapeDtypeStruct((6, 5, 4, 4), "float32")

@@ -9,7 +9,8 @@ import pytest
 from jax import lax
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
-from jaxconv import compat, conv
+from jaxconv import conv
+from jaxconv.dropin import compat
 from tests.reference import integers
 
 P = PartitionSpec

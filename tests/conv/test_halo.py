@@ -9,7 +9,7 @@ import pytest
 from jax import lax
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
-from jaxconv import compat
+from jaxconv.dropin import compat
 from tests.reference import integers
 
 COLLECTIVES = ("all-gather", "all-reduce", "all-to-all", "collective-permute")

@@ -16,7 +16,7 @@ from jaxconv import (
     per_example_grad_norms,
 )
 from jaxconv.check import check_bilinear, check_gradients
-from jaxconv.conv.keywords import names_arguments
+from jaxconv.conv.arguments.keywords import names_arguments
 
 pytestmark = pytest.mark.usefixtures("our_errors")
 

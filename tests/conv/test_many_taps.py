@@ -4,8 +4,8 @@ import dataclasses
 
 import pytest
 
-from jaxconv.conv import taps
 from jaxconv.conv.geometry import Geometry
+from jaxconv.conv.methods import taps
 from tests.reference import MAPS, assert_same_bits, operands, three_maps
 from tests.tiers import fast
 

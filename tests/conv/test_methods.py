@@ -20,9 +20,9 @@ import pytest
 
 from jaxconv.check.cases import DTYPES, Case, check_case
 from jaxconv.check.problems import GRID, parse_problem, random_geometry
-from jaxconv.conv import im2col
 from jaxconv.conv.geometry import Geometry
-from jaxconv.conv.methods import METHODS
+from jaxconv.conv.methods import im2col
+from jaxconv.conv.methods.registry import METHODS
 from tests import reference
 from tests.conv.cases import named_geometries
 from tests.reference import (

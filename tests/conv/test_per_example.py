@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jaxconv import conv, conv_param_grad, per_example_grad_norms
-from jaxconv.conv.rounding import of_products
+from jaxconv.conv.methods.rounding import of_products
 from tests.reference import integers
 
 CASES = {

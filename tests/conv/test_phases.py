@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from jaxconv.check.problems import random_geometry
-from jaxconv.conv import choose, phases, xla
+from jaxconv.conv.auto import phases
+from jaxconv.conv.auto import rules as choose
 from jaxconv.conv.geometry import Geometry
+from jaxconv.conv.methods import xla
 from tests.reference import integers
 from tests.tiers import fast
 

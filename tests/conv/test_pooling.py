@@ -10,7 +10,7 @@ import pytest
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from jaxconv.check import check_gradients
-from jaxconv.conv.pooling import avg_pool, max_pool, windows_of
+from jaxconv.conv.pooling.api import avg_pool, max_pool, windows_of
 from tests.tiers import fast
 
 # window, strides, padding, ceil_mode, and the spatial axes

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from jaxconv.check.problems import random_geometry
-from jaxconv.conv import tiles
 from jaxconv.conv.geometry import Geometry
+from jaxconv.conv.methods import depthwise_grad as tiles
 from tests import reference
 from tests.reference import UNOPTIMISED, pair
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jaxconv import conv
-from jaxconv.conv.methods import METHODS
+from jaxconv.conv.methods.registry import METHODS
 from tests.conv.cases import NAMED
 
 torch = pytest.importorskip("torch", reason="needs PyTorch")

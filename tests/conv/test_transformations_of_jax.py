@@ -12,7 +12,8 @@ from jax import lax
 from jax.experimental import checkify
 from jax.extend.core import subjaxprs
 
-from jaxconv import compat, conv
+from jaxconv import conv
+from jaxconv.dropin import compat
 from tests.tiers import fast
 
 SETTINGS = {"window_strides": (1,), "padding": "SAME"}

@@ -12,9 +12,10 @@ import pytest
 import jaxconv
 from jaxconv.check.cases import DTYPES, Case, check_case
 from jaxconv.check.problems import parse_problem
-from jaxconv.conv import choose, fft, winograd
+from jaxconv.conv.auto import rules as choose
 from jaxconv.conv.geometry import Geometry
-from jaxconv.conv.methods import METHODS, TRANSFORMS
+from jaxconv.conv.methods import fft, winograd
+from jaxconv.conv.methods.registry import METHODS, TRANSFORMS
 from tests.reference import assert_same_bits, operands, three_maps
 
 WINOGRAD = (

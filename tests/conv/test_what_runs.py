@@ -9,10 +9,10 @@ import pytest
 from jax import lax
 
 import jaxconv
-from jaxconv.conv import bilinear
-from jaxconv.conv.choose import choose
+from jaxconv.conv.auto.rules import choose
 from jaxconv.conv.geometry import Geometry
-from jaxconv.conv.methods import METHODS
+from jaxconv.conv.methods.registry import METHODS
+from jaxconv.conv.primitives import rules
 from tests.conv.transforms import (
     TRANSFORMS,
     W,
@@ -276,9 +276,9 @@ def test_auto_splits_a_dilated_input_where_it_pays(kernel, facts, split):
 def test_auto_chooses_again_for_the_widened_geometry(monkeypatch):
     """vmap of a dense filter gradient over both operands is a grouped one."""
     seen = []
-    real = bilinear.choose
+    real = rules.choose
     monkeypatch.setattr(
-        bilinear, "choose", lambda *args: seen.append(args[2].groups) or real(*args)
+        rules, "choose", lambda *args: seen.append(args[2].groups) or real(*args)
     )
     x, g = arrays((5, 1, 2, 9), (5, 1, 3, 9))  # shapes that no other test has compiled
     jax.vmap(lambda x, g: jaxconv.conv_param_grad(x, g, kernel_shape=(2, 3, 3)))(x, g)

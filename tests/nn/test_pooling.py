@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxconv.conv.pooling import avg_pool, max_pool
+from jaxconv.conv.pooling.api import avg_pool, max_pool
 from jaxconv.nn.combine import serial
 from jaxconv.nn.pooling import AvgPool, GlobalAvgPool, MaxPool
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from jaxconv import nn
-from jaxconv.conv import im2col, xla
+from jaxconv.conv.methods import im2col, xla
 from jaxconv.train import Run, Scaling, export, open_run
 from jaxconv.train.classifier import classifier
 from jaxconv.train.config import Model

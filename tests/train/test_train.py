@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from jaxconv import nn
-from jaxconv.conv.methods import METHODS
+from jaxconv.conv.methods.registry import METHODS
 from jaxconv.data import DatasetError, load
 from jaxconv.train import (
     Config,

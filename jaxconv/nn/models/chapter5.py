@@ -1,6 +1,6 @@
 """Ready-made models."""
 
-from jaxconv.conv.methods import Method
+from jaxconv.conv.methods.registry import Method
 from jaxconv.nn.activations import Linear, Tanh
 from jaxconv.nn.combine import serial
 from jaxconv.nn.convolution import Conv2D

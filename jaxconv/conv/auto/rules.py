@@ -9,10 +9,11 @@ import jax.numpy as jnp
 from jax.export import is_symbolic_dim
 from jax.typing import DTypeLike
 
-from jaxconv.conv import arrange, taps
+from jaxconv.conv.auto import arrangements as arrange
+from jaxconv.conv.auto.phases import blocks, has_phases
 from jaxconv.conv.geometry import Geometry
+from jaxconv.conv.methods import taps
 from jaxconv.conv.operands import accumulator
-from jaxconv.conv.phases import blocks, has_phases
 
 _MOST_NUMBERS = 2**26  # in one image's patches or all transforms: 256 MB of float32
 _MANY_CHANNELS = 16  # of the input, in each group

@@ -25,9 +25,9 @@ from jax.lax import Precision
 from jax.typing import DTypeLike
 
 from jaxconv.conv.geometry import Geometry, Shape
+from jaxconv.conv.methods.rounding import Rounding, additions, of_norms
 from jaxconv.conv.operands import accumulator, merge_groups, split_groups, turned
 from jaxconv.conv.padding import pad_input, zero_pad
-from jaxconv.conv.rounding import Rounding, additions, of_norms
 
 _MOST_AXES = 3  # that XLA transforms
 # Of one level of a transform, in units of the type's roundoff: Higham, "Accuracy and

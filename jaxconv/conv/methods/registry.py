@@ -6,9 +6,9 @@ from jax import Array
 from jax.lax import Precision
 from jax.typing import DTypeLike
 
-from jaxconv.conv import fft, im2col, loops, taps, winograd, xla
 from jaxconv.conv.geometry import Geometry
-from jaxconv.conv.rounding import Rounding
+from jaxconv.conv.methods import fft, im2col, loops, taps, winograd, xla
+from jaxconv.conv.methods.rounding import Rounding
 
 Method = Literal[
     "auto", "fft", "im2col", "loops", "taps", "winograd", "winograd4", "xla"

@@ -16,6 +16,7 @@ from jax import Array, lax
 from jax.lax import Precision
 
 from jaxconv.conv.geometry import Geometry
+from jaxconv.conv.methods.rounding import of_sum
 from jaxconv.conv.operands import (
     accumulator,
     batch_as_channels,
@@ -24,7 +25,6 @@ from jaxconv.conv.operands import (
     turned,
 )
 from jaxconv.conv.padding import pad_input
-from jaxconv.conv.rounding import of_sum
 
 _rounding = of_sum
 

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 from jax import lax
 
-from jaxconv._redirect import ORIGINAL
+from jaxconv.dropin.redirect import ORIGINAL
 
 _TRANSPOSE_LAYOUTS = {
     2: ("NC", "IO", "NC"),

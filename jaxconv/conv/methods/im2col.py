@@ -27,6 +27,8 @@ from jax.export import is_symbolic_dim
 from jax.lax import Precision
 
 from jaxconv.conv.geometry import Geometry
+from jaxconv.conv.methods.patches import cut_patches
+from jaxconv.conv.methods.rounding import of_sum
 from jaxconv.conv.operands import (
     accumulator,
     accumulator_zeros,
@@ -34,8 +36,6 @@ from jaxconv.conv.operands import (
     turned,
 )
 from jaxconv.conv.padding import pad_input
-from jaxconv.conv.patches import cut_patches
-from jaxconv.conv.rounding import of_sum
 
 _rounding = of_sum
 

@@ -21,8 +21,8 @@ ConvTranspose (version 22), keras.layers.Conv2DTranspose, jax.lax.conv_transpose
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, get_args
 
-from jaxconv.conv.arguments import as_pads, is_int, refused
-from jaxconv.conv.hints import of_sides
+from jaxconv.conv.arguments.hints import of_sides
+from jaxconv.conv.arguments.shapes import as_pads, is_int, refused
 
 Convention = Literal["torch", "lax", "keras", "onnx"]
 Padding = str | tuple[int, int]

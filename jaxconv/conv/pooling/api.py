@@ -7,11 +7,12 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Shaped
 
-from jaxconv.conv import pool_average, pool_max
-from jaxconv.conv.arguments import Shape, as_pads, per_axis
-from jaxconv.conv.arrays import as_array
-from jaxconv.conv.eager import one_program
-from jaxconv.conv.pool_windows import Windows
+from jaxconv.conv.arguments.arrays import as_array
+from jaxconv.conv.arguments.shapes import Shape, as_pads, per_axis
+from jaxconv.conv.pooling import average as pool_average
+from jaxconv.conv.pooling import maximum as pool_max
+from jaxconv.conv.pooling.windows import Windows
+from jaxconv.conv.primitives.eager import one_program
 
 Padding = str | int | Sequence[int | tuple[int, int]]
 Sizes = int | Sequence[int]

@@ -16,7 +16,7 @@ from jax import Array, lax
 from jax.interpreters import ad
 
 from jaxconv.conv.operands import accumulator
-from jaxconv.conv.pool_windows import (
+from jaxconv.conv.pooling.windows import (
     Windows,
     cropped,
     from_blocks,

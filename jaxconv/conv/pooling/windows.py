@@ -25,8 +25,14 @@ from jax import Array, lax
 from jax.extend.core import Primitive
 from jax.interpreters import batching, mlir
 
-from jaxconv.conv.arguments import Pads, Shape
-from jaxconv.conv.meshes import kept, mesh_of, placed, placed_by_compiler, vary_alike
+from jaxconv.conv.arguments.shapes import Pads, Shape
+from jaxconv.conv.primitives.meshes import (
+    kept,
+    mesh_of,
+    placed,
+    placed_by_compiler,
+    vary_alike,
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 import jax.numpy as jnp
 from jax import Array, lax
 
-from jaxconv.conv.pool_windows import Windows, primitive, taps_of
+from jaxconv.conv.pooling.windows import Windows, primitive, taps_of
 
 _MOST_TAPS = 16  # each of which is compared with all before it
 

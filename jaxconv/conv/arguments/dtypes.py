@@ -9,8 +9,8 @@ from jax import Array
 from jax.lax import DotAlgorithmPreset, Precision
 from jax.typing import DTypeLike
 
-from jaxconv.conv.arguments import refused
-from jaxconv.conv.arrays import as_array
+from jaxconv.conv.arguments.arrays import as_array
+from jaxconv.conv.arguments.shapes import refused
 
 _AS_THEY_ARE = {
     jnp.dtype(name)

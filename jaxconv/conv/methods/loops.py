@@ -22,8 +22,9 @@ import jax.numpy as jnp
 from jax import Array
 from jax.lax import Precision
 
-from jaxconv.chapter import nested_loops
+from jaxconv._loops import nested_loops
 from jaxconv.conv.geometry import Geometry
+from jaxconv.conv.methods.rounding import of_sum
 from jaxconv.conv.operands import (
     accumulator,
     accumulator_zeros,
@@ -31,7 +32,6 @@ from jaxconv.conv.operands import (
     split_groups,
 )
 from jaxconv.conv.padding import crop_input, pad_input
-from jaxconv.conv.rounding import of_sum
 
 _rounding = of_sum
 

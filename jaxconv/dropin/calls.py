@@ -9,14 +9,14 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from jaxconv._lax_rules import check, dimension_numbers_of
-from jaxconv.conv import bilinear
-from jaxconv.conv.arguments import dilate
-from jaxconv.conv.choose import choose
-from jaxconv.conv.dtypes import as_precision
-from jaxconv.conv.eager import checked_once, one_program
+from jaxconv.conv import primitives
+from jaxconv.conv.arguments.dtypes import as_precision
+from jaxconv.conv.arguments.shapes import dilate
+from jaxconv.conv.auto.rules import choose
 from jaxconv.conv.geometry import Geometry
-from jaxconv.conv.methods import refusal
+from jaxconv.conv.methods.registry import refusal
+from jaxconv.conv.primitives.eager import checked_once, is_eager, one_program
+from jaxconv.dropin.lax_rules import check, dimension_numbers_of
 
 
 class Plan(NamedTuple):
@@ -95,7 +95,7 @@ def convolved(lhs: Array, rhs: Array, *, plan: Plan) -> Array:
         n, c, *space = x.shape
         x = jnp.moveaxis(x.reshape(blocks, n // blocks, c, *space), 0, 1)
         x = x.reshape(n // blocks, blocks * c, *space)
-    y = bilinear.output(
+    y = primitives.output(
         x.astype(plan.dtype),
         w.astype(plan.dtype),
         geometry=plan.geometry,
@@ -183,5 +183,6 @@ def _geometry(
         kernel_dilation=spread,
         groups=groups,
         empty_ok=True,
+        runs_now=is_eager(),
         caller=caller,
     )

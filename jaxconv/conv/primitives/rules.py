@@ -25,18 +25,10 @@ from jax.interpreters import ad, batching, mlir
 from jax.lax import Precision
 from jax.sharding import NamedSharding, PartitionSpec
 
-from jaxconv.conv.arrange import ARRANGEMENTS
-from jaxconv.conv.choose import MOST_PARTS, choose
+from jaxconv.conv.auto.arrangements import ARRANGEMENTS
+from jaxconv.conv.auto.rules import MOST_PARTS, choose
 from jaxconv.conv.geometry import Geometry
-from jaxconv.conv.meshes import (
-    Axes,
-    kept,
-    mesh_of,
-    placed,
-    placed_by_compiler,
-    vary_alike,
-)
-from jaxconv.conv.methods import ALGORITHMS, check_served
+from jaxconv.conv.methods.registry import ALGORITHMS, check_served
 from jaxconv.conv.operands import (
     Operand,
     fold,
@@ -45,9 +37,17 @@ from jaxconv.conv.operands import (
     turned,
     unfold,
 )
-from jaxconv.conv.partition import may_partition, over_devices
-from jaxconv.conv.portable import method_for
-from jaxconv.conv.transformations import Bilinear, register
+from jaxconv.conv.primitives.meshes import (
+    Axes,
+    kept,
+    mesh_of,
+    placed,
+    placed_by_compiler,
+    vary_alike,
+)
+from jaxconv.conv.primitives.partition import may_partition, over_devices
+from jaxconv.conv.primitives.portable import method_for
+from jaxconv.conv.primitives.transformations import Bilinear, register
 
 
 def output(x: Array, w: Array, **facts: Any) -> Array:
@@ -117,7 +117,7 @@ def _run(
 ) -> Array:
     """Compute a map by its method; sums over nothing are 0."""
     if geometry.is_empty:
-        return vary_alike(jnp.zeros(shape_of(result, geometry), a.dtype), a)[0]
+        return jnp.zeros_like(a, shape=shape_of(result, geometry))
     choice = choose(method, name, geometry, a.dtype, platform, parts)
     if not choice.by:
         algorithm = ALGORITHMS[choice.method]

@@ -13,7 +13,7 @@ from jax import lax
 from jax.core import Tracer
 from jax.export import is_symbolic_dim
 
-from jaxconv.conv import hints
+from jaxconv.conv.arguments import hints
 
 Shape = tuple[int, ...]
 Pads = tuple[tuple[int, int], ...]

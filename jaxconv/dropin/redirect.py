@@ -113,7 +113,7 @@ def _stand_in(*args, **kwargs):
     """Run in place of a function of lax: its globals are those of lax's module."""
     import sys
 
-    from jaxconv._redirect import _called_by_reference
+    from jaxconv.dropin.redirect import _called_by_reference
 
     return _called_by_reference(sys._getframe(), args, kwargs)
 

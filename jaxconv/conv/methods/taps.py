@@ -24,8 +24,9 @@ from jax import Array, lax
 from jax.export import is_symbolic_dim
 from jax.lax import Precision
 
-from jaxconv.conv import tiles
 from jaxconv.conv.geometry import Geometry
+from jaxconv.conv.methods import depthwise_grad as tiles
+from jaxconv.conv.methods.rounding import of_sum
 from jaxconv.conv.operands import (
     accumulator,
     accumulator_zeros,
@@ -34,7 +35,6 @@ from jaxconv.conv.operands import (
     turned,
 )
 from jaxconv.conv.padding import zero_pad
-from jaxconv.conv.rounding import of_sum
 
 _rounding = of_sum
 

@@ -20,9 +20,9 @@ from jax.experimental.custom_partitioning import custom_partitioning
 from jax.interpreters import mlir
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from jaxconv.conv import halo
 from jaxconv.conv.geometry import Geometry
 from jaxconv.conv.operands import LEADING, Operand
+from jaxconv.conv.primitives import halo
 
 Axes = tuple[str, ...]
 

@@ -32,9 +32,9 @@ from jax.lax import Precision
 from jax.typing import DTypeLike
 
 from jaxconv.conv.geometry import Geometry, Shape
+from jaxconv.conv.methods.rounding import Rounding, of_norms
 from jaxconv.conv.operands import accumulator, merge_groups, split_groups, turned
 from jaxconv.conv.padding import pad_input, zero_pad
-from jaxconv.conv.rounding import Rounding, of_norms
 
 _TAPS = 3
 

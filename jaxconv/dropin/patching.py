@@ -17,10 +17,10 @@ from typing import Any, overload
 import jax
 from jax import Array
 
-from jaxconv import _redirect, compat
-from jaxconv._patch_report import Call, Report, Settings, described
-from jaxconv.conv.eager import is_eager
-from jaxconv.conv.methods import Method, check_method
+from jaxconv.conv.methods.registry import Method, check_method
+from jaxconv.conv.primitives.eager import is_eager
+from jaxconv.dropin import compat, redirect
+from jaxconv.dropin.report import Call, Report, Settings, described
 
 
 class _Block:
@@ -30,19 +30,19 @@ class _Block:
         self.settings = settings
         self.report = Report(_traced[settings])
         self.thread = _blocks()
-        with _redirect.lock:
+        with redirect.lock:
             self.thread.append(self)
-            _redirect.install(_REPLACEMENTS, _by_reference)
+            redirect.install(_REPLACEMENTS, _by_reference)
         _tell_jit()
 
     def leave(self) -> None:
         """Give lax its functions back, in whatever thread this is called."""
         global _left_elsewhere
-        with _redirect.lock:
+        with redirect.lock:
             if self not in self.thread:  # its thread has ended
                 return
             self.thread.remove(self)
-            _redirect.uninstall()
+            redirect.uninstall()
             if self.thread is not _blocks():
                 _left_elsewhere += 1
         _tell_jit()
@@ -163,10 +163,10 @@ class _End:
 
 
 def _leave_all(blocks: _Blocks) -> None:
-    with _redirect.lock:
+    with redirect.lock:
         while blocks:
             blocks.pop()
-            _redirect.uninstall()
+            redirect.uninstall()
 
 
 def _tell_jit() -> None:
@@ -182,11 +182,11 @@ def _tell_jit() -> None:
 
 
 def _replacement(name: str) -> Callable[..., Array]:
-    @functools.wraps(_redirect.ORIGINAL[name])
+    @functools.wraps(redirect.ORIGINAL[name])
     def run(*args: Any, **kwargs: Any) -> Array:
         blocks = _blocks()
         if not blocks:  # a thread that did not enter, or a reference kept from a block
-            return _redirect.call_lax(name, *args, **kwargs)
+            return redirect.call_lax(name, *args, **kwargs)
         return _served(blocks[-1], name, args, kwargs)
 
     return run
@@ -196,10 +196,10 @@ def _by_reference(name: str, caller: str, args: tuple, kwargs: dict) -> Array:
     """Run a call of lax's function itself."""
     blocks = _blocks()
     if not blocks:
-        return _redirect.ORIGINAL[name](*args, **kwargs)
+        return redirect.ORIGINAL[name](*args, **kwargs)
     if blocks[-1].settings.everywhere:
         return _served(blocks[-1], name, args, kwargs)
-    result = _redirect.ORIGINAL[name](*args, **kwargs)
+    result = redirect.ORIGINAL[name](*args, **kwargs)
     lhs, rhs, _ = _arguments(name, args, kwargs)
     reason = f"{caller} holds a reference to it; patch(everywhere=True) reaches it"
     blocks[-1].report.calls.append(
@@ -217,7 +217,7 @@ def _served(block: _Block, name: str, args: tuple, kwargs: dict) -> Array:
         if not is_eager():
             _traced[block.settings] += 1
     else:
-        result = _redirect.call_lax(name, *args, **kwargs)
+        result = redirect.call_lax(name, *args, **kwargs)
     call = Call(name, described(lhs), described(rhs), method, reason)
     block.report.calls.append(call)
     return result
@@ -231,14 +231,14 @@ def _arguments(
     Raises:
       TypeError: one is missing, unknown or given twice.
     """
-    parameters = _redirect.SIGNATURES[name].parameters
+    parameters = redirect.SIGNATURES[name].parameters
     given = _DEFAULTS[name] | dict(zip(parameters, args, strict=False)) | kwargs
     if not (
         len(given) == len(parameters) == len(parameters.keys() & given.keys())
         and len(args) <= len(parameters)
         and kwargs.keys().isdisjoint(list(parameters)[: len(args)])
     ):
-        _redirect.SIGNATURES[name].bind(*args, **kwargs)
+        redirect.SIGNATURES[name].bind(*args, **kwargs)
     return given.pop("lhs"), given.pop("rhs"), given
 
 
@@ -248,6 +248,6 @@ _DEFAULTS = {
         for parameter in signature.parameters.values()
         if parameter.default is not inspect.Parameter.empty
     }
-    for name, signature in _redirect.SIGNATURES.items()
+    for name, signature in redirect.SIGNATURES.items()
 }
-_REPLACEMENTS = {name: _replacement(name) for name in _redirect.NAMES}
+_REPLACEMENTS = {name: _replacement(name) for name in redirect.NAMES}

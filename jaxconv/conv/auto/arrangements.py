@@ -16,9 +16,10 @@ from typing import Any
 import jax.numpy as jnp
 from jax import Array, lax
 
-from jaxconv.conv import phases
-from jaxconv.conv.arguments import dilate
+from jaxconv.conv.arguments.shapes import dilate
+from jaxconv.conv.auto import phases
 from jaxconv.conv.geometry import Geometry
+from jaxconv.conv.methods.depthwise_grad import largest_divisor
 from jaxconv.conv.operands import (
     Operand,
     accumulator_zeros,
@@ -27,7 +28,6 @@ from jaxconv.conv.operands import (
     split_stored,
 )
 from jaxconv.conv.padding import zero_pad
-from jaxconv.conv.tiles import largest_divisor
 
 Run = Callable[[Array, Array, Geometry], Array]
 

@@ -27,9 +27,9 @@ from jax import Array, lax
 from jax.extend.core import Primitive
 from jax.interpreters import ad
 
-from jaxconv.conv import pool_tiles
-from jaxconv.conv.arguments import Shape
-from jaxconv.conv.pool_windows import (
+from jaxconv.conv.arguments.shapes import Shape
+from jaxconv.conv.pooling import tiles as pool_tiles
+from jaxconv.conv.pooling.windows import (
     Windows,
     cropped,
     from_blocks,

@@ -22,7 +22,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jax import Array, lax
 
-from jaxconv.conv.arguments import dilate
+from jaxconv.conv.arguments.shapes import dilate
 from jaxconv.conv.geometry import Geometry
 from jaxconv.conv.operands import accumulator, accumulator_zeros
 from jaxconv.conv.padding import zero_pad

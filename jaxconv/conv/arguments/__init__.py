@@ -1,0 +1,1 @@
+"""Who checks what a caller gave works here: shapes, types, conventions, words."""
