@@ -21,13 +21,8 @@ from jaxconv.conv.auto.rules import Choice, choose
 from jaxconv.conv.geometry import Geometry
 from jaxconv.conv.methods.registry import ALGORITHMS, Method
 from jaxconv.conv.methods.rounding import Rounding
-from jaxconv.conv.operands import Operand, shape_of
+from jaxconv.conv.operands import OPERANDS, shape_of
 
-_MAPS: dict[str, tuple[Operand, Operand, Operand]] = {
-    "output": ("x", "w", "g"),
-    "input_grad": ("g", "w", "x"),
-    "param_grad": ("x", "g", "w"),
-}
 _HEADER = ("map", "method", "MFLOP", "MB", "temporary MB", "error bound")
 _BY = {
     "abreast": "images abreast",
@@ -150,7 +145,7 @@ def explain(
         precision=precision,
     )
     platform = jax.default_backend()
-    plans = tuple(_plan(name, facts, dtype, platform) for name in _MAPS)
+    plans = tuple(_plan(name, facts, dtype, platform) for name in OPERANDS)
     return Explanation(geometry, str(dtype), platform, plans)
 
 
@@ -159,7 +154,7 @@ def _plan(name: str, facts: dict[str, Any], dtype: Any, platform: str) -> MapPla
     choice = choose(facts["method"], name, geometry, dtype, platform)
     operands = [
         jax.ShapeDtypeStruct(shape_of(operand, geometry), dtype)
-        for operand in _MAPS[name]
+        for operand in OPERANDS[name]
     ]
     run = jax.jit(functools.partial(getattr(primitives, name), **facts))
     memory: Any = run.lower(*operands[:2]).compile().memory_analysis()

@@ -11,6 +11,13 @@ from jaxconv.conv.geometry import Geometry, Shape
 
 Operand = Literal["x", "w", "g"]
 
+# Of each map: what it takes, first and second, and what it makes.
+OPERANDS: dict[str, tuple[Operand, Operand, Operand]] = {
+    "output": ("x", "w", "g"),
+    "input_grad": ("g", "w", "x"),
+    "param_grad": ("x", "g", "w"),
+}
+
 # The leading axes of each operand once its channel axis is split into groups. Each of
 # n, ci and co belongs to two operands, and groups to all three.
 LEADING: dict[Operand, tuple[str, str, str]] = {
