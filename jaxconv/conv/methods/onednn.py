@@ -14,8 +14,8 @@ names. In the filter gradient each output place is a product of matrices, (ci, n
 (n, co), summed over all places of `g`: with ci as a spatial axis oneDNN computes all
 rows of that product at once.
 
-Arrays are channels-last in the call, whatever they are outside: there oneDNN has kernels
-of its own for every filter and any number of channels. Elsewhere it may take its
+Arrays are channels-last in the call, whatever they are outside: there oneDNN has
+kernels for every filter and any number of channels. Elsewhere it may take its
 general one, which splits its products of matrices among XLA's threads once more from
 within them: with every thread waiting for another it never returns, and now and then it
 reads out of bounds. It takes that one, too, where a window lies wholly in the padding,
@@ -118,7 +118,7 @@ def in_region(geometry: Geometry) -> bool:
         and 1 <= len(geometry.space) <= _MOST_AXES
         and {*geometry.input_dilation} == {1}
         and all(
-            k <= size and 0 <= min(pads) and max(pads) < k for k, size, pads in axes
+            k <= size and min(pads) >= 0 and max(pads) < k for k, size, pads in axes
         )
     )
 
