@@ -19,22 +19,20 @@ import jax.numpy as jnp
 from jax import Array
 from jax._src import dispatch
 from jax.core import ShapedArray
-from jax.export import is_symbolic_dim
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 from jax.lax import Precision
 from jax.sharding import NamedSharding, PartitionSpec
 
-from jaxconv.conv.auto.arrangements import ARRANGEMENTS
-from jaxconv.conv.auto.rules import MOST_PARTS, choose
+from jaxconv.conv.auto.plan import execute, plan_for
+from jaxconv.conv.auto.target import Target, target_of
 from jaxconv.conv.geometry import Geometry
-from jaxconv.conv.methods.registry import ALGORITHMS, check_served
+from jaxconv.conv.methods.registry import check_served
 from jaxconv.conv.operands import (
     Operand,
     fold,
     shape_of,
     shared_axis,
-    turned,
     unfold,
 )
 from jaxconv.conv.primitives.meshes import (
@@ -109,32 +107,13 @@ def _run(
     geometry: Geometry,
     *,
     name: str,
-    result: Operand,
     method: str,
     precision: Precision | None,
-    platform: str,
-    parts: int = MOST_PARTS,
+    target: Target,
 ) -> Array:
-    """Compute a map by its method; sums over nothing are 0."""
-    if geometry.is_empty:
-        return jnp.zeros_like(a, shape=shape_of(result, geometry))
-    choice = choose(method, name, geometry, a.dtype, platform, parts)
-    if not choice.by:
-        algorithm = ALGORITHMS[choice.method]
-        return getattr(algorithm, f"_{name}")(a, b, geometry, precision)
-    if name == "input_grad":
-        name, result = "output", "g"
-        b, geometry = turned(b, geometry), geometry.of_input_grad
-    run = functools.partial(
-        _run,
-        name=name,
-        result=result,
-        method=method,
-        precision=precision,
-        platform=platform,
-        parts=choice.parts,
-    )
-    return ARRANGEMENTS[name][choice.by[0]](run, a, b, geometry)
+    """Compute a map as planned for its geometry, which may be a device's share."""
+    plan = plan_for(name, geometry, a.dtype, method, target)
+    return execute(plan, a, b, precision)
 
 
 def _primitive(
@@ -146,9 +125,9 @@ def _primitive(
     def lower(ctx, a, b, *, geometry: Geometry, **facts):
         geometry.check_countable("conv")
         platforms = ctx.platforms or ctx.module_context.platforms
-        several = "platforms" if is_symbolic_dim(geometry.n) else "cpu"
-        facts["platform"] = platforms[0] if len(platforms) == 1 else several
-        run = functools.partial(_run, name=name, result=result, **facts)
+        exported = ctx.module_context.lowering_parameters.for_export
+        target = target_of(tuple(platforms), exported)
+        run = functools.partial(_run, name=name, target=target, **facts)
         if may_partition(ctx) and not geometry.is_empty:
             whole = over_devices(run, arguments, result, geometry)
         else:
