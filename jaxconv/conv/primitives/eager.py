@@ -11,9 +11,15 @@ from typing import Any, ParamSpec, TypeVar
 
 import jax
 import numpy as np
-from jax._src.core import EvalTrace, trace_ctx
-from jax._src.interpreters.ad import JVPTrace, LinearizeTrace
-from jax._src.interpreters.batching import BatchTrace
+from jax.extend.core import Primitive
+
+from jaxconv.conv.primitives.jax_internals import (
+    BatchTrace,
+    EvalTrace,
+    JVPTrace,
+    LinearizeTrace,
+    trace_ctx,
+)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -39,8 +45,24 @@ def one_program(run: Callable[P, T]) -> Callable[P, T]:
     return call
 
 
+def compile_and_run(primitive: Primitive, *static: str) -> Callable[..., Any]:
+    """Return the rule that evaluates a primitive: one compiled program for each call.
+
+    `static` are the names of its parameters, on all of which the program depends. A
+    single map is compiled even under `jax.disable_jit`: it has no other definition than
+    its lowering.
+    """
+    compiled = jax.jit(primitive.bind, static_argnames=static)
+
+    def evaluate(*arrays: Any, **settings: Any) -> Any:
+        with jax.disable_jit(False):
+            return compiled(*arrays, **settings)
+
+    return evaluate
+
+
 def is_eager() -> bool:
-    """Return whether what is called now runs now, under grad or vmap too."""
+    """Return whether a call made now is evaluated at once, if under grad or vmap."""
     trace: Any = trace_ctx.trace
     while isinstance(trace, JVPTrace | LinearizeTrace | BatchTrace):
         trace = trace.parent_trace
@@ -56,11 +78,8 @@ def checked_once(check: Callable[P, T]) -> Callable[P, T]:
 
     @functools.wraps(check)
     def call(*args: P.args, **kwargs: P.kwargs) -> T:
-        values = jax.config.values
-        precision, x64 = (
-            values["jax_default_matmul_precision"],
-            values["jax_enable_x64"],
-        )
+        config: Any = jax.config
+        precision, x64 = config.jax_default_matmul_precision, config.jax_enable_x64
         try:
             key = (frozen(args), frozen(kwargs), precision, x64)
             known = key in found

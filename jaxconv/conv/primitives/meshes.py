@@ -6,7 +6,11 @@ from typing import Any
 
 import jax
 from jax import Array, lax
-from jax.sharding import PartitionSpec, auto_axes
+from jax.core import ShapedArray
+from jax.sharding import NamedSharding, PartitionSpec, auto_axes
+from jax.typing import DTypeLike
+
+from jaxconv.conv.primitives.jax_internals import varying_axes
 
 Axes = str | tuple[str, ...] | None
 
@@ -17,7 +21,7 @@ def vary_alike(*arrays: Array) -> list[Array]:
     Inside `jax.shard_map` an array that is the same on all devices becomes one that may
     differ; the transpose of that cast adds up its gradient. Elsewhere nothing happens.
     """
-    own = [jax.typeof(array).manual_axis_type.varying for array in arrays]
+    own = [varying_axes(array) for array in arrays]
     missing = [sorted(frozenset().union(*own) - axes, key=str) for axes in own]
     return [
         lax.pcast(array, tuple(axes), to="varying")
@@ -38,6 +42,18 @@ def placed_by_compiler(
     if any(axis is not None for array in arrays for axis in placed(array)):
         return auto_axes(run, out_sharding=PartitionSpec(*spec))(*arrays)
     return run(*arrays)
+
+
+def like(
+    aval: ShapedArray, shape: Sequence[int], dtype: DTypeLike | None = None
+) -> ShapedArray:
+    """Return the type of a result that varies over the mesh axes that `aval` does.
+
+    On an explicit mesh it counts as whole: `placed_by_compiler` places the work.
+    """
+    whole = NamedSharding(aval.sharding.mesh, PartitionSpec(*[None] * len(shape)))
+    dtype = aval.dtype if dtype is None else dtype
+    return aval.update(shape=shape, dtype=dtype, sharding=whole, weak_type=False)
 
 
 def placed(array: Array) -> tuple[Axes, ...]:

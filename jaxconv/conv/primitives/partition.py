@@ -14,39 +14,46 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from jax import Array, lax
-from jax._src.config import include_full_tracebacks_in_locations
-from jax._src.sharding_impls import parse_flatten_op_sharding
 from jax.experimental.custom_partitioning import custom_partitioning
 from jax.interpreters import mlir
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jaxconv.conv.geometry import Geometry
-from jaxconv.conv.operands import LEADING, Operand
+from jaxconv.conv.operands import LEADING, OPERANDS, Operand
 from jaxconv.conv.primitives import halo
+from jaxconv.conv.primitives.jax_internals import (
+    device_count,
+    include_full_tracebacks_in_locations,
+    is_exported,
+    spec_over,
+)
 
 Axes = tuple[str, ...]
 
 
-def may_partition(ctx: mlir.LoweringRuleContext) -> bool:
+def may_partition(context: mlir.LoweringRuleContext) -> bool:
     """Return whether XLA splits this program over devices and needs to be told how.
 
     Not so inside `shard_map`, where each device runs its own, nor in an exported
     program, which cannot call back.
     """
-    where = ctx.module_context
-    devices = getattr(where.axis_context, "device_assignment", None)
-    mesh = getattr(where.axis_context, "abstract_mesh", None)
-    known = devices is not None and len(devices) > 1 and mesh is not None
-    return known and not where.lowering_parameters.for_export
+    return device_count(context) > 1 and not is_exported(context)
 
 
 def over_devices(
     run: Callable[[Array, Array, Geometry], Array],
-    arguments: tuple[Operand, Operand],
-    result: Operand,
+    name: str,
     geometry: Geometry,
 ) -> Callable[[Array, Array], Array]:
-    """Return `run` with `geometry` as a function that XLA can split over devices."""
+    """Return a map as a function of its operands that XLA can split over devices.
+
+    Args:
+      run: computes the map, of operands and a geometry: the whole or one device's.
+      name: of the map.
+      geometry: the whole convolution.
+    """
+    first, second, result = OPERANDS[name]
+    arguments = (first, second)
 
     def partition(mesh: Mesh, shapes, _):
         _leave_out_frames()
@@ -100,7 +107,7 @@ def _spec(sharding: Any, mesh: Mesh, ndim: int) -> list[Axes]:
     A cut by part of a mesh axis has no name; the array is then taken whole.
     """
     try:
-        spec = parse_flatten_op_sharding(sharding._to_xla_hlo_sharding(0), mesh)[0]
+        spec = spec_over(mesh, sharding)
     except (ValueError, NotImplementedError, AssertionError):
         return [()] * ndim
     return [_names(axes) for axes in (*spec, *[None] * (ndim - len(spec)))]
