@@ -91,9 +91,9 @@ def platforms(context: mlir.LoweringRuleContext) -> Sequence[str]:
 def device_count(context: mlir.LoweringRuleContext) -> int:
     """Return over how many devices XLA splits the program: 1 inside `shard_map`."""
     where = context.module_context.axis_context
-    devices = getattr(where, "device_assignment", None)
-    has_mesh = getattr(where, "abstract_mesh", None) is not None
-    return len(devices) if devices is not None and has_mesh else 1
+    if not isinstance(where, mlir.ShardingContext) or where.abstract_mesh is None:
+        return 1
+    return len(where.device_assignment or (None,))
 
 
 def is_exported(context: mlir.LoweringRuleContext) -> bool:
