@@ -28,11 +28,11 @@ _MOST_SETTINGS = 4096  # remembered for each function
 
 
 def one_program(run: Callable[P, T]) -> Callable[P, T]:
-    """Return `run` compiled whole when it is called outside of jit.
+    """Return `run` as one compiled program when it is called outside of jit.
 
-    Its keyword-only arguments are static. Under jit, or whatever else stages what it
-    traces, `run` is traced in place; an eager `jax.grad` or `jax.vmap` has one program
-    for each map.
+    Its keyword-only arguments are static. Under jit, or any transformation that traces
+    a program, `run` is traced in place; an eager `jax.grad` or `jax.vmap` runs one
+    program for each map.
     """
     parameters = inspect.signature(run).parameters.values()
     static = tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
@@ -62,7 +62,7 @@ def compile_and_run(primitive: Primitive, *static: str) -> Callable[..., Any]:
 
 
 def is_eager() -> bool:
-    """Return whether a call made now is evaluated at once, if under grad or vmap."""
+    """Return whether a call made now is evaluated at once, even under grad."""
     trace: Any = trace_ctx.trace
     while isinstance(trace, JVPTrace | LinearizeTrace | BatchTrace):
         trace = trace.parent_trace
@@ -72,7 +72,8 @@ def is_eager() -> bool:
 def checked_once(check: Callable[P, T]) -> Callable[P, T]:
     """Return `check`, a pure function of settings, with its results remembered.
 
-    Not so for what raises, nor for settings that cannot be compared: traced ones.
+    A call that raises is not remembered, nor one whose settings cannot be compared, as
+    traced ones.
     """
     found: dict[Hashable, T] = {}
 
@@ -97,7 +98,7 @@ def checked_once(check: Callable[P, T]) -> Callable[P, T]:
 
 
 def frozen(value: Any) -> Hashable:
-    """Return settings as a key: tuples for lists and arrays, numbers with their type.
+    """Return settings as a dictionary's key: tuples for lists, numbers with their type.
 
     >>> frozen([1, 2]) == frozen((1, 2)), frozen(1) == frozen(True)
     (True, False)

@@ -16,7 +16,7 @@ Axes = str | tuple[str, ...] | None
 
 
 def vary_alike(*arrays: Array) -> list[Array]:
-    """Make all vary over every mesh axis that one of them varies over.
+    """Cast all arrays to vary over each mesh axis that any of them varies over.
 
     Inside `jax.shard_map` an array that is the same on all devices becomes one that may
     differ; the transpose of that cast adds up its gradient. Elsewhere nothing happens.
@@ -32,12 +32,12 @@ def vary_alike(*arrays: Array) -> list[Array]:
 def placed_by_compiler(
     run: Callable[..., Array], *arrays: Array, spec: Sequence[Axes]
 ) -> Array:
-    """Call `run`; on an explicit mesh let the compiler place what it does.
+    """Call `run`; on an explicit mesh have the compiler choose the shardings inside.
 
     Args:
       run: a function of the arrays.
       arrays: its arguments.
-      spec: the mesh axes over which each axis of the result is to lie there.
+      spec: for each axis of the result, the mesh axes to shard it over there.
     """
     if any(axis is not None for array in arrays for axis in placed(array)):
         return auto_axes(run, out_sharding=PartitionSpec(*spec))(*arrays)
@@ -57,7 +57,7 @@ def like(
 
 
 def placed(array: Array) -> tuple[Axes, ...]:
-    """Return the mesh axes over which each axis of an array lies, explicitly."""
+    """Return, for each axis of an array, the explicit mesh axes that shard it."""
     return tuple(jax.typeof(array).sharding.spec)
 
 
@@ -68,7 +68,7 @@ def mesh_of(*arrays: Array) -> Any:
 
 
 def kept(spec: Sequence[Axes], shape: Sequence[int], mesh: Any) -> list[Axes]:
-    """Return the parts of `spec` that divide the sizes of a result, as lax does."""
+    """Return `spec` without mesh axes that do not divide their axis, as lax does."""
 
     def fits(axes: Axes, size: int) -> bool:
         names = axes if isinstance(axes, tuple) else (axes,)

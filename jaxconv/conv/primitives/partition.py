@@ -1,11 +1,11 @@
 """How a map is split over devices: each computes its share of the batch or channels.
 
 XLA's own partitioner gathers the whole batch on every device where it meets a loop over
-the images or a grouped convolution. Here each axis of the trilinear form is told apart:
-n, groups, ci and co may be cut, and pixels where a device has those that its outputs
-are over (`halo.py`), taps may not; the axes that a map sums over leave partial sums,
-which are added up over the devices. JAX cannot serialise the executable of a program
-for several devices that holds such a rule of one's own.
+the images or a grouped convolution. The rule here tells it which axes of the trilinear
+form may be cut: n, groups, ci and co; spatial axes where outputs and pixels can be cut
+alike (`halo.py`); never the taps. Where an axis is cut that the map sums over, each
+device has a partial sum, and these are added up over the devices. JAX cannot serialise
+the executable of a program for several devices that has such a rule.
 """
 
 import dataclasses
@@ -32,10 +32,10 @@ Axes = tuple[str, ...]
 
 
 def may_partition(context: mlir.LoweringRuleContext) -> bool:
-    """Return whether XLA splits this program over devices and needs to be told how.
+    """Return whether XLA splits this program over devices and may ask the rule how.
 
-    Not so inside `shard_map`, where each device runs its own, nor in an exported
-    program, which cannot call back.
+    Inside `shard_map` the program is already one device's, and an exported program
+    cannot call back into Python.
     """
     return device_count(context) > 1 and not is_exported(context)
 
@@ -63,7 +63,7 @@ def over_devices(
         pixels = _pixels(cuts, mesh)
         if result == "w":
             summed += [name for cut in pixels for name in cut.names]
-        own = _share(geometry, cuts, mesh)
+        own = _shard(geometry, cuts, mesh)
 
         def on_one_device(*arrays):
             arrays = [
@@ -74,7 +74,7 @@ def over_devices(
             if summed:
                 partial = lax.psum(partial, tuple(summed))
             if result == "x":
-                partial = halo.give_back(partial, geometry, pixels)
+                partial = halo.send_back(partial, geometry, pixels)
             return partial
 
         def place(operand: Operand) -> NamedSharding:
@@ -91,12 +91,13 @@ def over_devices(
 
 
 def _leave_out_frames() -> None:
-    """Let this thread lower programs without the frames that called.
+    """Have this thread lower programs with one source line an operation, no stack.
 
-    JAX lowers what a rule returns into a module of its own, whose numbers of frames XLA
-    then takes for those of the whole program's: where they make a circle, its pass
-    PropagateCallMetadata never ends (jaxlib 0.10.2). The thread is XLA's, for one
-    compilation; where it is the caller's, places in dumps name one line from then on.
+    JAX lowers what a rule returns into a module of its own. XLA takes the numbers of
+    its stack frames for the whole program's: where this makes a circle, its pass
+    PropagateCallMetadata never ends (jaxlib 0.10.2). The thread is one that XLA starts
+    for a compilation; should it be the caller's, later dumps of its programs have one
+    source line an operation, too.
     """
     include_full_tracebacks_in_locations.set_local(False)
 
@@ -104,7 +105,7 @@ def _leave_out_frames() -> None:
 def _spec(sharding: Any, mesh: Mesh, ndim: int) -> list[Axes]:
     """Return the mesh axes over which each axis of an array is cut.
 
-    A cut by part of a mesh axis has no name; the array is then taken whole.
+    An array that is cut over part of a mesh axis, which has no name, counts as whole.
     """
     try:
         spec = spec_over(mesh, sharding)
@@ -118,10 +119,11 @@ def _names(axes: str | Axes | None) -> Axes:
 
 
 def _cut_axes(operand: Operand, geometry: Geometry) -> list[str | None]:
-    """Return which axis of the form is cut where each axis of the operand is.
+    """Return for each axis of an operand the axis of the form that is cut with it.
 
-    Where there are groups, channels are cut between groups only. `p0` stands for the
-    outputs along the first axis of pixels, and so for the pixels under them.
+    None for an axis that may not be cut. If there are groups, channels are cut between
+    groups only. `p0` is the first spatial axis, of outputs and of the pixels that they
+    lie over.
     """
     first, groups, channels = LEADING[operand]
     leading: list[str | None] = [first, channels]
@@ -135,7 +137,7 @@ def _cut_axes(operand: Operand, geometry: Geometry) -> list[str | None]:
 
 
 def _summed(result: Operand) -> set[str]:
-    """Return the axis that the map to `result` sums over, beside pixels or taps."""
+    """Return which of n, ci and co the map to `result` sums over."""
     return {"n", "ci", "co"} - set(LEADING[result])
 
 
@@ -145,9 +147,10 @@ def _cuts(
     geometry: Geometry,
     mesh: Mesh,
 ) -> dict[str, Axes]:
-    """Return the mesh axes to cut each axis over, as the arguments lie already.
+    """Return the mesh axes over which each axis of the form is cut.
 
-    Where the two disagree, the first has its way and the other is moved.
+    They are those over which the operands lie already. Where the two disagree, the
+    first decides and XLA moves the other.
     """
     cuts: dict[str, Axes] = {}
     for operand, spec in zip(arguments, specs, strict=True):
@@ -155,19 +158,19 @@ def _cuts(
             taken = {name for others in cuts.values() for name in others}
             if axis is None or axis in cuts or not names or taken & set(names):
                 continue
-            if _can_be_cut(geometry, axis, _parts(names, mesh)):
+            if _can_be_cut(geometry, axis, _shards(names, mesh)):
                 cuts[axis] = names
     return cuts
 
 
-def _parts(names: Axes, mesh: Mesh) -> int:
+def _shards(names: Axes, mesh: Mesh) -> int:
     return math.prod(mesh.shape[name] for name in names)
 
 
-def _can_be_cut(geometry: Geometry, axis: str, parts: int) -> bool:
+def _can_be_cut(geometry: Geometry, axis: str, shards: int) -> bool:
     if axis.startswith("p"):
-        return halo.neighbours_suffice(geometry, int(axis[1:]), parts)
-    return getattr(geometry, axis) % parts == 0
+        return halo.neighbours_suffice(geometry, int(axis[1:]), shards)
+    return getattr(geometry, axis) % shards == 0
 
 
 def _pixels(cuts: dict[str, Axes], mesh: Mesh) -> list[halo.Cut]:
@@ -179,25 +182,25 @@ def _pixels(cuts: dict[str, Axes], mesh: Mesh) -> list[halo.Cut]:
     ]
 
 
-def _share(geometry: Geometry, cuts: dict[str, Axes], mesh: Mesh) -> Geometry:
+def _shard(geometry: Geometry, cuts: dict[str, Axes], mesh: Mesh) -> Geometry:
     """Return the convolution of one device."""
     for axis, names in cuts.items():
         if not axis.startswith("p"):
-            size = getattr(geometry, axis) // _parts(names, mesh)
+            size = getattr(geometry, axis) // _shards(names, mesh)
             geometry = dataclasses.replace(geometry, **{axis: size})
     for cut in _pixels(cuts, mesh):
-        geometry = halo.share(geometry, cut.axis, len(cut.order))
+        geometry = halo.shard(geometry, cut.axis, len(cut.order))
     return geometry
 
 
 def _rule(
     arguments: tuple[Operand, Operand], result: Operand, geometry: Geometry
 ) -> dict[str, Any]:
-    """Write down for Shardy which axes go together, which are summed, which stay whole.
+    """Return the rule for Shardy: which axes are cut together, summed, kept whole.
 
     For the output: `n ci x0 x1, ci co w0 w1 -> n co g0 g1`, with groups
-    `n (groups ci) x0 x1, ci (groups co) w0 w1 -> n (groups co) g0 g1`. Where pixels can
-    be cut, `p0` stands for `x0` and `g0`, and with strides `(p0 s0)` for `x0`.
+    `n (groups ci) x0 x1, ci (groups co) w0 w1 -> n (groups co) g0 g1`. Where a spatial
+    axis can be cut, `p0` replaces `x0` and `g0`; with strides, `(p0 s0)` replaces `x0`.
     """
     grouped = geometry.groups > 1
     cut = [i for i in range(len(geometry.space)) if halo.can_be_cut(geometry, i)]
