@@ -4,6 +4,7 @@
 and fails where a private name is used elsewhere. Modules that JAX does not import
 itself take long to load: their names are imported in functions.
 """
+# ruff: noqa: F401 (imported for other files)
 
 import functools
 from collections.abc import Callable, Sequence
@@ -16,7 +17,7 @@ from jax._src.checkify import (
     nan_error_check,  # the rule of lax's convolution: reports a NaN in the result
 )
 from jax._src.config import (
-    include_full_tracebacks_in_locations,  # can be set for one thread, `jax.config` not
+    include_full_tracebacks_in_locations,  # set for one thread; `jax.config` cannot
     traceback_in_locations_limit,  # a context manager, so that it is set back
 )
 from jax._src.core import (
@@ -45,29 +46,6 @@ from jax.extend.core import Primitive
 from jax.interpreters import mlir
 from jax.sharding import Mesh, PartitionSpec, Sharding
 
-__all__ = [
-    "BatchTrace",
-    "EvalTrace",
-    "JVPTrace",
-    "LinearizeTrace",
-    "RecomputeType",
-    "add_jet_rule",
-    "add_sparse_rule",
-    "device_count",
-    "ensure_enum",
-    "error_checks",
-    "include_full_tracebacks_in_locations",
-    "is_exported",
-    "nan_error_check",
-    "partial_eval_jaxpr_custom_rules",
-    "platforms",
-    "prim_requires_devices_during_lowering",
-    "spec_over",
-    "trace_ctx",
-    "traceback_in_locations_limit",
-    "varying_axes",
-]
-
 
 def varying_axes(array: Array) -> frozenset[Any]:
     """Return the mesh axes, inside `shard_map`, over which an array may differ."""
@@ -78,7 +56,7 @@ def spec_over(mesh: Mesh, sharding: Sharding) -> PartitionSpec:
     """Name the axes of `mesh` in a sharding that XLA has chosen.
 
     `custom_partitioning` hands such a sharding on without names. Its own option to
-    decode it, `decode_shardings`, fails where an array is cut by part of a mesh axis.
+    decode it, `decode_shardings`, raises where part of a mesh axis cuts an array.
     """
     return parse_flatten_op_sharding(sharding._to_xla_hlo_sharding(0), mesh)[0]
 

@@ -9,10 +9,11 @@ With `T(x, w, g) = sum(g * conv(x, w))`, linear in each of its three arguments:
 The set is closed, so derivatives of any order, forward and reverse, run the three
 hand-written maps of the chosen method and nothing else.
 
-A primitive is an operation that JAX does not look into. Each transformation asks it for
-a rule instead, and these rules are the functions below, in the order of JAX's tutorial
-"Autodidax": evaluation, abstract evaluation, transposition, batching, lowering. Their
-first argument is the name of the map, a key of `OPERANDS`.
+A primitive is an operation that JAX does not look into. `_bind` applies one: JAX hands
+it to the transformation at work, which asks for the primitive's own rule. The rules
+follow in the order of JAX's tutorial "Autodidax": abstract evaluation, transposition,
+batching, lowering; the last lines register them, and the evaluation by a compiled
+program. In all of them `name` is the map's, a key of `OPERANDS`.
 """
 
 import functools
@@ -31,14 +32,7 @@ from jaxconv.conv.auto.arrangements import ARRANGEMENTS
 from jaxconv.conv.auto.rules import MOST_PARTS, choose
 from jaxconv.conv.geometry import Geometry
 from jaxconv.conv.methods.registry import ALGORITHMS, check_served
-from jaxconv.conv.operands import (
-    OPERANDS,
-    fold,
-    shape_of,
-    shared_axis,
-    turned,
-    unfold,
-)
+from jaxconv.conv.operands import OPERANDS, fold, shape_of, shared_axis, turned, unfold
 from jaxconv.conv.primitives.eager import compile_and_run
 from jaxconv.conv.primitives.jax_internals import (
     platforms,
@@ -84,11 +78,11 @@ def _bind(
     method: str,
     precision: Precision | None = None,
 ) -> Array:
-    """Apply a primitive: hand it to whatever transformation is at work.
+    """Apply a primitive, by a method that serves the convolution.
 
-    JAX wants operands inside `shard_map` that vary over the same mesh axes. On an
-    explicit mesh the compiler places the work, and as in lax the batch and the pixels
-    of the result stay where those of the first operand were.
+    Inside `shard_map` JAX asks for operands that vary over the same mesh axes. On an
+    explicit mesh the compiler shards the work, and the result's batch and pixels are
+    sharded as those of the first operand, as in lax.
     """
     method = method_for(method)
     check_served(method, geometry, a.dtype, "jaxconv")
@@ -101,23 +95,21 @@ def _bind(
 
 
 def _spec(name: str, geometry: Geometry, spec: Sequence[Axes], mesh: Any) -> list[Axes]:
-    """Return how a result lies on an explicit mesh where the first operand lies so.
+    """Return how a result is sharded on an explicit mesh, given the first operand.
 
-    The filters' gradient, a sum over batch and pixels, lies whole on every device.
+    The filters' gradient, a sum over batch and pixels, is whole on every device.
     """
     *_, result = OPERANDS[name]
-    shape = shape_of(result, geometry)
     if result == "w":
-        return [None] * len(shape)
+        return [None] * len(spec)
     batch, _, *pixels = spec
-    return kept((batch, None, *pixels), shape, mesh)
+    return kept((batch, None, *pixels), shape_of(result, geometry), mesh)
 
 
-def _abstract(name: str, a: ShapedArray, b: ShapedArray, *, geometry, **_):
+def _abstract(name: str, a: ShapedArray, *_: Any, geometry: Geometry, **__: Any) -> Any:
     """Abstract evaluation: JAX asks for the result's shape and type, without values.
 
-    The geometry has the shape; both operands have the result's type. On an explicit
-    mesh the result counts as whole, since `_bind` has the compiler place it.
+    The geometry has the shape. The type is that of both operands.
     """
     return like(a, shape_of(OPERANDS[name][2], geometry))
 
@@ -125,8 +117,8 @@ def _abstract(name: str, a: ShapedArray, b: ShapedArray, *, geometry, **_):
 def _transpose(name: str, at: int, ct: Array, a: Any, b: Any, **settings) -> Array:
     """Transposition: JAX asks for the cotangent of operand `at`, given the result's.
 
-    `ct` takes the result's place in T, which is linear in the operand: its cotangent is
-    the derivative of T there, and that is what the map to this operand computes.
+    With the result's cotangent `ct` in the result's place, T is <ct, map(a, b)>. The
+    operand's cotangent is the derivative of that, which the map to this operand makes.
     """
     first, second, result = OPERANDS[name]
     given, wanted = {first: a, second: b, result: ct}, OPERANDS[name][at]
@@ -143,11 +135,11 @@ def _batch(
     geometry: Geometry,
     **settings,
 ) -> tuple[Array, int]:
-    """Batching: `vmap` asks for many results at once, and where their new axis is.
+    """Batching: `vmap` asks for all results at once, and which axis they are along.
 
-    The new axis lies in the result and in each operand that is mapped. Folded into an
-    axis of the form that just these have (n, co, ci; groups if all three have it), it
-    gives a wider convolution whose results are the many, side by side: unfold them.
+    The mapped operands and the result share an axis of T that the other operand, if it
+    is not mapped, lacks: n, co or ci; all three share the groups. Along it the results
+    do not mix, so the mapped axis is folded into it, and unfolded from the result.
     """
     *arguments, result = OPERANDS[name]
     mapped = {
@@ -169,17 +161,16 @@ def _batch(
         many = PRIMITIVES[name].bind(*arrays, geometry=wide, **settings)
         return unfold(many, result, axis, geometry, size)
 
-    mesh, shape = mesh_of(*arrays), (size, *shape_of(result, geometry))
     own = [axes for i, axes in enumerate(placed(arrays[0])) if i != mapped_axes[0]]
-    spec = kept((lies, *_spec(name, geometry, own, mesh)), shape, mesh)
+    spec = (lies, *_spec(name, geometry, own, mesh_of(*arrays)))
     return placed_by_compiler(folded, *arrays, spec=spec), 0
 
 
 def _lower(name: str, context, a, b, *, geometry: Geometry, **settings):
     """Lowering: JAX asks for the operations of XLA that compute the map.
 
-    They are those of the method's own code, traced here. Where XLA is to split them
-    over devices it also gets the rule that says how.
+    They are what the method's code does, traced here. Where XLA splits the program over
+    devices, the rule of `partition.py` comes with them.
     """
     geometry.check_countable("conv")
     several = "platforms" if is_symbolic_dim(geometry.n) else "cpu"
@@ -226,13 +217,12 @@ def _compute(
 
 
 for _name, _primitive in PRIMITIVES.items():
-    # Evaluation: JAX asks for the result itself, of arrays that are there.
+    # Evaluation: JAX asks for the result of arrays that hold numbers.
     _primitive.def_impl(compile_and_run(_primitive, "geometry", "method", "precision"))
     _primitive.def_abstract_eval(functools.partial(_abstract, _name))
-    # The tangents of a bilinear map are the map itself; it needs the transposes alone.
-    ad.defbilinear(
-        _primitive, *(functools.partial(_transpose, _name, at) for at in (0, 1))
-    )
+    # A map that is linear in each operand is its own derivative: d(a*b) = da*b + a*db.
+    transposes = [functools.partial(_transpose, _name, at) for at in (0, 1)]
+    ad.defbilinear(_primitive, *transposes)
     batching.primitive_batchers[_primitive] = functools.partial(_batch, _name)
     mlir.register_lowering(_primitive, functools.partial(_lower, _name))
     prim_requires_devices_during_lowering.add(_primitive)
