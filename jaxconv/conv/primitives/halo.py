@@ -1,4 +1,4 @@
-"""Halo exchange: the pixels that devices swap where images are cut along an axis.
+"""Halo exchange: the pixels that devices swap where an image's axis is cut (sharded).
 
 Each of D devices computes O/D of the O outputs of the axis, and holds the O/D * s
 pixels that these lie over, where s is the stride. Its outputs also read pixels of its
@@ -8,7 +8,7 @@ neighbours, its halo. By (1) in `geometry.py`, with k taps d pixels apart, these
     (k-1)*d + 1 - s - low    pixels after them;
 
 a negative number says how many of its own pixels none of its outputs reads. A device
-at the edge of the image receives zeros from where no neighbour is: the padding.
+without neighbour on one side, at the image's edge, receives zeros: the padding.
 """
 
 import dataclasses

@@ -41,18 +41,16 @@ def may_partition(context: mlir.LoweringRuleContext) -> bool:
 
 
 def over_devices(
-    run: Callable[[Array, Array, Geometry], Array],
-    name: str,
-    geometry: Geometry,
+    run: Callable[[Array, Array, Geometry], Array], map_name: str, geometry: Geometry
 ) -> Callable[[Array, Array], Array]:
     """Return a map as a function of its operands that XLA can split over devices.
 
     Args:
-      run: computes the map, of operands and a geometry: the whole or one device's.
-      name: of the map.
+      run: computes the map, for the whole convolution or for one device's.
+      map_name: the map's name.
       geometry: the whole convolution.
     """
-    first, second, result = OPERANDS[name]
+    first, second, result = OPERANDS[map_name]
     arguments = (first, second)
 
     def partition(mesh: Mesh, shapes, _):
@@ -91,7 +89,7 @@ def over_devices(
 
 
 def _leave_out_frames() -> None:
-    """Have this thread lower programs with one source line an operation, no stack.
+    """Have this thread lower programs with one source line an operation, no frames.
 
     JAX lowers what a rule returns into a module of its own. XLA takes the numbers of
     its stack frames for the whole program's: where this makes a circle, its pass
