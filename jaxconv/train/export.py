@@ -25,9 +25,9 @@ from typing import Annotated, Any, Literal, get_args
 import jax
 import jax.numpy as jnp
 import tyro
-from jax._src.config import traceback_in_locations_limit
 from jax.export import Exported, export, symbolic_shape
 
+from jaxconv.conv.primitives.jax_internals import traceback_in_locations_limit
 from jaxconv.conv.primitives.portable import every_method_is
 from jaxconv.nn import WeightsError
 from jaxconv.train.classifier import classifier

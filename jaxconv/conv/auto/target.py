@@ -1,5 +1,6 @@
 """What a program is compiled for, as far as the choice of methods depends on it."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
@@ -17,10 +18,8 @@ class Target(NamedTuple):
     without: str = ""  # why oneDNN does not compute in the other types
 
 
-def target_of(
-    platforms: tuple[str, ...] | None = None, exported: bool = False
-) -> Target:
-    """Return the target of a program for `platforms`; None for JAX's default.
+def target_of(platforms: Sequence[str] | None = None, exported: bool = False) -> Target:
+    """Return the target of a program for some platforms; None for JAX's default.
 
     An exported program may run anywhere, and the persistent compilation cache cannot
     keep a program with a call of oneDNN.
