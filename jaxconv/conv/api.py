@@ -18,6 +18,18 @@ from jaxconv.conv.primitives.eager import checked_once, is_eager, one_program
 Padding = str | int | Sequence[int | tuple[int, int]]
 Sizes = int | Sequence[int]
 
+_SETTINGS = (
+    "strides",
+    "padding",
+    "padding_mode",
+    "input_dilation",
+    "kernel_dilation",
+    "groups",
+    "method",
+    "memory_limit",
+    "precision",
+)
+
 
 @names_arguments
 def conv(
@@ -81,22 +93,9 @@ def conv(
 
     Source: arXiv:1603.07285, chapters 2 and 5.
     """
-    caller = "conv"
+    caller, settings = "conv", settings_of(locals())
     x, w = common_type(caller, preferred_element_type, x=x, w=w)
-    geometry, modes, facts = prepared(
-        caller,
-        x.shape,
-        w.shape,
-        strides=strides,
-        padding=padding,
-        input_dilation=input_dilation,
-        kernel_dilation=kernel_dilation,
-        groups=groups,
-        padding_mode=padding_mode,
-        method=method,
-        memory_limit=memory_limit,
-        precision=precision,
-    )
+    geometry, modes, facts = prepared(caller, x.shape, w.shape, **settings)
     return _output(x, w, whole=geometry, modes=modes, **facts)
 
 
@@ -123,22 +122,9 @@ def conv_input_grad(
 
     Source: arXiv:1603.07285, chapter 4.
     """
-    caller = "conv_input_grad"
+    caller, settings = "conv_input_grad", settings_of(locals())
     g, w = common_type(caller, preferred_element_type, g=g, w=w)
-    geometry, modes, facts = prepared(
-        caller,
-        input_shape,
-        w.shape,
-        strides=strides,
-        padding=padding,
-        input_dilation=input_dilation,
-        kernel_dilation=kernel_dilation,
-        groups=groups,
-        padding_mode=padding_mode,
-        method=method,
-        memory_limit=memory_limit,
-        precision=precision,
-    )
+    geometry, modes, facts = prepared(caller, input_shape, w.shape, **settings)
     check_output_grad(g, geometry, caller)
     return _input_grad(g, w, whole=geometry, modes=modes, **facts)
 
@@ -164,22 +150,9 @@ def conv_param_grad(
 
     The other arguments and the errors are those of `conv`; `g` has the output's shape.
     """
-    caller = "conv_param_grad"
+    caller, settings = "conv_param_grad", settings_of(locals())
     x, g = common_type(caller, preferred_element_type, x=x, g=g)
-    geometry, modes, facts = prepared(
-        caller,
-        x.shape,
-        kernel_shape,
-        strides=strides,
-        padding=padding,
-        input_dilation=input_dilation,
-        kernel_dilation=kernel_dilation,
-        groups=groups,
-        padding_mode=padding_mode,
-        method=method,
-        memory_limit=memory_limit,
-        precision=precision,
-    )
+    geometry, modes, facts = prepared(caller, x.shape, kernel_shape, **settings)
     check_output_grad(g, geometry, caller)
     return _param_grad(x, g, whole=geometry, modes=modes, **facts)
 
@@ -200,6 +173,15 @@ def _input_grad(g, w, *, whole, modes, geometry, method, precision):
 def _param_grad(x, g, *, whole, modes, geometry, method, precision):
     facts = {"geometry": geometry, "method": method, "precision": precision}
     return primitives.param_grad(extend(x, whole, modes), g, **facts)
+
+
+def settings_of(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return what `prepared` checks of a call's arguments, its `locals()` at first.
+
+    So each public function spells its settings once, in the signature that `help`
+    shows.
+    """
+    return {name: arguments[name] for name in _SETTINGS if name in arguments}
 
 
 @checked_once

@@ -23,7 +23,7 @@ from jax import Array, lax
 from jaxtyping import Num
 
 from jaxconv.conv import primitives
-from jaxconv.conv.api import Padding, Sizes, check_output_grad, prepared
+from jaxconv.conv.api import Padding, Sizes, check_output_grad, prepared, settings_of
 from jaxconv.conv.arguments.dtypes import PrecisionLike, common_type
 from jaxconv.conv.arguments.keywords import names_arguments
 from jaxconv.conv.methods.patches import cut_patches
@@ -63,22 +63,11 @@ def per_example_grad_norms(
     >>> per_example_grad_norms(x, g, kernel_shape=(1, 1, 3), padding="VALID").tolist()
     [5.196152210235596, 5.196152210235596]
     """
+    settings = settings_of(locals())
     x, g = common_type(_CALLER, None, x=x, g=g)
     if not jnp.issubdtype(x.dtype, jnp.inexact):
         x, g = x.astype(jnp.float32), g.astype(jnp.float32)
-    geometry, modes, facts = prepared(
-        _CALLER,
-        x.shape,
-        kernel_shape,
-        strides=strides,
-        padding=padding,
-        input_dilation=input_dilation,
-        kernel_dilation=kernel_dilation,
-        groups=groups,
-        padding_mode=padding_mode,
-        method=method,
-        precision=precision,
-    )
+    geometry, modes, facts = prepared(_CALLER, x.shape, kernel_shape, **settings)
     check_output_grad(g, geometry, _CALLER)
     x, geometry = extend(x, geometry, modes), facts["geometry"]
     one = dataclasses.replace(geometry, n=1)
