@@ -21,7 +21,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from jaxconv.conv.arguments import shapes as arguments
+from jaxconv.conv.arguments import settings, shapes
 from jaxconv.conv.arguments.shapes import Pads, Shape, dilate
 
 __all__ = ["Geometry", "Pads", "Shape"]
@@ -76,15 +76,16 @@ class Geometry:
         >>> Geometry.of((60, 1, 28, 28), (1, 32, 5, 5)).out_shape
         (60, 32, 28, 28)
         """
-        x_shape = arguments.as_shape("x", x_shape, caller)
-        w_shape = arguments.as_shape("w", w_shape, caller)
-        arguments.check_ranks(x_shape, w_shape, caller)
-        arguments.check_channels(x_shape, w_shape, groups, caller)
+        x_shape = settings.as_shape("x", x_shape, caller)
+        w_shape = settings.as_shape("w", w_shape, caller)
+        shapes.check_ranks(x_shape, w_shape, caller)
+        settings.check_groups(groups, caller)
+        shapes.check_channels(x_shape, w_shape, groups, caller)
         space, kernel = x_shape[2:], w_shape[2:]
         axes = len(space)
-        strides = arguments.per_axis("strides", strides, axes, caller)
-        in_dil = arguments.per_axis("input_dilation", input_dilation, axes, caller)
-        ker_dil = arguments.per_axis("kernel_dilation", kernel_dilation, axes, caller)
+        strides = settings.per_axis("strides", strides, axes, caller)
+        in_dil = settings.per_axis("input_dilation", input_dilation, axes, caller)
+        ker_dil = settings.per_axis("kernel_dilation", kernel_dilation, axes, caller)
         wide_space, wide_kernel = dilate(space, in_dil), dilate(kernel, ker_dil)
         geometry = cls(
             n=x_shape[0],
@@ -94,19 +95,17 @@ class Geometry:
             space=space,
             kernel=kernel,
             strides=strides,
-            padding=arguments.as_pads(
-                padding, wide_space, wide_kernel, strides, caller
-            ),
+            padding=settings.as_pads(padding, wide_space, wide_kernel, strides, caller),
             input_dilation=in_dil,
             kernel_dilation=ker_dil,
-            memory_limit=arguments.as_limit(memory_limit, caller),
+            memory_limit=settings.as_limit(memory_limit, caller),
         )
         padded = geometry.padded
-        arguments.check_crops(x_shape, geometry.padding, padded, caller)
+        shapes.check_crops(x_shape, geometry.padding, padded, caller)
         if runs_now:
             geometry.check_countable(caller)
         if not empty_ok:
-            arguments.check_sizes(x_shape, w_shape, padded, wide_kernel, caller)
+            shapes.check_sizes(x_shape, w_shape, padded, wide_kernel, caller)
         return geometry
 
     def check_countable(self, caller: str) -> None:
@@ -116,9 +115,7 @@ class Geometry:
           ValueError: an axis is too long.
         """
         reach = dilate(self.kernel, self.kernel_dilation)
-        arguments.check_countable(
-            self.x_shape, self.padding, self.padded, reach, caller
-        )
+        shapes.check_countable(self.x_shape, self.padding, self.padded, reach, caller)
 
     def widen(self, axis: str, factor: int) -> "Geometry":
         """Return the geometry with n, groups, ci or co `factor` times as long."""

@@ -16,11 +16,11 @@ from jaxtyping import Num
 
 from jaxconv.conv import primitives
 from jaxconv.conv.arguments import hints
-from jaxconv.conv.arguments import shapes as arguments
 from jaxconv.conv.arguments.conventions import Convention, Place, as_paddings, place
 from jaxconv.conv.arguments.dtypes import PrecisionLike, as_precision, common_type
 from jaxconv.conv.arguments.keywords import names_arguments
-from jaxconv.conv.arguments.shapes import Shape, dilate
+from jaxconv.conv.arguments.settings import check_groups, per_axis
+from jaxconv.conv.arguments.shapes import Shape, check_ranks, dilate
 from jaxconv.conv.geometry import Geometry
 from jaxconv.conv.methods.registry import Method, check_method
 from jaxconv.conv.primitives.eager import is_eager, one_program
@@ -78,8 +78,8 @@ def conv_transpose(
     x, w = common_type(_CALLER, preferred_element_type, x=x, w=w)
     _check_operands(x.shape, w.shape, groups)
     axes = x.ndim - 2
-    strides = arguments.per_axis("strides", strides, axes, _CALLER)
-    dilation = arguments.per_axis("dilation", dilation, axes, _CALLER)
+    strides = per_axis("strides", strides, axes, _CALLER)
+    dilation = per_axis("dilation", dilation, axes, _CALLER)
     places = [
         place(convention, *facts)
         for facts in zip(
@@ -136,12 +136,12 @@ def _each(
     """Return `value` for each axis; None for none."""
     if value is None:
         return (None,) * axes
-    return arguments.per_axis(name, value, axes, _CALLER, least=0)
+    return per_axis(name, value, axes, _CALLER, least=0)
 
 
 def _check_operands(x_shape: Shape, w_shape: Shape, groups: int) -> None:
-    arguments.check_ranks(x_shape, w_shape, _CALLER, "(in, out // groups, *kernel)")
-    arguments.check_groups(groups, _CALLER)
+    check_ranks(x_shape, w_shape, _CALLER, "(in, out // groups, *kernel)")
+    check_groups(groups, _CALLER)
     if 0 in (*x_shape[2:], *w_shape[2:]):
         raise ValueError(
             f"{_CALLER}: x and w must have pixels on each spatial axis, got {x_shape} "

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from jaxconv.conv.arguments.shapes import is_int
+from jaxconv.conv.arguments.settings import is_int
 
 _TOO_SHORT = ("float8_e8m0fnu", "float4_e2m1fn")
 

@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple, get_args
 
 from jaxconv.conv.arguments.hints import of_sides
-from jaxconv.conv.arguments.shapes import as_pads, is_int, refused
+from jaxconv.conv.arguments.settings import as_pads, is_int, refused
 
 Convention = Literal["torch", "lax", "keras", "onnx"]
 Padding = str | tuple[int, int]

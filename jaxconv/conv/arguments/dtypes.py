@@ -10,7 +10,7 @@ from jax.lax import DotAlgorithmPreset, Precision
 from jax.typing import DTypeLike
 
 from jaxconv.conv.arguments.arrays import as_array
-from jaxconv.conv.arguments.shapes import refused
+from jaxconv.conv.arguments.settings import refused
 
 _AS_THEY_ARE = {
     jnp.dtype(name)
