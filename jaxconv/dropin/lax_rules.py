@@ -1,4 +1,4 @@
-"""lax's own rules for its convolutions, and better words where they are broken."""
+"""lax's own rules for its convolutions, and clearer errors where a call breaks them."""
 
 import functools
 from typing import Any
@@ -29,7 +29,7 @@ def check(name: str, lhs: Any, rhs: Any, given: dict[str, Any]) -> jax.ShapeDtyp
     if lhs.ndim == rhs.ndim < 2:
         raise RankError(
             f"{name}: lhs and rhs must have two axes, batch and channels or channels "
-            f"in and out, and one for each axis of pixels, got shapes {lhs.shape} and "
+            f"in and out, and one for each spatial axis, got shapes {lhs.shape} and "
             f"{rhs.shape}."
         )
     try:
@@ -39,7 +39,7 @@ def check(name: str, lhs: Any, rhs: Any, given: dict[str, Any]) -> jax.ShapeDtyp
     except (TypeError, ValueError, RuntimeError) as error:
         words = _explain(name, lhs, rhs, given, error)
         if type(error) not in (TypeError, ValueError, RuntimeError):
-            error.add_note(words)  # one of JAX's own, made from more than words
+            error.add_note(words)  # a class of JAX's own: it takes more than a message
             raise
         raise type(error)(words) from error
 
@@ -56,7 +56,7 @@ def dimension_numbers_of(
 def _explain(
     name: str, lhs: Any, rhs: Any, given: dict[str, Any], error: Exception
 ) -> str:
-    """Say what lax said, in its words, what the axes are, and what to change."""
+    """Return lax's message, then what the axes are and what to change."""
     said = str(error).strip()
     parts = [f"{said.removesuffix('.')}. {name}:" if said else f"{name}:"]
     try:

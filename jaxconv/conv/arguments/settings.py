@@ -119,9 +119,9 @@ def is_int(value: Any) -> bool:
 def refused(
     caller: str, name: str, expected: str, value: Any, hint: str = ""
 ) -> ValueError:
-    """Return the error that says which form `value` should have had.
+    """Return the error that says what `value` should have been.
 
-    A value that JAX traces, inside jit for instance, has no form that can be seen.
+    A value that JAX traces, inside jit for instance, has nothing to show.
     """
     traced = _first_traced(value)
     if traced is not None:
