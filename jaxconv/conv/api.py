@@ -177,10 +177,10 @@ def _param_grad(x, g, *, whole, modes, geometry, method, precision):
 
 
 def settings_of(arguments: dict[str, Any]) -> dict[str, Any]:
-    """Return what `prepared` checks of a call's arguments, its `locals()` at first.
+    """Return those of a public function's arguments that `prepared` checks.
 
-    So each public function spells its settings once, in the signature that `help`
-    shows.
+    Called first of all, with `locals()`: so the function spells its settings once, in
+    the signature that `help` shows.
     """
     return {name: arguments[name] for name in _SETTINGS if name in arguments}
 

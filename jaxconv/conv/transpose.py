@@ -47,8 +47,8 @@ def conv_transpose(
 ) -> Num[Array, "n c_out *out"]:
     """Convolve `x` transposed: spread each pixel over the output through the filter.
 
-    `x` and `w` are always laid out alike; `convention` alone decides what `padding`
-    means, how large the output is and whether the filter is turned.
+    The layouts of `x` and `w` are the same for all conventions; `convention` decides
+    what `padding` means, how large the output is and whether the filter is turned.
 
     Args:
       x: the input, channels-first.

@@ -58,20 +58,20 @@ def _explain(
 ) -> str:
     """Return lax's message, then what the axes are and what to change."""
     said = str(error).strip()
-    parts = [f"{said.removesuffix('.')}. {name}:" if said else f"{name}:"]
+    clauses = [f"{said.removesuffix('.')}. {name}:" if said else f"{name}:"]
     try:
         spec = dimension_numbers_of(name, lhs, rhs, given.get("dimension_numbers"))
     except (TypeError, ValueError, KeyError):
         spec = None
     if spec is None or lhs.ndim != rhs.ndim:
-        parts.append(f"lhs is {lhs.shape} and rhs {rhs.shape}.")
+        clauses.append(f"lhs is {lhs.shape} and rhs {rhs.shape}.")
         if lhs.ndim != rhs.ndim:
-            parts.append("Is the batch or a channel axis missing?")
+            clauses.append("Is the batch or a channel axis missing?")
     else:
-        parts.append(f"lhs is {_named(lhs, spec.lhs_spec, 'NC')}")
-        parts.append(f"and rhs {_named(rhs, spec.rhs_spec, 'OI')}.")
-        parts.append(_hint(lhs, rhs, spec, given))
-    return " ".join(part for part in parts if part)
+        clauses.append(f"lhs is {_named(lhs, spec.lhs_spec, 'NC')}")
+        clauses.append(f"and rhs {_named(rhs, spec.rhs_spec, 'OI')}.")
+        clauses.append(_hint(lhs, rhs, spec, given))
+    return " ".join(clause for clause in clauses if clause)
 
 
 def _named(array: Any, spec: Any, leading: str) -> str:

@@ -23,7 +23,7 @@ PrecisionLike = str | Precision | Sequence[str | Precision] | None
 def common_type(
     caller: str, preferred: DTypeLike | None, **arrays: Any
 ) -> tuple[Array, ...]:
-    """Return the arrays in the type that is computed in, see `common_dtype`.
+    """Convert the arrays to the type that is computed in; see `common_dtype`.
 
     Raises:
       ValueError: an argument is not an array of numbers, or `preferred` cannot hold
