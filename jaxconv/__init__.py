@@ -24,11 +24,11 @@ import importlib
 from typing import Any
 
 from jaxconv import _program as _program  # first: it catches Ctrl-C from here on
+from jaxconv.compat import conv_general_dilated
 from jaxconv.conv.api import conv, conv_input_grad, conv_param_grad
 from jaxconv.conv.explain import Explanation, explain
 from jaxconv.conv.per_example import per_example_grad_norms
 from jaxconv.conv.transpose import conv_transpose
-from jaxconv.dropin.compat import conv_general_dilated
 from jaxconv.dropin.patching import patch
 
 __all__ = [

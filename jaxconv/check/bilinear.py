@@ -28,7 +28,7 @@ from jaxconv.check.diagnose import diagnose
 from jaxconv.check.report import Report, Row
 from jaxconv.check.trial import Trial, dot, impulse, widen
 from jaxconv.conv.arguments.keywords import names_arguments
-from jaxconv.conv.arguments.shapes import as_shape
+from jaxconv.conv.arguments.settings import as_shape
 from jaxconv.conv.methods.rounding import Rounding, unit_roundoff
 
 _CALLER = "check_bilinear"

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxconv.conv.arguments.shapes import is_int
+from jaxconv.conv.arguments.settings import is_int
 
 _MODES = ("fwd", "rev")
 

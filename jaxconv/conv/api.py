@@ -18,6 +18,18 @@ from jaxconv.conv.primitives.eager import checked_once, is_eager, one_program
 Padding = str | int | Sequence[int | tuple[int, int]]
 Sizes = int | Sequence[int]
 
+_SETTINGS = (
+    "strides",
+    "padding",
+    "padding_mode",
+    "input_dilation",
+    "kernel_dilation",
+    "groups",
+    "method",
+    "memory_limit",
+    "precision",
+)
+
 
 @names_arguments
 def conv(
@@ -38,7 +50,7 @@ def conv(
     """Convolve `x` with the filters `w`, over any number of spatial axes.
 
     As everywhere in deep learning the filters are not turned: each output is the dot
-    product of a filter with one patch of the padded input. Its gradients, of any order
+    product of a filter with a patch of the padded input. The gradients, of any order
     and mode, are the hand-written ones of `method`; a `padding_mode` other than "zeros"
     is applied first, and differentiated by JAX.
 
@@ -46,31 +58,32 @@ def conv(
       x: the input, channels-first.
       w: the filters, `(c_in // groups, c_out, *kernel)`.
       strides: pixels from one patch to the next, one number or one for each axis.
-      padding: pixels around the dilated `x`: "SAME" (`out = ceil(size / stride)`, the
-        odd one at the end, or with "SAME_LOWER" at the start), "VALID" (none), "CAUSAL"
-        (all before, so that no output sees beyond its own place), a number for all
-        sides, or for each axis a number or a (low, high) pair; negative numbers crop.
+      padding: pixels around the dilated `x`: "SAME" (`out = ceil(size / stride)`; of an
+        odd number of pixels one more at the end, or with "SAME_LOWER" at the start),
+        "VALID" (none), "CAUSAL" (all before, so that no output sees a later pixel), a
+        number for all sides, or for each axis a number or a (low, high) pair; negative
+        numbers crop.
       padding_mode: what the padding holds, for all axes or each: "zeros"; "reflect",
-        the pixels mirrored at the outermost; "replicate", the outermost; "circular",
-        those of the other end.
-      input_dilation: 1, or with r put r - 1 zeros between the pixels of `x`.
-      kernel_dilation: 1, or with d let the taps of a filter lie d pixels apart.
+        the pixels mirrored at the outermost one; "replicate", copies of the outermost
+        pixel; "circular", the pixels of the opposite end.
+      input_dilation: r puts r - 1 zeros between neighbouring pixels of `x`, 1 none.
+      kernel_dilation: pixels from one tap of a filter to the next.
       groups: output channels in group `i` read input channels in group `i` only.
       method: the algorithm, "loops", "taps", "im2col" or "xla"; "fft", for floats, or
         "winograd" or "winograd4", for three taps along each axis and strides and
-        dilations of 1, whose results are rounded less evenly (see `explain`); "auto"
+        dilations of 1, whose rounding errors can be larger (see `explain`); "auto"
         picks one for each of the three maps.
-      memory_limit: bytes that patches or transforms may take at a time, in each map:
-        "im2col" cuts patches for fewer images, for one at the least, and "auto" takes
-        a method for which they fit. None: some megabytes, or what one image needs.
+      memory_limit: the most bytes of patches or transforms held at a time, in each map:
+        "im2col" cuts patches for fewer images at a time, at least one, and "auto" takes
+        a method that keeps within it. None: some megabytes, or what one image needs.
       precision: how exactly an accelerator multiplies float32, as in `jax.lax`.
       preferred_element_type: the type to compute in and to return.
 
     Returns:
       The output; `out = (padded - ((kernel - 1) * kernel_dilation + 1)) // stride + 1`
       for each axis. It has the operands' common type under JAX's promotion rules, but
-      whole numbers shorter than int32 are added up and returned as int32, so that they
-      do not wrap. Floats shorter than float32 are added up in float32.
+      whole numbers shorter than int32 are accumulated and returned as int32, so that
+      they do not wrap. Floats shorter than float32 are accumulated in float32.
 
     Raises:
       ValueError: the arguments do not fit each other; the message says which and why.
@@ -81,22 +94,9 @@ def conv(
 
     Source: arXiv:1603.07285, chapters 2 and 5.
     """
-    caller = "conv"
+    caller, settings = "conv", settings_of(locals())
     x, w = common_type(caller, preferred_element_type, x=x, w=w)
-    geometry, modes, facts = prepared(
-        caller,
-        x.shape,
-        w.shape,
-        strides=strides,
-        padding=padding,
-        input_dilation=input_dilation,
-        kernel_dilation=kernel_dilation,
-        groups=groups,
-        padding_mode=padding_mode,
-        method=method,
-        memory_limit=memory_limit,
-        precision=precision,
-    )
+    geometry, modes, facts = prepared(caller, x.shape, w.shape, **settings)
     return _output(x, w, whole=geometry, modes=modes, **facts)
 
 
@@ -123,22 +123,9 @@ def conv_input_grad(
 
     Source: arXiv:1603.07285, chapter 4.
     """
-    caller = "conv_input_grad"
+    caller, settings = "conv_input_grad", settings_of(locals())
     g, w = common_type(caller, preferred_element_type, g=g, w=w)
-    geometry, modes, facts = prepared(
-        caller,
-        input_shape,
-        w.shape,
-        strides=strides,
-        padding=padding,
-        input_dilation=input_dilation,
-        kernel_dilation=kernel_dilation,
-        groups=groups,
-        padding_mode=padding_mode,
-        method=method,
-        memory_limit=memory_limit,
-        precision=precision,
-    )
+    geometry, modes, facts = prepared(caller, input_shape, w.shape, **settings)
     check_output_grad(g, geometry, caller)
     return _input_grad(g, w, whole=geometry, modes=modes, **facts)
 
@@ -164,22 +151,9 @@ def conv_param_grad(
 
     The other arguments and the errors are those of `conv`; `g` has the output's shape.
     """
-    caller = "conv_param_grad"
+    caller, settings = "conv_param_grad", settings_of(locals())
     x, g = common_type(caller, preferred_element_type, x=x, g=g)
-    geometry, modes, facts = prepared(
-        caller,
-        x.shape,
-        kernel_shape,
-        strides=strides,
-        padding=padding,
-        input_dilation=input_dilation,
-        kernel_dilation=kernel_dilation,
-        groups=groups,
-        padding_mode=padding_mode,
-        method=method,
-        memory_limit=memory_limit,
-        precision=precision,
-    )
+    geometry, modes, facts = prepared(caller, x.shape, kernel_shape, **settings)
     check_output_grad(g, geometry, caller)
     return _param_grad(x, g, whole=geometry, modes=modes, **facts)
 
@@ -202,6 +176,15 @@ def _param_grad(x, g, *, whole, modes, geometry, method, precision):
     return primitives.param_grad(extend(x, whole, modes), g, **facts)
 
 
+def settings_of(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return those of a public function's arguments that `prepared` checks.
+
+    Called first of all, with `locals()`: so the function spells its settings once, in
+    the signature that `help` shows.
+    """
+    return {name: arguments[name] for name in _SETTINGS if name in arguments}
+
+
 @checked_once
 def prepared(
     caller: str,
@@ -213,7 +196,7 @@ def prepared(
     precision: PrecisionLike,
     **settings: Any,
 ) -> tuple[Geometry, Modes, dict[str, Any]]:
-    """Check all settings.
+    """Check the shapes and settings of a call.
 
     Returns:
       The geometry as called for, the padding mode of each axis, and what the primitives

@@ -21,7 +21,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from jaxconv.conv.arguments import shapes as arguments
+from jaxconv.conv.arguments import settings, shapes
 from jaxconv.conv.arguments.shapes import Pads, Shape, dilate
 
 __all__ = ["Geometry", "Pads", "Shape"]
@@ -34,7 +34,7 @@ class Geometry:
     Make one with `Geometry.of`, which checks; the bare constructor does not.
     """
 
-    n: int  # symbolic in a program for any number of images
+    n: int  # symbolic in a program that is exported for any number of images
     groups: int
     ci: int
     co: int
@@ -44,9 +44,9 @@ class Geometry:
     padding: Pads  # (low, high) zeros around the dilated input; negative crops
     input_dilation: Shape  # 1 leaves neighbours together, 2 puts a zero between
     kernel_dilation: Shape
-    # The arrays are axes-exchanged views of (n, *space, channels): a hint for speed.
+    # Whether x and g are stored as (n, *space, channels): for speed alone.
     channels_last: bool = False
-    memory_limit: int | None = None  # bytes of patches or transforms at a time
+    memory_limit: int | None = None  # most bytes of patches or transforms at a time
 
     @classmethod
     def of(
@@ -67,8 +67,8 @@ class Geometry:
         """Check the shapes and settings of a convolution and collect them.
 
         With `empty_ok` a filter may have no taps or be larger than the padded input:
-        the output is then zero, or has no pixels. With `runs_now` the pixels must be
-        so few that XLA can count them.
+        the output is then zero, or has no pixels. With `runs_now` no axis
+        may have more pixels than XLA can count.
 
         Raises:
           ValueError: something does not fit; the message begins with `caller`.
@@ -76,15 +76,16 @@ class Geometry:
         >>> Geometry.of((60, 1, 28, 28), (1, 32, 5, 5)).out_shape
         (60, 32, 28, 28)
         """
-        x_shape = arguments.as_shape("x", x_shape, caller)
-        w_shape = arguments.as_shape("w", w_shape, caller)
-        arguments.check_ranks(x_shape, w_shape, caller)
-        arguments.check_channels(x_shape, w_shape, groups, caller)
+        x_shape = settings.as_shape("x", x_shape, caller)
+        w_shape = settings.as_shape("w", w_shape, caller)
+        shapes.check_ranks(x_shape, w_shape, caller)
+        settings.check_groups(groups, caller)
+        shapes.check_channels(x_shape, w_shape, groups, caller)
         space, kernel = x_shape[2:], w_shape[2:]
         axes = len(space)
-        strides = arguments.per_axis("strides", strides, axes, caller)
-        in_dil = arguments.per_axis("input_dilation", input_dilation, axes, caller)
-        ker_dil = arguments.per_axis("kernel_dilation", kernel_dilation, axes, caller)
+        strides = settings.per_axis("strides", strides, axes, caller)
+        in_dil = settings.per_axis("input_dilation", input_dilation, axes, caller)
+        ker_dil = settings.per_axis("kernel_dilation", kernel_dilation, axes, caller)
         wide_space, wide_kernel = dilate(space, in_dil), dilate(kernel, ker_dil)
         geometry = cls(
             n=x_shape[0],
@@ -94,31 +95,29 @@ class Geometry:
             space=space,
             kernel=kernel,
             strides=strides,
-            padding=arguments.as_pads(
-                padding, wide_space, wide_kernel, strides, caller
-            ),
+            padding=settings.as_pads(padding, wide_space, wide_kernel, strides, caller),
             input_dilation=in_dil,
             kernel_dilation=ker_dil,
-            memory_limit=arguments.as_limit(memory_limit, caller),
+            memory_limit=settings.as_limit(memory_limit, caller),
         )
         padded = geometry.padded
-        arguments.check_crops(x_shape, geometry.padding, padded, caller)
+        shapes.check_crops(x_shape, geometry.padding, padded, caller)
         if runs_now:
             geometry.check_countable(caller)
         if not empty_ok:
-            arguments.check_sizes(x_shape, w_shape, padded, wide_kernel, caller)
+            shapes.check_sizes(x_shape, w_shape, padded, wide_kernel, caller)
         return geometry
 
     def check_countable(self, caller: str) -> None:
-        """Raise if XLA cannot count the pixels: before it runs, not for a shape alone.
+        """Check, before anything is computed, that XLA can count the pixels.
+
+        Where shapes alone are asked for, any number of pixels will do.
 
         Raises:
           ValueError: an axis is too long.
         """
         reach = dilate(self.kernel, self.kernel_dilation)
-        arguments.check_countable(
-            self.x_shape, self.padding, self.padded, reach, caller
-        )
+        shapes.check_countable(self.x_shape, self.padding, self.padded, reach, caller)
 
     def widen(self, axis: str, factor: int) -> "Geometry":
         """Return the geometry with n, groups, ci or co `factor` times as long."""
@@ -162,9 +161,9 @@ class Geometry:
 
     @property
     def flops(self) -> int:
-        """Multiplications and additions of any one of the three maps, done plainly.
+        """Multiplications and additions in any of the three maps, by its definition.
 
-        Products with padding count, as they do where the formula is written down.
+        Products with the padding's zeros count too.
 
         >>> Geometry.of((60, 1, 28, 28), (1, 32, 5, 5)).flops
         75264000
@@ -207,8 +206,8 @@ class Geometry:
 
         which is (1) again: `g` is dilated by s, the outputs `i` are r apart, the filter
         keeps its dilation, and the padding before is `(k-1)*d - low`, negative where
-        the forward padding exceeds the filter's reach. After, as much as output
-        i = size-1 needs to read. Input and output channels change places.
+        the forward padding exceeds the filter's reach. The padding after is as much as
+        output i = size-1 reads. Input and output channels change places.
         Source: arXiv:1603.07285, relationship 14.
         """
         return dataclasses.replace(
@@ -231,8 +230,8 @@ class Geometry:
         In (1) tap p and output o enter alike: let `g` be the filter, with taps `o` that
         are s apart, and let it step by d from one output `p` to the next. The batch is
         summed, so it is the input channel here, and the input channel is the batch.
-        After the input stands as much padding as the last tap needs; it is negative
-        where the strides leave pixels unread.
+        The padding after is as much as the last tap reads, and negative where the
+        strides leave pixels unread.
         """
         return dataclasses.replace(
             self,

@@ -12,7 +12,7 @@ from jaxconv.conv.geometry import Geometry, Shape
 
 Operand = Literal["x", "w", "g"]
 
-# Of each map: what it takes, first and second, and what it makes.
+# For each map its first operand, its second, and its result.
 OPERANDS: dict[str, tuple[Operand, Operand, Operand]] = {
     "output": ("x", "w", "g"),
     "input_grad": ("g", "w", "x"),
@@ -37,8 +37,8 @@ def split_groups(array: Array, operand: Operand, geometry: Geometry) -> Array:
 def split_stored(array: Array, operand: Operand, geometry: Geometry) -> Array:
     """Split `x` or `g` as `split_groups`, but keep the axes as they lie in memory.
 
-    Returns (n, groups, channels, *space), or if the geometry says that channels are
-    last (n, *space, groups, channels).
+    Returns (n, groups, channels, *space), or for a channels-last geometry
+    (n, *space, groups, channels).
     """
     if not geometry.channels_last:
         return split_groups(array, operand, geometry)
@@ -48,13 +48,13 @@ def split_stored(array: Array, operand: Operand, geometry: Geometry) -> Array:
 
 
 def turned(w: Array, geometry: Geometry) -> Array:
-    """Turn the filters by 180 degrees and exchange their channels: co, groups * ci."""
+    """Return the filters turned by 180 degrees, as (co, groups * ci, *kernel)."""
     ws = jnp.flip(split_groups(w, "w", geometry), axis=range(3, w.ndim + 1))
     return merge_groups(jnp.swapaxes(ws, 0, 2))
 
 
 def batch_as_channels(x: Array, geometry: Geometry) -> Array:
-    """Exchange the batch and the channels of the input: ci, groups * n."""
+    """Return the input with batch and channels exchanged: (ci, groups * n, *space)."""
     return merge_groups(jnp.swapaxes(split_groups(x, "x", geometry), 0, 2))
 
 
@@ -65,13 +65,13 @@ def merge_groups(array: Array) -> Array:
 
 
 def accumulator(dtype: DTypeLike) -> DTypeLike:
-    """Return the type to add up in: float32 for short floats, else `dtype` itself."""
+    """Return the type to accumulate in: float32 for shorter floats, else `dtype`."""
     short = jnp.issubdtype(dtype, jnp.floating) and jnp.finfo(dtype).bits < 32
     return jnp.float32 if short else dtype
 
 
 def accumulator_zeros(shape: Shape, like: Array) -> Array:
-    """Return zeros to add products of `like` to, varying over the same mesh axes."""
+    """Return zeros to accumulate in, varying over the same mesh axes as `like`."""
     return jnp.zeros_like(like, accumulator(like.dtype), shape)
 
 

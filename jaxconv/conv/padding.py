@@ -38,7 +38,7 @@ def crop_input(x: Array, geometry: Geometry) -> Array:
 
 
 def _zero_crop(x: Array, pads: Pads, dilation: Shape) -> Array:
-    """Apply the transpose of `zero_pad`: drop what it added, zeros where it cut."""
+    """Apply the transpose of `zero_pad`: crop what it padded, pad what it cropped."""
     wide = zero_pad(x, tuple((-low, -high) for low, high in pads))
     return wide[..., *(slice(None, None, d) for d in dilation)]
 
@@ -139,7 +139,7 @@ def _dilated_and_cropped(geometry: Geometry) -> Shape:
 
 
 def _repeated(geometry: Geometry, axis: int, mode: str) -> tuple[np.ndarray, ...]:
-    """Return which pixels stand before and after the axis: NumPy's padding says."""
+    """Return the indices of the pixels that NumPy pads an axis with, at either end."""
     size = _dilated_and_cropped(geometry)[axis]
     low, high = (max(side, 0) for side in geometry.padding[axis])
     if low == high == 0:

@@ -6,12 +6,12 @@ column for each output position) and G its output gradient (co rows), the gradie
 
     sum((P @ G.T)**2) = sum((P.T @ P) * (G.T @ G))
 
-The left side needs K * co numbers, the right one two for each pair of positions. The
-smaller is taken, for one example after the other. Where the terms on the right cancel,
-as with images near constant and gradients that add up to nothing, their sum is mostly
-rounding; the gradient of that example is then computed after all.
+The left side holds K * co numbers, the right side two for each pair of positions. The
+side that holds fewer is computed, one example at a time. Where the terms on the right
+cancel, as for nearly constant images and output gradients that sum to zero, their sum
+is mostly rounding error: then that example's gradient is computed instead.
 Source: Goodfellow, arXiv:1510.01799; for convolutions Rochette et al.,
-arXiv:1912.06015, and, choosing between the two, Bu et al., arXiv:2205.10683.
+arXiv:1912.06015; for the choice between both sides Bu et al., arXiv:2205.10683.
 """
 
 import dataclasses
@@ -23,7 +23,7 @@ from jax import Array, lax
 from jaxtyping import Num
 
 from jaxconv.conv import primitives
-from jaxconv.conv.api import Padding, Sizes, check_output_grad, prepared
+from jaxconv.conv.api import Padding, Sizes, check_output_grad, prepared, settings_of
 from jaxconv.conv.arguments.dtypes import PrecisionLike, common_type
 from jaxconv.conv.arguments.keywords import names_arguments
 from jaxconv.conv.methods.patches import cut_patches
@@ -32,7 +32,7 @@ from jaxconv.conv.operands import accumulator, split_groups
 from jaxconv.conv.padding import extend, pad_input
 from jaxconv.conv.primitives.meshes import placed, placed_by_compiler
 
-_LEAST_LEFT = 2.0**-6  # of the size of the terms: at most six bits are lost
+_LEAST_LEFT = 2.0**-6  # of the sum of absolute values: at most six bits are lost
 _CALLER = "per_example_grad_norms"
 
 
@@ -53,32 +53,22 @@ def per_example_grad_norms(
 ) -> Num[Array, " n"]:
     """Compute the Euclidean norm of the filters' gradient for each example of a batch.
 
-    What `vmap` of `conv_param_grad` and a sum of squares give, in the memory of one
-    example: for clipping (differential privacy), importance sampling, noise scale. The
-    arguments and the errors are those of `conv_param_grad`; `method` computes those
-    gradients that are computed. The norms are float32 for shorter and whole numbers.
-    The slope of a norm that is 0 is 0.
+    The norms of the gradients that `vmap` of `conv_param_grad` returns, in the memory
+    of one example: for gradient clipping (differential privacy), importance sampling
+    and the gradient noise scale. The arguments and the errors are those of
+    `conv_param_grad`; `method` serves the examples whose gradient itself is computed.
+    For whole numbers and floats shorter than float32 the norms are float32. Where a
+    norm is 0, its derivative is taken to be 0.
 
     >>> x, g = jnp.ones((2, 1, 5)), jnp.ones((2, 1, 3))
     >>> per_example_grad_norms(x, g, kernel_shape=(1, 1, 3), padding="VALID").tolist()
     [5.196152210235596, 5.196152210235596]
     """
+    settings = settings_of(locals())
     x, g = common_type(_CALLER, None, x=x, g=g)
     if not jnp.issubdtype(x.dtype, jnp.inexact):
         x, g = x.astype(jnp.float32), g.astype(jnp.float32)
-    geometry, modes, facts = prepared(
-        _CALLER,
-        x.shape,
-        kernel_shape,
-        strides=strides,
-        padding=padding,
-        input_dilation=input_dilation,
-        kernel_dilation=kernel_dilation,
-        groups=groups,
-        padding_mode=padding_mode,
-        method=method,
-        precision=precision,
-    )
+    geometry, modes, facts = prepared(_CALLER, x.shape, kernel_shape, **settings)
     check_output_grad(g, geometry, _CALLER)
     x, geometry = extend(x, geometry, modes), facts["geometry"]
     one = dataclasses.replace(geometry, n=1)
@@ -110,5 +100,5 @@ def per_example_grad_norms(
     squares = placed_by_compiler(
         lambda x, g: lax.map(run, (x, g)), x, g, spec=placed(x)[:1]
     )
-    positive = squares > 0  # the root has no slope at 0; take 0 there
+    positive = squares > 0  # the root has no derivative at 0: take 0
     return jnp.where(positive, jnp.sqrt(jnp.where(positive, squares, 1)), 0)

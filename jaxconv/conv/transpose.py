@@ -1,8 +1,9 @@
 """Transposed convolution, with the meaning that each framework gives to its arguments.
 
 A transposed convolution is the gradient of a convolution at its input, used as a
-forward map: every pixel of `x` adds `filter * pixel` to the output, `stride` apart. So
-it is the engine's `input_grad`, and its own derivatives are the engine's maps too.
+forward map: every pixel of `x` adds `pixel * filter` to the output, `stride` pixels
+after its neighbour's. So it is the engine's `input_grad`, and its derivatives are the
+engine's other two maps.
 Source: arXiv:1603.07285, chapter 4.
 """
 
@@ -16,11 +17,11 @@ from jaxtyping import Num
 
 from jaxconv.conv import primitives
 from jaxconv.conv.arguments import hints
-from jaxconv.conv.arguments import shapes as arguments
 from jaxconv.conv.arguments.conventions import Convention, Place, as_paddings, place
 from jaxconv.conv.arguments.dtypes import PrecisionLike, as_precision, common_type
 from jaxconv.conv.arguments.keywords import names_arguments
-from jaxconv.conv.arguments.shapes import Shape, dilate
+from jaxconv.conv.arguments.settings import check_groups, per_axis
+from jaxconv.conv.arguments.shapes import Shape, check_ranks, dilate
 from jaxconv.conv.geometry import Geometry
 from jaxconv.conv.methods.registry import Method, check_method
 from jaxconv.conv.primitives.eager import is_eager, one_program
@@ -46,8 +47,8 @@ def conv_transpose(
 ) -> Num[Array, "n c_out *out"]:
     """Convolve `x` transposed: spread each pixel over the output through the filter.
 
-    `x` and `w` are always laid out alike; `convention` alone decides what `padding`
-    means, how large the output is and whether the filter is turned.
+    The layouts of `x` and `w` are the same for all conventions; `convention` decides
+    what `padding` means, how large the output is and whether the filter is turned.
 
     Args:
       x: the input, channels-first.
@@ -58,7 +59,7 @@ def conv_transpose(
         name: "SAME" or "VALID" ("keras", "lax"), "SAME_UPPER", "SAME_LOWER" or "VALID"
         ("onnx"). For "keras" 0 is "VALID".
       output_padding: output pixels added at the high end, fewer than the larger of
-        stride and dilation; None is what the convention does when nothing is said.
+        stride and dilation; None: the convention's own default.
       output_shape: the spatial size to return, in place of `output_padding`. For "onnx"
         the padding follows from it.
       dilation: pixels from one tap of the filter to the next.
@@ -78,11 +79,11 @@ def conv_transpose(
     x, w = common_type(_CALLER, preferred_element_type, x=x, w=w)
     _check_operands(x.shape, w.shape, groups)
     axes = x.ndim - 2
-    strides = arguments.per_axis("strides", strides, axes, _CALLER)
-    dilation = arguments.per_axis("dilation", dilation, axes, _CALLER)
+    strides = per_axis("strides", strides, axes, _CALLER)
+    dilation = per_axis("dilation", dilation, axes, _CALLER)
     places = [
-        place(convention, *facts)
-        for facts in zip(
+        place(convention, *axis)
+        for axis in zip(
             as_paddings(padding, convention, axes, _CALLER),
             x.shape[2:],
             dilate(w.shape[2:], dilation),
@@ -108,7 +109,8 @@ def conv_transpose(
     return _spread(
         x,
         w,
-        turn=convention == "lax",  # slides the filter as it is; `input_grad` turns it
+        turn=convention
+        == "lax",  # it slides the filter unturned; `input_grad` turns it
         geometry=geometry,
         method=check_method(method, _CALLER),
         precision=as_precision(precision, _CALLER),
@@ -133,15 +135,15 @@ def _spread(
 def _each(
     name: str, value: int | Sequence[int] | None, axes: int
 ) -> Sequence[int | None]:
-    """Return `value` for each axis; None for none."""
+    """Return `value` for each axis; if it is None, None for each."""
     if value is None:
         return (None,) * axes
-    return arguments.per_axis(name, value, axes, _CALLER, least=0)
+    return per_axis(name, value, axes, _CALLER, least=0)
 
 
 def _check_operands(x_shape: Shape, w_shape: Shape, groups: int) -> None:
-    arguments.check_ranks(x_shape, w_shape, _CALLER, "(in, out // groups, *kernel)")
-    arguments.check_groups(groups, _CALLER)
+    check_ranks(x_shape, w_shape, _CALLER, "(in, out // groups, *kernel)")
+    check_groups(groups, _CALLER)
     if 0 in (*x_shape[2:], *w_shape[2:]):
         raise ValueError(
             f"{_CALLER}: x and w must have pixels on each spatial axis, got {x_shape} "
@@ -166,7 +168,7 @@ def _check_places(
     output_shape: int | Sequence[int] | None,
     convention: Convention,
 ) -> None:
-    """Raise if an output would have no pixels, or more than one input could reach."""
+    """Raise if the output has no pixels, or more than the convention allows."""
     for axis, (one, limit) in enumerate(zip(places, limits, strict=True), 2):
         if one.size < 1:
             raise ValueError(

@@ -1,1 +1,1 @@
-"""Who puts jaxconv under a model works here: lax's functions, and `patch`."""
+"""Who puts jaxconv under a model works here: lax's signatures, and `patch`."""

@@ -1,4 +1,4 @@
-"""What a call of lax's convolutions amounts to in the engine, and how it is run."""
+"""A call of one of lax's convolutions: translated into the engine's terms, and run."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -20,29 +20,31 @@ from jaxconv.conv.primitives.eager import checked_once, is_eager, one_program
 from jaxconv.dropin.lax_rules import check, dimension_numbers_of
 
 
-class Plan(NamedTuple):
-    """All that is known of a call before its numbers are."""
+class Translation(NamedTuple):
+    """A call in the engine's terms, all but the numbers in its arrays."""
 
     spec: lax.ConvDimensionNumbers
-    turn: bool  # the filters, and exchange their channels
-    blocks: int  # of the batch
+    turn: bool  # whether to turn the filters and exchange their channels
+    blocks: int  # of the batch: lax's batch_group_count
     dtype: Any  # to compute in
     result: Any  # to return
     geometry: Geometry
     method: str
     precision: lax.Precision | None
-    chosen: str  # the method that computes the output
+    chosen: str  # what computes the output
 
 
 def facts_of(array: Array) -> tuple[Any, ...]:
-    """Return what a call is checked by; how the array is placed, if explicitly."""
+    """Return what a call is checked by: shape, type, and any explicit sharding."""
     placed = jax.typeof(array).sharding
     explicit = any(axis is not None for axis in placed.spec)
     return array.shape, array.dtype, placed if explicit else None
 
 
 @checked_once
-def planned(name: str, operands: tuple, given: dict[str, Any], method: str) -> Plan:
+def translated(
+    name: str, operands: tuple, given: dict[str, Any], method: str
+) -> Translation:
     """Check a call by lax's rules, and translate it."""
     lhs, rhs = (
         jax.ShapeDtypeStruct(shape, dtype, sharding=placed)
@@ -71,7 +73,7 @@ def planned(name: str, operands: tuple, given: dict[str, Any], method: str) -> P
     )
     if refusal(method, geometry, dtype):
         method = "auto"
-    return Plan(
+    return Translation(
         spec=lax.ConvDimensionNumbers(*map(tuple, spec)),
         turn=turn,
         blocks=blocks,
@@ -85,25 +87,25 @@ def planned(name: str, operands: tuple, given: dict[str, Any], method: str) -> P
 
 
 @one_program
-def convolved(lhs: Array, rhs: Array, *, plan: Plan) -> Array:
-    """Convolve in the engine's layout; moving axes there and back is part of it."""
-    spec, blocks = plan.spec, plan.blocks
-    if plan.turn:
+def convolved(lhs: Array, rhs: Array, *, call: Translation) -> Array:
+    """Convolve in the engine's layout: move the axes there, and back."""
+    spec, blocks = call.spec, call.blocks
+    if call.turn:
         rhs = jnp.swapaxes(jnp.flip(rhs, spec.rhs_spec[2:]), *spec.rhs_spec[:2])
     x = lhs.transpose(spec.lhs_spec)
     w = rhs.transpose(spec.rhs_spec[1], spec.rhs_spec[0], *spec.rhs_spec[2:])
-    if blocks > 1:  # block i of the batch meets block i of the filters: groups
+    if blocks > 1:  # block i of the batch has its own filters, as a group has
         n, c, *space = x.shape
         x = jnp.moveaxis(x.reshape(blocks, n // blocks, c, *space), 0, 1)
         x = x.reshape(n // blocks, blocks * c, *space)
     y = primitives.output(
-        x.astype(plan.dtype),
-        w.astype(plan.dtype),
-        geometry=plan.geometry,
-        method=plan.method,
-        precision=plan.precision,
+        x.astype(call.dtype),
+        w.astype(call.dtype),
+        geometry=call.geometry,
+        method=call.method,
+        precision=call.precision,
     )
-    y = y != 0 if plan.result == np.bool_ else y  # a sum of "and" is an "or"
+    y = y != 0 if call.result == np.bool_ else y  # for booleans: is any product true?
     return y.transpose(np.argsort(spec.out_spec))
 
 
@@ -114,16 +116,16 @@ def _per_axis(
         return (1,) * axes
     if len(dilation) != axes:
         raise ValueError(
-            f"{caller}: {name} must have a number for each of the {axes} axes of "
-            f"pixels, got {dilation!r}."
+            f"{caller}: {name} must have a number for each of the {axes} "
+            f"spatial axes, got {dilation!r}."
         )
     return tuple(map(int, dilation))
 
 
 def _as_dilated(lhs: Any, rhs: Any, given: dict[str, Any]) -> dict[str, Any]:
-    """Return how `conv_general_dilated` is called for what `conv_transpose` does.
+    """Return arguments for `conv_general_dilated` to do what `conv_transpose` does.
 
-    Where `transpose_kernel` asks for it, the filters are turned beforehand.
+    With `transpose_kernel` the filters are turned beforehand.
     """
     strides, padding = given["strides"], given["padding"]
     spec = dimension_numbers_of("conv_transpose", lhs, rhs, given["dimension_numbers"])
@@ -132,12 +134,12 @@ def _as_dilated(lhs: Any, rhs: Any, given: dict[str, Any]) -> dict[str, Any]:
     )
     kernel = dilate(tuple(rhs.shape[axis] for axis in spec.rhs_spec[2:]), spread)
     if isinstance(padding, str) and padding in ("SAME", "VALID"):
-        # "SAME" gives n * s outputs and "VALID" the full ones, where not fewer.
+        # "SAME" gives n * s outputs, "VALID" max(n * s, (n - 1) * s + k).
         padding = [
             _split(k - s if padding == "SAME" else min(0, k - s), k)
             for k, s in zip(kernel, strides, strict=True)
         ]
-    elif given["use_consistent_padding"]:  # what the convolution's output was padded by
+    elif given["use_consistent_padding"]:  # of the convolution that is transposed
         padding = [
             (k - 1 - low, k - 1 - high)
             for k, (low, high) in zip(kernel, padding, strict=True)
@@ -153,7 +155,7 @@ def _as_dilated(lhs: Any, rhs: Any, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _split(cut: int, k: int) -> tuple[int, int]:
-    """Pad the dilated input for all outputs but `cut`: the smaller half cut before."""
+    """Return padding for all outputs but `cut`, of which the smaller half is before."""
     low = k - 1 - max(cut, 0) // 2
     return low, 2 * (k - 1) - cut - low
 

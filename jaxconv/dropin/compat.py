@@ -1,8 +1,8 @@
 """lax's convolutions, argument for argument, computed by jaxconv.
 
 Flax's layers take such a function as `conv_general_dilated=`; `jaxconv.patch` puts them
-under every caller. What the arguments mean, which are refused and by which type of
-exception, lax itself decides: each call is checked by its rules first.
+under every caller. What the arguments mean, which calls are errors and of
+which type, lax itself decides: each call is checked by its rules first.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from jax.lax import DotAlgorithm, DotAlgorithmPreset
 from jax.typing import DTypeLike
 
 from jaxconv.dropin import redirect
-from jaxconv.dropin.calls import convolved, facts_of, planned
+from jaxconv.dropin.calls import convolved, facts_of, translated
 
 DimensionNumbers = tuple[str, str, str] | lax.ConvDimensionNumbers | None
 Pairs = str | Sequence[tuple[int, int]]
@@ -38,7 +38,8 @@ def conv_general_dilated(
     """Convolve as `jax.lax.conv_general_dilated` does, by hand-written maps.
 
     The arguments and their meaning are lax's. Integers wrap as they do there; floats
-    shorter than float32 are added up in float32. What `why_not` names goes to lax.
+    shorter than float32 are accumulated in float32. Calls that
+    `why_not` gives a reason for are passed on to lax.
 
     Raises:
       TypeError: the types of number do not go together, as in lax.
@@ -103,7 +104,7 @@ def conv_transpose(
 
 
 def why_not(lhs: Any, rhs: Any, given: dict[str, Any]) -> str | None:
-    """Return the reason why a call is left to lax; None if jaxconv serves it."""
+    """Return why a call is passed on to lax; None if jaxconv serves it."""
     sizes = (*np.shape(lhs), *np.shape(rhs))
     if not all(isinstance(size, int | np.integer) for size in sizes):
         return "a symbolic shape"
@@ -119,17 +120,17 @@ def serve(
 ) -> tuple[Array, str]:
     """Run a call of the lax function `name`, its further arguments in `given`.
 
-    A method that does not serve it makes way for "auto".
+    Where `method` does not serve it, "auto" does.
 
     Returns:
-      The result, and the method that computed it.
+      The result, and what computed it.
     """
     lhs, rhs = (
         array if isinstance(array, Array) else jnp.asarray(array)
         for array in (lhs, rhs)
     )
-    plan = planned(name, (facts_of(lhs), facts_of(rhs)), given, method)
-    return convolved(lhs, rhs, plan=plan), plan.chosen
+    call = translated(name, (facts_of(lhs), facts_of(rhs)), given, method)
+    return convolved(lhs, rhs, call=call), call.chosen
 
 
 def _serve_or_pass_on(name: str, lhs: Any, rhs: Any, given: dict[str, Any]) -> Array:

@@ -1,4 +1,4 @@
-"""lax's own rules for its convolutions, and better words where they are broken."""
+"""lax's own rules for its convolutions, and clearer errors where a call breaks them."""
 
 import functools
 from typing import Any
@@ -29,7 +29,7 @@ def check(name: str, lhs: Any, rhs: Any, given: dict[str, Any]) -> jax.ShapeDtyp
     if lhs.ndim == rhs.ndim < 2:
         raise RankError(
             f"{name}: lhs and rhs must have two axes, batch and channels or channels "
-            f"in and out, and one for each axis of pixels, got shapes {lhs.shape} and "
+            f"in and out, and one for each spatial axis, got shapes {lhs.shape} and "
             f"{rhs.shape}."
         )
     try:
@@ -39,7 +39,7 @@ def check(name: str, lhs: Any, rhs: Any, given: dict[str, Any]) -> jax.ShapeDtyp
     except (TypeError, ValueError, RuntimeError) as error:
         words = _explain(name, lhs, rhs, given, error)
         if type(error) not in (TypeError, ValueError, RuntimeError):
-            error.add_note(words)  # one of JAX's own, made from more than words
+            error.add_note(words)  # a class of JAX's own: it takes more than a message
             raise
         raise type(error)(words) from error
 
@@ -56,22 +56,22 @@ def dimension_numbers_of(
 def _explain(
     name: str, lhs: Any, rhs: Any, given: dict[str, Any], error: Exception
 ) -> str:
-    """Say what lax said, in its words, what the axes are, and what to change."""
+    """Return lax's message, then what the axes are and what to change."""
     said = str(error).strip()
-    parts = [f"{said.removesuffix('.')}. {name}:" if said else f"{name}:"]
+    clauses = [f"{said.removesuffix('.')}. {name}:" if said else f"{name}:"]
     try:
         spec = dimension_numbers_of(name, lhs, rhs, given.get("dimension_numbers"))
     except (TypeError, ValueError, KeyError):
         spec = None
     if spec is None or lhs.ndim != rhs.ndim:
-        parts.append(f"lhs is {lhs.shape} and rhs {rhs.shape}.")
+        clauses.append(f"lhs is {lhs.shape} and rhs {rhs.shape}.")
         if lhs.ndim != rhs.ndim:
-            parts.append("Is the batch or a channel axis missing?")
+            clauses.append("Is the batch or a channel axis missing?")
     else:
-        parts.append(f"lhs is {_named(lhs, spec.lhs_spec, 'NC')}")
-        parts.append(f"and rhs {_named(rhs, spec.rhs_spec, 'OI')}.")
-        parts.append(_hint(lhs, rhs, spec, given))
-    return " ".join(part for part in parts if part)
+        clauses.append(f"lhs is {_named(lhs, spec.lhs_spec, 'NC')}")
+        clauses.append(f"and rhs {_named(rhs, spec.rhs_spec, 'OI')}.")
+        clauses.append(_hint(lhs, rhs, spec, given))
+    return " ".join(clause for clause in clauses if clause)
 
 
 def _named(array: Any, spec: Any, leading: str) -> str:

@@ -20,7 +20,7 @@ from jax import Array
 from jaxconv.conv.methods.registry import Method, check_method
 from jaxconv.conv.primitives.eager import is_eager
 from jaxconv.dropin import compat, redirect
-from jaxconv.dropin.report import Call, Report, Settings, described
+from jaxconv.dropin.report import Call, PatchReport, Settings, described
 
 
 class _Block:
@@ -28,7 +28,7 @@ class _Block:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.report = Report(_traced[settings])
+        self.report = PatchReport(_traced[settings])
         self.thread = _blocks()
         with redirect.lock:
             self.thread.append(self)
@@ -59,7 +59,7 @@ class _Patch:
         self.settings = settings
         self._entered: list[_Block] = []  # a block may be entered again
 
-    def __enter__(self) -> Report:
+    def __enter__(self) -> PatchReport:
         block = _Block(self.settings)
         self._entered.append(block)
         return block.report
@@ -95,8 +95,8 @@ _KINDS_THAT_RUN_LATER = (
 )
 _context = jax.make_user_context(default_value=None)  # for jit's cache key
 _thread = threading.local()
-_traced: collections.Counter[Settings] = collections.Counter()  # and served
-_left_elsewhere = 0  # blocks that were left in another thread than entered
+_traced: collections.Counter[Settings] = collections.Counter()  # calls served
+_left_elsewhere = 0  # blocks left in another thread than they were entered in
 
 
 @overload
@@ -108,25 +108,25 @@ def patch(method: Any = "auto", *, everywhere: bool = False) -> Any:
 
     Whoever calls `jax.lax.conv_general_dilated`, `conv_transpose`, `conv` or
     `conv_with_general_padding` in this thread by looking it up in `jax.lax` is served:
-    Flax linen, Equinox, Haiku, Keras. Who holds a reference to the function of before
+    Flax linen, Equinox, Haiku, Keras. A caller that holds a reference to the function
     (`from jax.lax import conv`, the default argument of `flax.nnx.Conv` and the layers
     built with it, jax's own `conv_general_dilated_patches`, `jnp.convolve` and
     `jax.scipy.signal`) is named in the report, and served with `everywhere=True`.
 
-    Blocks may be nested, the inner one's report getting the calls; leaving the last, on
-    an exception too and in whatever thread, gives lax's functions back. A block belongs
-    to the thread that entered it, ends with it at the latest, and covers whatever
-    asyncio runs there until then.
+    Blocks may be nested: the innermost serves a call and reports it. When the last one
+    is left, by an exception too and in whatever thread, lax has its functions back. A
+    block belongs to the thread that entered it, and ends with that thread at the
+    latest; until then it covers whatever asyncio runs there.
 
     Args:
       method: as for `conv`.
-      everywhere: serve calls by reference too. For the length of the block the code of
-        lax's functions is exchanged, so that all who hold them are reached. lax's own
-        calls within, in the derivatives of what it is left, are not served.
+      everywhere: serve calls by reference too: during a block the code of lax's
+        functions is exchanged, which reaches all who hold them. The calls that lax
+        makes itself, as in the derivative of a call passed on to it, stay lax's.
 
     Returns:
-      A context manager, whose value is a `Report`, and decorator, which may also be
-      written without parentheses.
+      A context manager, whose value is a `PatchReport`, and decorator, which may also
+      be written without parentheses.
 
     Raises:
       ValueError: there is no such method.
@@ -148,7 +148,7 @@ def patch(method: Any = "auto", *, everywhere: bool = False) -> Any:
 def _blocks() -> _Blocks:
     """Return the blocks that this thread is inside of.
 
-    They end with the thread: what belongs to it alone is finalised then.
+    They end with the thread, whose local storage is finalised then.
     """
     blocks: _Blocks | None = getattr(_thread, "blocks", None)
     if blocks is None:
@@ -159,7 +159,7 @@ def _blocks() -> _Blocks:
 
 
 class _End:
-    """What goes when its thread goes."""
+    """Stands in a thread's local storage; its finaliser runs when the thread ends."""
 
 
 def _leave_all(blocks: _Blocks) -> None:
@@ -172,9 +172,10 @@ def _leave_all(blocks: _Blocks) -> None:
 def _tell_jit() -> None:
     """Make the innermost block's settings part of jit's cache key.
 
-    Entered and never left: blocks need not end in the order in which they began. A
-    thread whose block was left by another cannot be told before it enters its next, and
-    compiles lax's code under a key of blocks until then: later blocks have other keys.
+    The context is entered and never left: blocks need not end in the order in which
+    they began. A thread whose block was left in another thread keeps that block's key
+    until it enters its next, and what it compiles meanwhile runs lax's code under that
+    key: so `_left_elsewhere` gives later blocks other keys.
     """
     blocks = _blocks()
     key = (*blocks[-1].settings, _left_elsewhere) if blocks else None

@@ -1,9 +1,9 @@
-"""How calls of lax's convolutions are led elsewhere, and everything given back.
+"""How calls of lax's convolutions are redirected, and lax's functions given back.
 
-Most callers look a function up in `jax.lax`, where another can stand for a while. Some
-hold a reference to it: a default argument, an attribute of a layer, jax's own modules.
-These are reached by exchanging the code of the function itself, which all of them
-share. `ORIGINAL` holds copies: they run lax's code whatever happens to the functions.
+Most callers look a function up in `jax.lax`, where another can stand for a while.
+Others hold a reference: a default argument, an attribute of a layer, jax's own modules.
+They are reached by exchanging the code of the function itself, which all of them share.
+`ORIGINAL` holds copies: they run lax's code whatever happens to the functions.
 """
 
 import contextlib
@@ -42,14 +42,14 @@ ORIGINAL: dict[str, Function] = {name: _copy(LAX[name]) for name in NAMES}
 SIGNATURES = {name: inspect.signature(ORIGINAL[name]) for name in NAMES}
 
 lock = threading.RLock()
-_installed = 0  # how often
+_installed = 0  # blocks that rely on it
 _found: dict[str, Function] = {}  # what stood in jax.lax before
 _by_reference: list[ByReference] = []
 _thread = threading.local()
 
 
 def install(by_name: dict[str, Function], by_reference: ByReference) -> None:
-    """Put `by_name` into `jax.lax`; let calls by reference end in `by_reference`."""
+    """Put `by_name` into `jax.lax`; pass calls by reference to `by_reference`."""
     global _installed
     with lock:
         _installed += 1
@@ -64,7 +64,7 @@ def install(by_name: dict[str, Function], by_reference: ByReference) -> None:
 
 
 def uninstall() -> None:
-    """Undo `install`, once this was called as often."""
+    """Undo `install`, when called as often as that was."""
     global _installed
     with lock:
         _installed -= 1
@@ -78,7 +78,7 @@ def uninstall() -> None:
 
 
 def call_lax(name: str, *args: Any, **kwargs: Any) -> Array:
-    """Call what stood in `jax.lax` before; what that calls is lax's own, too."""
+    """Call what stood in `jax.lax` before; its own calls of lax stay lax's too."""
     with untouched():
         return _found.get(name, ORIGINAL[name])(*args, **kwargs)
 

@@ -14,7 +14,7 @@ class Call(NamedTuple):
     function: str  # its name in jax.lax
     lhs: str  # type and shape, as in float32[60,1,28,28]
     rhs: str
-    method: str | None  # the output's method; None if lax ran
+    method: str | None  # what computed the output; None if lax ran
     reason: str | None  # why lax ran; None if jaxconv did
 
 
@@ -25,12 +25,12 @@ class Settings(NamedTuple):
     everywhere: bool
 
 
-class Report:
+class PatchReport:
     """What `patch` saw: the calls that jaxconv served and those that lax ran.
 
     A call is seen when it is traced. A function that `jit` has compiled inside an
     earlier `patch` with the same arguments runs as compiled then, and is not seen
-    again: `traced_before` counts what was seen then.
+    again: `traced_before` counts the calls seen and served then.
     """
 
     def __init__(self, traced_before: int = 0) -> None:
@@ -45,7 +45,7 @@ class Report:
 
     @property
     def passed_on(self) -> list[Call]:
-        """The calls that were left to lax, each with its reason."""
+        """The calls that were passed on to lax, each with its reason."""
         return [call for call in self.calls if call.reason is not None]
 
     def __str__(self) -> str:

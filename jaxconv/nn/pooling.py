@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from jaxconv.conv.api import Padding
-from jaxconv.conv.arguments.shapes import as_pads, per_axis
+from jaxconv.conv.arguments.settings import as_pads, per_axis
 from jaxconv.conv.pooling.api import avg_pool, max_pool, windows_of
 from jaxconv.nn._checks import check_array, check_shape, says_what_is_meant
 from jaxconv.nn.layer import Layer

@@ -1,1 +1,1 @@
-"""Who checks what a caller gave works here: shapes, types, conventions, words."""
+"""Who checks what a caller gave works here: arrays, shapes, settings, names, hints."""

@@ -1,4 +1,4 @@
-"""Operands as arrays of numbers, and what is said of anything that is none."""
+"""Operands as arrays of numbers, and errors that say what else was given."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from jaxconv.conv.arguments.shapes import is_int
+from jaxconv.conv.arguments.settings import is_int
 
 _TOO_SHORT = ("float8_e8m0fnu", "float4_e2m1fn")
 
@@ -17,11 +17,11 @@ def as_array(caller: str, name: str, value: Any) -> Array:
     """Return `value` as an array of numbers.
 
     Raises:
-      ValueError: it is none; the message says what it is.
+      ValueError: it is something else; the message says what.
     """
     try:
         array = jnp.asarray(value)
-    except Exception as error:  # what others' arrays raise can be anything
+    except Exception as error:  # arrays of other libraries raise anything
         what, advice = _describe(value, error)
         raise ValueError(
             f"{caller}: {name} must be an array of numbers, got {what}.{advice}"
@@ -31,10 +31,10 @@ def as_array(caller: str, name: str, value: Any) -> Array:
 
 
 def as_struct(caller: str, name: str, value: Any) -> jax.ShapeDtypeStruct:
-    """Return the shape and type of what stands for an array, a bare shape among them.
+    """Return the shape and type of an array, a struct, or a bare shape (float32).
 
     Raises:
-      ValueError: it is neither an array nor has it a shape and type, nor is it a shape.
+      ValueError: it is none of these.
     """
     if isinstance(value, Sequence) and value and all(map(is_int, value)):
         return jax.ShapeDtypeStruct(tuple(map(int, value)), jnp.float32)
@@ -67,7 +67,7 @@ def check_dtype(caller: str, name: str, dtype: Any) -> None:
 
 
 def _describe(value: Any, error: Exception) -> tuple[str, str]:
-    """Return what a value is that JAX makes no array of, and what to do."""
+    """Return what a value is that JAX cannot make an array of, and what to do."""
     if value is None:
         return "None", ""
     if isinstance(value, dict):
@@ -78,13 +78,13 @@ def _describe(value: Any, error: Exception) -> tuple[str, str]:
         lengths = _uneven(value)
         if lengths is not None:
             return (
-                f"a ragged list, whose parts have lengths {lengths[0]} and "
+                f"a ragged list, whose items have lengths {lengths[0]} and "
                 f"{lengths[1]} on axis {lengths[2]}",
                 " Make them equally long.",
             )
     try:
         array = np.asarray(value)
-    except Exception:  # again anything, and said already
+    except Exception:  # anything again; `error` says what
         array = np.asarray(None)
     kind = array.dtype.kind
     if kind in "SU":
@@ -99,18 +99,18 @@ def _describe(value: Any, error: Exception) -> tuple[str, str]:
 
 
 def _uneven(value: Any, axis: int = 1) -> tuple[int, int, int] | None:
-    """Return two lengths that differ among the parts of a nested list, and their axis.
+    """Return two lengths that differ among the items of a nested list, and their axis.
 
-    A part that is a single number has length 0.
+    An item that is a single number has length 0.
     """
-    lengths = sorted({_length(part) for part in value})
+    lengths = sorted({_length(item) for item in value})
     if len(lengths) > 1:
         return lengths[0], lengths[-1], axis
-    nested = (_uneven(part, axis + 1) for part in value if isinstance(part, list))
+    nested = (_uneven(item, axis + 1) for item in value if isinstance(item, list))
     return next((found for found in nested if found), None)
 
 
-def _length(part: Any) -> int:
-    if isinstance(part, list | tuple):
-        return len(part)
-    return part.shape[0] if getattr(part, "ndim", 0) else 0
+def _length(item: Any) -> int:
+    if isinstance(item, list | tuple):
+        return len(item)
+    return item.shape[0] if getattr(item, "ndim", 0) else 0

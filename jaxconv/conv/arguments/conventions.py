@@ -5,14 +5,14 @@ s, the pixels spread over `full = (n - 1) * s + k`. A convention cuts `low` of t
 at the low end and keeps `size`:
 
     torch   low as given; size = full - low - high + output_padding
-    onnx    the same; by name size = n * s, half of what is too much cut off at the low
-            end, the odd one high ("SAME_UPPER") or low ("SAME_LOWER"); zeros are added
-            where that is less than nothing
-    keras   "VALID": low = 0, size = max(full, n * s), or full + output_padding
-            "SAME": size = n * s, or (n - 1) * s + k % 2 + output_padding, and half of
-            what is too much cut off, the odd one high
-    lax     pads the dilated input by low and high and slides the filter over it, not
-            turned: cuts k - 1 - low and k - 1 - high; "SAME" and "VALID" as keras
+    onnx    the same; by name size = n * s, and full - size is split over both ends, of
+            an odd number one more at the high end ("SAME_UPPER") or at the low end
+            ("SAME_LOWER"); where it is negative, zeros are added
+    keras   "VALID": low = 0; size = max(full, n * s), or full + output_padding
+            "SAME": size = n * s, or (n - 1) * s + k % 2 + output_padding; full - size
+            is split over both ends, of an odd number one more at the high end
+    lax     pads the dilated input by low and high and slides the filter, not turned,
+            over it: cuts off k - 1 - low and k - 1 - high; "SAME", "VALID" as keras
 
 Source: the operators' specifications: torch.nn.functional.conv_transpose2d, ONNX
 ConvTranspose (version 22), keras.layers.Conv2DTranspose, jax.lax.conv_transpose.
@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple, get_args
 
 from jaxconv.conv.arguments.hints import of_sides
-from jaxconv.conv.arguments.shapes import as_pads, is_int, refused
+from jaxconv.conv.arguments.settings import as_pads, is_int, refused
 
 Convention = Literal["torch", "lax", "keras", "onnx"]
 Padding = str | tuple[int, int]
@@ -36,7 +36,7 @@ _NAMED: dict[str, tuple[str, ...]] = {
 
 
 class Place(NamedTuple):
-    """The output's place along one axis of the full one."""
+    """Where the output lies within the full one, along one axis."""
 
     low: int  # pixels cut off before; negative: zeros added
     size: int
@@ -53,7 +53,7 @@ def place(
     added: int | None,
     wanted: int | None,
 ) -> Place:
-    """Return the output's place along an axis.
+    """Return where the output lies within the full one, along one axis.
 
     `added` is `output_padding`, `wanted` the size in `output_shape`; None if not given.
 
@@ -122,7 +122,7 @@ def as_paddings(
         try:
             return as_pads(padding, (1,) * axes, (1,) * axes, (1,) * axes, caller)
         except ValueError:
-            pass  # it names paddings that mean nothing here
+            pass  # its message names paddings that this convention does not know
     allowed = [f'"{name}"' for name in _NAMED[convention]]
     if convention != "keras":
         allowed.append(f"an int, or an int or (low, high) pair for each of {axes} axes")

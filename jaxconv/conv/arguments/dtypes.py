@@ -10,7 +10,7 @@ from jax.lax import DotAlgorithmPreset, Precision
 from jax.typing import DTypeLike
 
 from jaxconv.conv.arguments.arrays import as_array
-from jaxconv.conv.arguments.shapes import refused
+from jaxconv.conv.arguments.settings import refused
 
 _AS_THEY_ARE = {
     jnp.dtype(name)
@@ -23,7 +23,7 @@ PrecisionLike = str | Precision | Sequence[str | Precision] | None
 def common_type(
     caller: str, preferred: DTypeLike | None, **arrays: Any
 ) -> tuple[Array, ...]:
-    """Return the arrays in the type that is computed in, see `common_dtype`.
+    """Convert the arrays to the type that is computed in; see `common_dtype`.
 
     Raises:
       ValueError: an argument is not an array of numbers, or `preferred` cannot hold
@@ -76,7 +76,7 @@ def as_precision(precision: PrecisionLike, caller: str) -> Precision | None:
     if precision is None:
         precision = jax.config.values["jax_default_matmul_precision"]
         if precision is None or precision in DotAlgorithmPreset.__members__:
-            return None  # an algorithm for products of matrices says nothing here
+            return None  # such an algorithm is for products of matrices alone
     names: Sequence[Any] = (precision,)
     if isinstance(precision, list | tuple) and len(precision) == 2:
         names = precision
@@ -94,13 +94,13 @@ def as_precision(precision: PrecisionLike, caller: str) -> Precision | None:
 
 
 def _are_alike(arrays: Iterable[Any]) -> bool:
-    """Return whether all are of one type that is computed in as it is."""
+    """Return whether all are arrays of one type that needs no conversion."""
     dtypes = {a.dtype if isinstance(a, jax.Array) else None for a in arrays}
     return len(dtypes) == 1 and dtypes <= _AS_THEY_ARE
 
 
 def _as_dtype(caller: str, preferred: DTypeLike) -> Any:
-    """Return the type that `preferred` names; Python's float, say, is the default's."""
+    """Return the type that `preferred` names; `float`, say, is JAX's default float."""
     try:
         wanted: Any = None if hasattr(preferred, "ndim") else jnp.dtype(preferred)
     except TypeError:

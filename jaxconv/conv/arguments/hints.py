@@ -55,7 +55,7 @@ def of_channels(x_shape: Shape, w_shape: Shape, groups: int, caller: str) -> str
 
 
 def of_transposed_channels(x_shape: Shape, w_shape: Shape, groups: int) -> str:
-    """Guess the same for a transposed convolution, whose `w` has `in` in front."""
+    """Guess the same for a transposed convolution, whose `w` begins with `in`."""
     channels = x_shape[1]
     if are_exchanged(x_shape, w_shape, 1):
         return "Are x and w exchanged? x comes first."
@@ -95,7 +95,7 @@ def of_axes(values: Any, axes: int) -> str:
 
 
 def of_sides(values: Any, axes: int) -> str:
-    """Guess why these are not the sides that are to be padded."""
+    """Guess why `values` is no padding."""
     if values is None:
         return 'For no padding write 0 or "VALID".'
     if not _is_listed(values):
@@ -120,7 +120,7 @@ def are_exchanged(x_shape: Shape, w_shape: Shape, groups: int) -> bool:
 
 
 def _of_kernel_shape(x_shape: Shape, kernel_shape: Shape, groups: int) -> str:
-    """Guess why `kernel_shape` does not fit, which no array can be moved into."""
+    """Guess why `kernel_shape` does not fit: it has sizes to exchange, not axes."""
     if kernel_shape[1] * groups == x_shape[1]:
         return (
             "Is kernel_shape (out, in, *kernel)? Exchange its first two sizes. Or: are "

@@ -92,13 +92,13 @@ def _explain(
     missing = [p.name for p in parameters if p.default is p.empty]
     missing = [name for name in missing if name not in given]
     extra = args[len(arrays) :]
-    parts = []
+    clauses = []
     if extra:
-        parts.append(_of_extra(extra, arrays, settings, given))
-    parts += [_of_unknown(name, arrays, settings, given) for name in unknown]
+        clauses.append(_of_extra(extra, arrays, settings, given))
+    clauses += [_of_unknown(name, arrays, settings, given) for name in unknown]
     if missing and not (extra or unknown):
-        parts = [_of_missing(missing)]
-    what = "; ".join(parts) or mismatch
+        clauses = [_of_missing(missing)]
+    what = "; ".join(clauses) or mismatch
     head = ", ".join([*arrays, "*", *settings])
     return f"{function.__name__}: {what}. It takes ({head})."
 

@@ -8,7 +8,8 @@ from jax import Array
 from jaxtyping import Shaped
 
 from jaxconv.conv.arguments.arrays import as_array
-from jaxconv.conv.arguments.shapes import Shape, as_pads, per_axis
+from jaxconv.conv.arguments.settings import as_pads, per_axis
+from jaxconv.conv.arguments.shapes import Shape
 from jaxconv.conv.pooling import average, maximum
 from jaxconv.conv.pooling.windows import Windows
 from jaxconv.conv.primitives.eager import one_program

@@ -394,3 +394,8 @@ def test_channels_stay_where_they_lie_in_memory(layout):
         program = gradients.lower(x, w).compile().as_text()
         assert "f32[4,6,6,8]" in program
         assert not re.findall(r"= f32\[4,\S+ transpose\(", program)
+
+
+def test_the_drop_in_is_an_attribute_of_the_package():
+    assert jaxconv.compat.conv_transpose is compat.conv_transpose
+    assert jaxconv.compat.conv_general_dilated is jaxconv.conv_general_dilated
