@@ -133,7 +133,7 @@ def main() -> int:
     # PyTorch's threads would spin after each call and take the others' cores.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("KMP_BLOCKTIME", "0")
-    from jaxconv.train.cli import parse
+    from jaxconv._command_line import parse
 
     kind, run_it = kinds[sys.argv[1]]
     return run_it(parse(kind, sys.argv[2:]))
@@ -145,7 +145,7 @@ def ops(settings: Ops) -> int:
     from _suite import layers
     from _terminal import print_layers
 
-    from jaxconv.train.cli import fail
+    from jaxconv._command_line import fail
 
     chosen = [one for one in layers(settings.quick) if settings.only in one.key]
     if not chosen:
@@ -165,7 +165,7 @@ def layers_of_nn(settings: Layers) -> int:
     from _layers import names, shown, time_it
     from _measure import announce
 
-    from jaxconv.train.cli import fail
+    from jaxconv._command_line import fail
 
     chosen = [name for name in names(settings.quick) if settings.only in name]
     if not chosen:
@@ -186,7 +186,7 @@ def train(settings: Train) -> int:
     from _nets import INPUTS
     from _terminal import print_steps
 
-    from jaxconv.train.cli import fail
+    from jaxconv._command_line import fail
 
     chosen = [name for name in INPUTS if settings.only in name]
     if not chosen:
@@ -206,7 +206,7 @@ def report(settings: Report) -> int:
     """Measure, or read what was measured, and write table, chart and README's times."""
     import matplotlib  # noqa: F401  if it is missing, say so before measuring
 
-    from jaxconv.train.cli import fail
+    from jaxconv._command_line import fail
 
     if settings.only and settings.to is None:
         return fail("--only: a report of a part would replace the whole: add --to", 2)

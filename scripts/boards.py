@@ -38,8 +38,8 @@ class Boards:
 
 def main() -> int:
     """Train, print the losses, and return the exit code."""
+    from jaxconv._command_line import fail, parse
     from jaxconv.data import DatasetError
-    from jaxconv.train.cli import fail, parse
 
     settings = parse(Boards, None)
     if min(settings.epochs, settings.filters) < 1 or settings.learning_rate <= 0:

@@ -38,9 +38,9 @@ class Verify:
 
 def main() -> int:
     """Verify, and return the exit code."""
+    from jaxconv._command_line import fail, parse
     from jaxconv.check.cases import parse_case
     from jaxconv.check.verify import grid_cases, random_cases
-    from jaxconv.train.cli import fail, parse
 
     settings = parse(Verify, None)
     if settings.cases < 0 or (settings.minutes or 0) < 0:

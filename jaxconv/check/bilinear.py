@@ -22,7 +22,7 @@ import numpy as np
 from jax.typing import DTypeLike
 
 from jaxconv.check import options
-from jaxconv.check.calling import FORM, GRADIENTS, Map, MapError, called, hint
+from jaxconv.check.calling import GRADIENTS, Map, MapError, called, hint
 from jaxconv.check.derivatives import check_derivatives
 from jaxconv.check.diagnose import diagnose
 from jaxconv.check.report import Report, Row
@@ -30,6 +30,7 @@ from jaxconv.check.trial import Trial, dot, impulse, widen
 from jaxconv.conv.arguments.keywords import names_arguments
 from jaxconv.conv.arguments.shapes import as_shape
 from jaxconv.conv.methods.rounding import Rounding, unit_roundoff
+from jaxconv.conv.operands import OPERANDS
 
 _CALLER = "check_bilinear"
 
@@ -90,7 +91,7 @@ def check_bilinear(
     maps = {"output": output, "input_grad": input_grad, "param_grad": param_grad}
     for name, function in maps.items():
         options.check_callable(
-            _CALLER, name, function, f"({', '.join(FORM[name][:2])})"
+            _CALLER, name, function, f"({', '.join(OPERANDS[name][:2])})"
         )
     shapes = as_shape("x", x_shape, _CALLER), as_shape("w", w_shape, _CALLER)
     options.check_sizes(_CALLER, "the shapes of x and w", *shapes)
@@ -133,7 +134,7 @@ def check_trial(trial: Trial, entries: int, order: int, under_jit: bool = True) 
 
 def _check_shapes(trial: Trial) -> None:
     """Results are shaped and typed like the operands that they stand for."""
-    for name, (a, b, result) in FORM.items():
+    for name, (a, b, result) in OPERANDS.items():
         got = trial.call(name, trial.operands[a], trial.operands[b])
         shape, kind = trial.operands[result].shape, jnp.result_type(got)
         right = np.shape(got) == shape and kind == trial.dtype
@@ -158,7 +159,7 @@ def _check_adjoint(trial: Trial) -> None:
     slack = np.sum(trial.bound("output") * np.abs(g))
     sums = {}
     for name in GRADIENTS:
-        value = trial.operands[FORM[name][2]]
+        value = trial.operands[OPERANDS[name][2]]
         sums[name] = dot(trial.results[name], value)
         bound = slack + np.sum(trial.bound(name) * np.abs(value))
         error = abs(sums[name] - forward)
@@ -175,7 +176,7 @@ def _check_steps(trial: Trial, entries: int) -> None:
     start = dot(g, trial.results["output"])
     slack = 2 * np.sum(trial.bound("output", 2) * np.abs(g))
     for name in GRADIENTS:
-        operand = FORM[name][2]
+        operand = OPERANDS[name][2]
         value = trial.operands[operand]
         indices = trial.some(value.shape, entries)
         steps = [value + impulse(value.shape, at) for at in indices]
@@ -190,7 +191,7 @@ def _check_impulses(trial: Trial, entries: int) -> None:
     out = trial.operands["g"].shape
     columns = trial.some(out, entries)
     for name in GRADIENTS:
-        operand = FORM[name][2]
+        operand = OPERANDS[name][2]
         shape = trial.operands[operand].shape
         rows = trial.some(shape, entries)
         forward = np.array(
@@ -209,7 +210,7 @@ def _check_impulses(trial: Trial, entries: int) -> None:
 
 def _check_linearity(trial: Trial) -> None:
     """Each map takes a + 2 b to what it makes of a and twice what it makes of b."""
-    for name, arguments in FORM.items():
+    for name, arguments in OPERANDS.items():
         for operand in arguments[:2]:
             value = trial.operands[operand]
             other = trial.draw(value.shape)
@@ -247,7 +248,7 @@ def _check_containment(trial: Trial) -> None:
 
 def _check_repetition(trial: Trial, under_jit: bool) -> None:
     """The same bits once more; under jit, the same numbers."""
-    for name, (a, b, _) in FORM.items():
+    for name, (a, b, _) in OPERANDS.items():
         before = trial.results[name]
         trial.compare("once more", name, trial.run(name), before)
         if not under_jit:

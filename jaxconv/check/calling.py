@@ -16,16 +16,11 @@ import numpy as np
 
 from jaxconv.check.modes import first_line
 from jaxconv.check.report import Failure, Report, Row
+from jaxconv.conv.operands import OPERANDS
 
 Map = Callable[[Any, Any], Any]
 Shape = tuple[int, ...]
 
-# Each map's arguments and result among the operands x, w, g.
-FORM = {
-    "output": ("x", "w", "g"),
-    "input_grad": ("g", "w", "x"),
-    "param_grad": ("x", "g", "w"),
-}
 GRADIENTS = ("input_grad", "param_grad")
 
 _OTHERS = (  # whose frames are not the map's own
@@ -78,7 +73,7 @@ def hint(
     maps: Mapping[str, Map], name: str, a: Any, b: Any, shape: Shape | None
 ) -> str:
     """Say if a map works once its arguments, or both gradients, are exchanged."""
-    first, second, _ = FORM[name]
+    first, second, _ = OPERANDS[name]
     if _works(maps[name], b, a, shape):
         what = "an array" if shape is None else "the right shape"
         return (
@@ -121,7 +116,7 @@ def _is_number(dtype: Any) -> bool:
 
 def called(name: str, a: Any, b: Any) -> str:
     """Say how a map was called."""
-    first, second, _ = FORM[name]
+    first, second, _ = OPERANDS[name]
     shown = [jax.typeof(array).str_short() for array in (a, b)]
     return f"called as {name}({first}, {second}) with {shown[0]} and {shown[1]}"
 

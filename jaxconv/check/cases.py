@@ -17,7 +17,7 @@ import numpy as np
 from jax import lax
 
 from jaxconv.check.bilinear import check_trial
-from jaxconv.check.calling import FORM, GRADIENTS, Map
+from jaxconv.check.calling import GRADIENTS, Map
 from jaxconv.check.problems import parse_problem, problem
 from jaxconv.check.report import Report
 from jaxconv.check.trial import Trial, widen
@@ -26,6 +26,7 @@ from jaxconv.conv.auto.rules import choose
 from jaxconv.conv.geometry import Geometry
 from jaxconv.conv.methods.registry import ALGORITHMS, check_served, refusal
 from jaxconv.conv.methods.rounding import Rounding, of_sum
+from jaxconv.conv.operands import OPERANDS
 from jaxconv.conv.padding import pad_input
 
 DTYPES = ("float32", "bfloat16", "float16", "float64", "complex64", "complex128")
@@ -100,7 +101,8 @@ def check_case(case: Case, entries: int = 8) -> Report:
             "precision": lax.Precision.HIGHEST,
         }
         maps: dict[str, Map] = {
-            name: functools.partial(getattr(primitives, name), **facts) for name in FORM
+            name: functools.partial(getattr(primitives, name), **facts)
+            for name in OPERANDS
         }
         rounding = functools.partial(stated_rounding, case)
         trial = Trial(maps, g.x_shape, g.w_shape, case.dtype, case.seed, rounding)
@@ -150,7 +152,7 @@ def _check_lax(trial: Trial, case: Case) -> None:
     }
     for check, operands in (("lax, whole numbers", whole), ("lax, real numbers", real)):
         expected = _by_lax(case.geometry, operands)
-        for name, right in zip(FORM, expected, strict=True):
+        for name, right in zip(OPERANDS, expected, strict=True):
             found = trial.run(name, **operands)
             bound = trial.bound(name, **operands)
             if np.any(bound):

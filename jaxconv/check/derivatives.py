@@ -19,10 +19,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxconv.check.calling import FORM, GRADIENTS
+from jaxconv.check.calling import GRADIENTS
 from jaxconv.check.modes import first_line, why_missing
 from jaxconv.check.report import Row
 from jaxconv.check.trial import Trial, widen
+from jaxconv.conv.operands import OPERANDS
 
 Operands = dict[str, np.ndarray]
 Function = Callable[..., Any]
@@ -105,7 +106,7 @@ def _compare(
         _refuse(trial, check, error, start)
         return
     for name, value in zip((*GRADIENTS, "output"), found, strict=True):
-        a, b, _ = FORM[name]
+        a, b, _ = OPERANDS[name]
         mixed = {a: one[a], b: two[b]}, {a: two[a], b: one[b]}
         first, second = (trial.run(name, **operands) for operands in mixed)
         bound = 2.0 * sum(trial.bound(name, 2, **operands) for operands in mixed)

@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from jaxconv.check.calling import FORM
 from jaxconv.check.patterns import recognise
 from jaxconv.check.trial import Index, Trial, dot, impulse, index_of, number
+from jaxconv.conv.operands import OPERANDS
 
 _MANY = 8  # wrong elements that are looked for
 _MOST_DERIVATIVES = 2048  # that are computed one by one to see a pattern
@@ -31,7 +31,7 @@ def diagnose(
     wrong = wrong_elements(trial, name)
     if not wrong:
         return "the sums differ, though no element does alone", None
-    index, operand = wrong[0], FORM[name][2]
+    index, operand = wrong[0], OPERANDS[name][2]
     expected = trial.linear(operand, impulse(found.shape, index))
     problem = f"element {index} is {number(found[index])}, expected {number(expected)}"
     if len(wrong) < _MANY:
@@ -47,7 +47,7 @@ def diagnose(
 
 def wrong_elements(trial: Trial, name: str) -> list[Index]:
     """Halve the range of the sum until single elements are left; stop at `_MANY`."""
-    operand = FORM[name][2]
+    operand = OPERANDS[name][2]
     value, found = trial.operands[operand], trial.results[name]
     wrong: list[Index] = []
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from jaxconv.check.calling import FORM
 from jaxconv.check.trial import Trial
+from jaxconv.conv.operands import OPERANDS
 
 
 def recognise(
@@ -87,7 +87,7 @@ def _permutations(source: Trial, name: str, right: np.ndarray) -> Guesses:
 
 def _operands(source: Trial, name: str, right: np.ndarray) -> Guesses:
     """Right gradients of the wrong operands."""
-    first, second, _ = FORM[name]
+    first, second, _ = OPERANDS[name]
     a, b = source.operands[first], source.operands[second]
     if a.shape == b.shape:
         exchanged = {first: b, second: a}

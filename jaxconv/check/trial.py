@@ -9,9 +9,10 @@ import numpy as np
 from jax import Array
 from jax.typing import DTypeLike
 
-from jaxconv.check.calling import FORM, Map, MapError, Shape, call_map, called
+from jaxconv.check.calling import Map, MapError, Shape, call_map, called
 from jaxconv.check.report import Failure, Report, Row
 from jaxconv.conv.methods.rounding import Rounding, of_products
+from jaxconv.conv.operands import OPERANDS
 
 Index = tuple[int, ...]
 
@@ -47,7 +48,7 @@ class Trial:
         self.results: dict[str, np.ndarray] = {}
         self.operands = {"x": np.ones(tuple(x_shape)), "w": np.ones(tuple(w_shape))}
         self.operands["g"] = np.ones(self.run("output").shape)
-        self.terms = {name: self._count_terms(name) for name in FORM}
+        self.terms = {name: self._count_terms(name) for name in OPERANDS}
         # 3 times a sum of as many products of two such numbers, complex ones, is exact.
         room = 2.0**self.digits / (3 * 2 * max(self.terms.values()))
         self.largest = int(min(max(room**0.5, 1), 63))
@@ -57,7 +58,7 @@ class Trial:
         """Return the largest number of products in an element: what ones give."""
         count = _largest(self.run(name))
         if not np.isfinite(count):
-            called_as = called(name, *self.arrays(*FORM[name][:2]))
+            called_as = called(name, *self.arrays(*OPERANDS[name][:2]))
             raise MapError(name, f"returned {count} for ones, {called_as}")
         return count
 
@@ -75,7 +76,7 @@ class Trial:
         Raises:
           MapError: it raised, or returned no array.
         """
-        result = self.operands.get(FORM[name][2])
+        result = self.operands.get(OPERANDS[name][2])
         shape = None if result is None else result.shape
         first, second = (jnp.asarray(array, self.dtype) for array in (a, b))
         with np.errstate(all="ignore"):  # an inf is sent through on purpose
@@ -87,7 +88,7 @@ class Trial:
 
     def run(self, name: str, **changed: np.ndarray) -> np.ndarray:
         """Call a map with its operands, some of them changed; as wide numbers."""
-        a, b, _ = FORM[name]
+        a, b, _ = OPERANDS[name]
         operands = self.operands | changed
         return widen(self.call(name, operands[a], operands[b]))
 
@@ -97,7 +98,7 @@ class Trial:
 
     def gradient(self, name: str, **changed: np.ndarray) -> np.ndarray:
         """Return the right gradient, element by element from the output."""
-        operand = FORM[name][2]
+        operand = OPERANDS[name][2]
         shape = self.operands[operand].shape
         g = changed.pop("g", self.operands["g"])
         each = [
@@ -126,7 +127,7 @@ class Trial:
         if exact and all(np.array_equal(a, np.rint(a)) for a in changed.values()):
             return 0.0
         if stated.to == "norms":
-            a, b, _ = FORM[name]
+            a, b, _ = OPERANDS[name]
             norms = [float(np.linalg.norm(operands[key])) for key in (a, b)]
             return stated.relative * larger * math.prod(norms) + self.smallest
         sizes = {key: np.abs(a) for key, a in operands.items()}
@@ -137,7 +138,7 @@ class Trial:
     @property
     def adds_up(self) -> bool:
         """Whether the maps add up products, element by element."""
-        return all(self.rounding(name).to == "sum" for name in FORM)
+        return all(self.rounding(name).to == "sum" for name in OPERANDS)
 
     def _of_counted_products(self, name: str) -> Rounding:
         return of_products(int(self.terms[name]), self.dtype)

@@ -8,10 +8,11 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxconv.check.calling import FORM, MapError
+from jaxconv.check.calling import MapError
 from jaxconv.check.cases import DTYPES, Case, cases_of, check_case
 from jaxconv.check.problems import GRID, parse_problem, random_geometry
 from jaxconv.check.report import Failure, Report
+from jaxconv.conv.operands import OPERANDS
 
 _BETWEEN_CLEARINGS = 50  # cases: each program holds memory maps, of which few are given
 
@@ -65,7 +66,7 @@ class Summary:
         """Count a case."""
         self.cases += 1
         self.failures += [(case, failure) for failure in report.failures]
-        for name in FORM:
+        for name in OPERANDS:
             tally = self.tallies.setdefault((case.method, name), Tally())
             rows = [row for row in report.rows if row.map == name]
             tally.cases += 1

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import jax
 
+from jaxconv._command_line import as_options, fail, parse
 from jaxconv.train.config import Config
 from jaxconv.train.distributed import LostError, joint
 from jaxconv.train.experiment import load_data, train
 from jaxconv.train.measured import DivergedError
-from jaxconv.train.options import as_options, fail, parse
 from jaxconv.train.presets import take_preset
 from jaxconv.train.report import batches, make_report
 from jaxconv.train.result import Result
 
-__all__ = ["closing_lines", "fail", "main", "parse"]
+__all__ = ["closing_lines", "main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -28,10 +28,10 @@ import tyro
 from jax._src.config import traceback_in_locations_limit
 from jax.export import Exported, export, symbolic_shape
 
+from jaxconv._command_line import fail, parse
 from jaxconv.conv.primitives.portable import every_method_is
 from jaxconv.nn import WeightsError
 from jaxconv.train.classifier import classifier
-from jaxconv.train.options import fail, parse
 from jaxconv.train.runs import Run, RunError, open_run
 
 PROGRAM, ABOUT = "model.jaxexport", "model.json"

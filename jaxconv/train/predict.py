@@ -11,11 +11,11 @@ import jax
 import numpy as np
 import tyro
 
+from jaxconv._command_line import fail, parse
 from jaxconv.data import DatasetError
 from jaxconv.nn import WeightsError
 from jaxconv.train import pictures
 from jaxconv.train.classifier import classifier
-from jaxconv.train.options import fail, parse
 from jaxconv.train.pictures import Fit, Invert, Picture, PictureError
 from jaxconv.train.runs import Run, RunError, open_run
 
