@@ -90,7 +90,7 @@ class Train:
 
 
 @dataclasses.dataclass(frozen=True)
-class Report:
+class BenchmarkReport:
     """Time all layers and models and write what the documentation shows of them.
 
     It writes scripts/BENCHMARKS.md whole, its chart scripts/benchmarks.png, and the
@@ -119,7 +119,7 @@ def main() -> int:
         "layers": (Layers, layers_of_nn),
         "train": (Train, train),
         "devices": (Devices, devices),
-        "report": (Report, report),
+        "report": (BenchmarkReport, report),
     }
     if sys.argv[1:2] and sys.argv[1] in ("-h", "--help"):
         print(f"usage: bench.py {{{','.join(kinds)}}} [--help]\n\n{__doc__.strip()}")
@@ -202,7 +202,7 @@ def train(settings: Train) -> int:
     return 0
 
 
-def report(settings: Report) -> int:
+def report(settings: BenchmarkReport) -> int:
     """Measure, or read what was measured, and write table, chart and README's times."""
     import matplotlib  # noqa: F401  if it is missing, say so before measuring
 
@@ -238,7 +238,7 @@ def report(settings: Report) -> int:
     return 0
 
 
-def _measured(settings: Report) -> Iterator[dict[str, Any]]:
+def _measured(settings: BenchmarkReport) -> Iterator[dict[str, Any]]:
     """Time models and layers, and yield what there is after each."""
     from _measure import announce, time_layer, time_model
     from _nets import INPUTS

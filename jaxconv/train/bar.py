@@ -7,8 +7,8 @@ from typing import NamedTuple
 from rich import console, progress
 from rich.table import Column
 
+from jaxconv.train.observers import Progress, short, stopping_line, validation_line
 from jaxconv.train.pace import Pace, duration
-from jaxconv.train.report import Progress, short, stopping_line, validation_line
 
 
 def is_drawable() -> bool:
@@ -16,7 +16,7 @@ def is_drawable() -> bool:
     return not console.Console().is_dumb_terminal
 
 
-class BarReport:
+class ProgressBar:
     """A progress bar with loss, accuracy, images a second and time left, by rich."""
 
     def __init__(self, on: console.Console | None = None) -> None:

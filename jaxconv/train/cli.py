@@ -12,8 +12,8 @@ from jaxconv.train.config import Config
 from jaxconv.train.distributed import LostError, joint
 from jaxconv.train.experiment import load_data, train
 from jaxconv.train.measured import DivergedError
+from jaxconv.train.observers import batches, make_display
 from jaxconv.train.presets import take_preset
-from jaxconv.train.report import batches, make_report
 from jaxconv.train.result import Result
 
 __all__ = ["closing_lines", "main"]
@@ -61,7 +61,7 @@ def _main(given: Sequence[str]) -> int:
 def _train(config: Config) -> int:
     """Train, say what was reached, and return the exit code."""
     terminal = sys.stdout is not None and sys.stdout.isatty()
-    result = train(config, make_report(terminal))
+    result = train(config, make_display(terminal))
     if jax.process_index() == 0:
         print(closing_lines(result, config))
     return 130 if result.interrupted else 0

@@ -6,26 +6,26 @@ import threading
 from collections.abc import Callable, Iterator
 
 from jaxconv.train.agreement import stop_together
-from jaxconv.train.report import Report
+from jaxconv.train.observers import Observer
 
 
 class Stop:
-    """Whether to stop; the first time that it is so, the report is told.
+    """Whether to stop; the first time that it is so, the observer is told.
 
     Until the first step is done, there is nothing to keep: Ctrl-C does then what it did
-    before. A signal's handler must not print, so the report is told from the loop.
+    before. A signal's handler must not print, so the observer is told from the loop.
     """
 
-    def __init__(self, report: Report) -> None:
-        """Take the report that is told."""
+    def __init__(self, observer: Observer) -> None:
+        """Take the observer that is told."""
         self.interrupted: Callable[[], bool] = lambda: False
-        self._report, self._told = report, False
+        self._observer, self._told = observer, False
 
     def __call__(self, done: int) -> bool:
         """Return whether to stop after `done` batches."""
         if self.interrupted() and not self._told:
             self._told = True
-            self._report.stopping(done)
+            self._observer.stopping(done)
         return self._told
 
     def together(self, done: int) -> bool:
@@ -33,7 +33,7 @@ class Stop:
         stops = stop_together(done, self(done))
         if stops and not self._told:  # another process was asked to
             self._told = True
-            self._report.stopping(done)
+            self._observer.stopping(done)
         return stops
 
 

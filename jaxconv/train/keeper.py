@@ -15,7 +15,7 @@ from jaxconv.train.agreement import told_to_all
 from jaxconv.train.config import Config
 from jaxconv.train.devices import Devices
 from jaxconv.train.measured import DivergedError
-from jaxconv.train.report import Report, Reports
+from jaxconv.train.observers import Observer, Observers
 from jaxconv.train.result import Result
 from jaxconv.train.scaling import Scaling
 from jaxconv.train.step import TrainState
@@ -46,11 +46,11 @@ class Keeper:
         """Begin at the beginning."""
         self.notes = Notes()
 
-    def reporting(self, report: Report) -> Report:
-        """Return a report that also writes down what it is told."""
-        return report
+    def recording(self, observer: Observer) -> Observer:
+        """Return an observer that also writes down what it is told."""
+        return observer
 
-    def restored(self, state: TrainState, report: Report) -> TrainState:
+    def restored(self, state: TrainState, observer: Observer) -> TrainState:
         """Return the state of the checkpoint to go on from, or the one given."""
         return state
 
@@ -108,32 +108,34 @@ class RunKeeper(Keeper):
             )
             self._lock = runs.hold(self._folder) if self._writes else None
 
-    def restored(self, state: TrainState, report: Report) -> TrainState:
+    def restored(self, state: TrainState, observer: Observer) -> TrainState:
         """Go on from the newest whole checkpoint, where the run is to be resumed."""
         if self._config.resume:
-            found = self._checkpoints.restore(state, report.note)
+            found = self._checkpoints.restore(state, observer.note)
             if found is None:
-                report.note(f"{self._folder}: no checkpoint there yet; starting anew.")
+                observer.note(
+                    f"{self._folder}: no checkpoint there yet; starting anew."
+                )
             else:
                 state, notes = found
                 self.notes = Notes(**notes)
                 self._saved = done = int(state.step)
-                report.note(f"Going on after {counted(done, 'batch', 'batches')}.")
+                observer.note(f"Going on after {counted(done, 'batch', 'batches')}.")
         return state
 
-    def reporting(self, report: Report) -> Report:
-        """Write the settings; return a report that also writes metrics to files."""
+    def recording(self, observer: Observer) -> Observer:
+        """Write the settings; return an observer that also writes metrics to files."""
         from jaxconv.train.metrics_file import MetricsFile
         from jaxconv.train.tensorboard import TensorBoard
 
         if not self._writes:
-            return report
+            return observer
         runs.write_settings(self._folder, self._described)
         done = max(self._saved, 0)
-        also: list[Report] = [MetricsFile(self._folder / runs.METRICS, done)]
+        also: list[Observer] = [MetricsFile(self._folder / runs.METRICS, done)]
         if self._config.tensorboard:
             also.append(TensorBoard(self._folder))
-        return Reports(report, *also)
+        return Observers(observer, *also)
 
     def save(self, state: TrainState, done: int, accuracy: float | None) -> None:
         """Write a checkpoint, unless there is one of this state."""

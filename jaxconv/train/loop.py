@@ -26,9 +26,9 @@ from jaxconv.train.distributed import watched
 from jaxconv.train.interrupts import Stop, interrupts
 from jaxconv.train.keeper import make_keeper
 from jaxconv.train.measured import DivergedError, Measured
+from jaxconv.train.observers import Observer, Observers, Progress, make_display
 from jaxconv.train.optimizer import make_optimizer, rate_after
 from jaxconv.train.parts import parts_of, steps_of
-from jaxconv.train.report import Progress, Report, Reports, make_report
 from jaxconv.train.result import Result
 from jaxconv.train.runs import RunError
 from jaxconv.train.scaling import Scaling, scaling_of
@@ -40,9 +40,9 @@ _TEST_BATCH = 50  # images validated at once: more need memory anew each time
 
 
 def fit(
-    model: Layer, data: Dataset, config: Config, report: Report | None = None
+    model: Layer, data: Dataset, config: Config, observer: Observer | None = None
 ) -> Result:
-    """Train a model as `config` says, telling `report` how it goes.
+    """Train a model as `config` says, telling `observer` how it goes.
 
     The model and the images are those given; what `config` says of them is not looked
     at. Ctrl-C ends the run early, with what it has reached so far.
@@ -56,19 +56,19 @@ def fit(
       TypeError: an argument is of another kind.
       ValueError: the model does not take the images, or there are not so many devices.
     """
-    return run_fit(model, data, config, report, own=True)
+    return run_fit(model, data, config, observer, own=True)
 
 
 def run_fit(
-    model: Layer, data: Dataset, config: Config, report: Report | None, *, own: bool
+    model: Layer, data: Dataset, config: Config, observer: Observer | None, *, own: bool
 ) -> Result:
     """Do what `fit` does; `own` is whether `config` does not name the model."""
-    check_fit(model, data, config, report)
-    report = report or make_report(sys.stdout is not None and sys.stdout.isatty())
+    check_fit(model, data, config, observer)
+    observer = observer or make_display(sys.stdout is not None and sys.stdout.isatty())
     with watched():
         if jax.process_count() > 1:
             check_same({"the images": fingerprint(data)})
-        return _Fit(model, data, config, report, own).run()
+        return _Fit(model, data, config, observer, own).run()
 
 
 class _Fit:
@@ -79,14 +79,14 @@ class _Fit:
         model: Layer,
         data: Dataset,
         config: Config,
-        report: Report,
+        observer: Observer,
         own: bool,
     ) -> None:
         self.config, self.devices = config, Devices(config.devices)
-        report = report if self.devices.first else Reports()
+        observer = observer if self.devices.first else Observers()
         self.total, data = steps_of(data, config), parts_of(data, config)
         for line in (*data.notes, *_remarks(config, self.total)):
-            report.note(line)
+            observer.note(line)
         self.scaling = _scaling(data)
         batches = functools.partial(Batches, scaling=self.scaling, devices=self.devices)
         self.batches = batches(data.train, batch_size=config.batch_size)
@@ -97,16 +97,16 @@ class _Fit:
         self.rate = rate_after(config, self.total)
         self.keeper = make_keeper(model, data, self.scaling, config, self.devices, own)
         try:
-            self.state = self._first_state(report)
-            self.report = self.keeper.reporting(report)
+            self.state = self._first_state(observer)
+            self.observer = self.keeper.recording(observer)
         except BaseException:
             self.keeper.close()
             raise
-        self.stop = Stop(self.report)
+        self.stop = Stop(self.observer)
         self.measured = Measured()
         self.accuracy: float | None = None
 
-    def _first_state(self, report: Report) -> TrainState:
+    def _first_state(self, observer: Observer) -> TrainState:
         """Return the first state, or that of the checkpoint to go on from."""
         state = init_state(
             self.model,
@@ -117,7 +117,7 @@ class _Fit:
         )
         if self.config.held_out:
             state = state._replace(best=_copy(state.params))
-        state = self.keeper.restored(state, report)
+        state = self.keeper.restored(state, observer)
         if (done := int(state.step)) > self.total:
             raise RunError(
                 f"{self.config.run}: the run has done {done:,} batches, more than the "
@@ -144,7 +144,7 @@ class _Fit:
         done, stopped = first, False
         with contextlib.ExitStack() as later:
             later.enter_context(contextlib.closing(self.keeper))
-            later.enter_context(self.report.running(self.total, first))
+            later.enter_context(self.observer.running(self.total, first))
             while done < self.total and not self._is_enough(done):
                 if stopped := self.stop.together(done):
                     break
@@ -154,7 +154,7 @@ class _Fit:
                 self.measured.add(done, metrics, batch.size)
                 if done == first + 1:
                     metrics.loss.block_until_ready()
-                    self.report.started()
+                    self.observer.started()
                     self.stop.interrupted = later.enter_context(interrupts())
                     self.measured.restart()
                 self.keeper.notes.seconds = time.perf_counter() - started
@@ -184,7 +184,7 @@ class _Fit:
         patience, waited = self.config.patience, self.keeper.notes.waited
         if not patience or waited < patience:
             return False
-        self.report.note(
+        self.observer.note(
             f"Stopping early after {done:,} batches: no validation was better than "
             f"that after {self.keeper.notes.best_step:,}."
         )
@@ -210,7 +210,7 @@ class _Fit:
         loss, accuracy, speed = means
         rate = self.rate((done - 1) // self.config.accumulate)
         epoch = (done - 1) // self.batches.per_epoch
-        self.report.progress(Progress(done, epoch, loss, accuracy, rate, speed))
+        self.observer.progress(Progress(done, epoch, loss, accuracy, rate, speed))
 
     def _share_right(self, done: int) -> float:
         """Return the share of the validated images that is classified rightly."""
@@ -228,7 +228,7 @@ class _Fit:
     def _judge(self, accuracy: float, done: int) -> None:
         """Take note of a validation, and keep the best params."""
         self.accuracy = accuracy
-        self.report.validation(done, accuracy)
+        self.observer.validation(done, accuracy)
         if self.config.held_out and self.keeper.notes.is_better(accuracy, done):
             self.state = self.state._replace(best=_copy(_used(self.state)))
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from jaxconv.train._files import replace_text, writing
-from jaxconv.train.report import Progress
+from jaxconv.train.observers import Progress
 
 
 class MetricsFile:
-    """A report that writes `metrics.jsonl`, each line at once and whole.
+    """An observer that writes `metrics.jsonl`, each line at once and whole.
 
     {"step": 10, "epoch": 0, "loss": 0.5, "accuracy": 0.9, "learning_rate": 0.01,
      "images_per_second": 15000.0, "seconds": 2.5}

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from jaxconv.train._files import writing
-from jaxconv.train.report import Progress
+from jaxconv.train.observers import Progress
 
 _FLUSH_SECONDS = 10.0  # tensorboardX waits for the disk: not in every step
 
 
 class TensorBoard:
-    """A report that writes event files: scalars over the number of batches.
+    """An observer that writes event files: scalars over the number of batches.
 
     Events are written at once, by this thread: tensorboardX's own thread ends on a full
     disk, and whoever hands it more waits for ever.

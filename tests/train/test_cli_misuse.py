@@ -90,7 +90,7 @@ def ended(monkeypatch):
     """Have `train` end at once, after one batch or by an error."""
 
     def end(batches=1, interrupted=False, error=None):
-        def train(config, report):
+        def train(config, observer):
             if error:
                 raise error
             return result(batches, interrupted)

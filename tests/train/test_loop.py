@@ -13,7 +13,7 @@ from jaxconv.train import (
     Config,
     DivergedError,
     Metrics,
-    PlainReport,
+    PlainLines,
     fit,
     init_state,
     make_optimizer,
@@ -43,7 +43,7 @@ def trained(model=DENSE, data=DATA, **settings):
     lines = []
     with jax.numpy_dtype_promotion("standard"):  # optax's schedules mix their types
         config = dataclasses.replace(QUICK, **settings)
-        return fit(model, data, config, PlainReport(lines.append)), lines
+        return fit(model, data, config, PlainLines(lines.append)), lines
 
 
 def equal(one, other):
@@ -213,7 +213,7 @@ def test_the_best_params_of_the_held_out_images_are_kept():
     noise = np.random.default_rng(5).integers(0, 256, (23, 1, 3, 4), np.uint8)
     data, seen = DATA._replace(train=(noise, DATA.train[1])), []
 
-    class Recorder(PlainReport):
+    class Recorder(PlainLines):
         def validation(self, done, accuracy):
             seen.append(accuracy)
 

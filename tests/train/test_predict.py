@@ -13,7 +13,7 @@ from jaxconv import nn
 from jaxconv.data import load_mnist
 from jaxconv.train import (
     Config,
-    PlainReport,
+    PlainLines,
     Run,
     Scaling,
     open_run,
@@ -166,7 +166,7 @@ def test_a_model_that_is_not_finite_is_one_line(tmp_path, folder, capsys):
 def test_a_trained_model_reads_digits_of_any_kind(tmp_path, capsys):
     """From training to predictions: 200 digits dark on white, off the centre, JPEG."""
     config = Config(max_batches=300, validate_every=0, run=tmp_path / "run")
-    accuracy = train(config, PlainReport(lambda _: None)).accuracy
+    accuracy = train(config, PlainLines(lambda _: None)).accuracy
     (tmp_path / "sheets").mkdir()
     (_, _), (images, labels) = load_mnist()
     places = np.random.default_rng(0).integers(0, 61, (200, 2)).tolist()

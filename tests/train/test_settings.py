@@ -12,7 +12,7 @@ from jaxconv import nn
 from jaxconv.data import load
 from jaxconv.train import (
     Config,
-    PlainReport,
+    PlainLines,
     cli,
     init_state,
     make_optimizer,
@@ -175,7 +175,7 @@ def test_statistics_are_updated_and_not_trained(optimizer):
 
 def run(config):
     lines = []
-    return train(config, PlainReport(lines.append)), lines
+    return train(config, PlainLines(lines.append)), lines
 
 
 def test_held_out_images_are_not_trained_on(tmp_path, rng, monkeypatch):

@@ -1,4 +1,4 @@
-"""How a run shows itself: a progress bar on a terminal, plain lines elsewhere."""
+"""Observers of a training run: progress bar, plain lines, or files of metrics."""
 
 import contextlib
 import functools
@@ -27,8 +27,8 @@ class Progress(NamedTuple):
 
 
 @runtime_checkable
-class Report(Protocol):
-    """What the training loop tells while it runs."""
+class Observer(Protocol):
+    """What the training loop calls while it runs."""
 
     def running(
         self, total: int, done: int = 0
@@ -51,48 +51,48 @@ class Report(Protocol):
         """Take a sentence for the user, such as that a checkpoint was passed over."""
 
 
-class Reports:
-    """Several reports as one: each is told everything, in their order."""
+class Observers:
+    """Several observers as one: every call goes to each of them, in order."""
 
-    def __init__(self, *reports: Report) -> None:
-        """Join the reports."""
-        self._reports = reports
+    def __init__(self, *observers: Observer) -> None:
+        """Join the observers."""
+        self._observers = observers
 
     @contextlib.contextmanager
     def running(self, total: int, done: int = 0) -> Iterator[None]:
         """Enclose the run by all."""
         with contextlib.ExitStack() as stack:
-            for report in self._reports:
-                stack.enter_context(report.running(total, done))
+            for observer in self._observers:
+                stack.enter_context(observer.running(total, done))
             yield
 
     def started(self) -> None:
         """Tell all."""
-        for report in self._reports:
-            report.started()
+        for observer in self._observers:
+            observer.started()
 
     def progress(self, progress: Progress) -> None:
         """Tell all."""
-        for report in self._reports:
-            report.progress(progress)
+        for observer in self._observers:
+            observer.progress(progress)
 
     def validation(self, done: int, accuracy: float) -> None:
         """Tell all."""
-        for report in self._reports:
-            report.validation(done, accuracy)
+        for observer in self._observers:
+            observer.validation(done, accuracy)
 
     def stopping(self, done: int) -> None:
         """Tell all."""
-        for report in self._reports:
-            report.stopping(done)
+        for observer in self._observers:
+            observer.stopping(done)
 
     def note(self, line: str) -> None:
         """Tell all."""
-        for report in self._reports:
-            report.note(line)
+        for observer in self._observers:
+            observer.note(line)
 
 
-class PlainReport:
+class PlainLines:
     """A line for each validation, and one now and then where there are none."""
 
     def __init__(
@@ -176,14 +176,14 @@ def stopping_line(done: int) -> str:
     return f"Stopping after {batches(done)} to validate. Ctrl-C again leaves at once."
 
 
-def make_report(terminal: bool) -> Report:
+def make_display(terminal: bool) -> Observer:
     """Return a bar if standard output is a terminal that can show one; else lines.
 
     Without rich, which draws it, there are lines too.
     """
     if terminal and importlib.util.find_spec("rich"):
-        from jaxconv.train.bar import BarReport, is_drawable
+        from jaxconv.train.bar import ProgressBar, is_drawable
 
         if is_drawable():
-            return BarReport()
-    return PlainReport()
+            return ProgressBar()
+    return PlainLines()
