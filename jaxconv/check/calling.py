@@ -1,7 +1,7 @@
-"""Calling a map as its author would, and what to say where it fails.
+"""Call a map as its author would, and say what went wrong if it fails.
 
-A map that raises, or returns no array, ends the checks with a row of the report: which
-map, how it was called, and whether it would have worked with its arguments exchanged.
+A map that raises, or does not return an array, ends the checks. The report then says
+which map it was, how it was called, and whether it works with its arguments exchanged.
 """
 
 import inspect
@@ -23,14 +23,14 @@ Shape = tuple[int, ...]
 
 GRADIENTS = ("input_grad", "param_grad")
 
-_OTHERS = (  # whose frames are not the map's own
+_OTHERS = (  # folders whose frames in a traceback are not the map's own
     *(str(Path(inspect.getfile(module)).parent) for module in (jax, np)),
     str(Path(__file__).parent.parent),
 )
 
 
 class MapError(Exception):
-    """A map raised, or returned what is no array."""
+    """A map raised, or did not return an array."""
 
     def __init__(self, name: str, problem: str) -> None:
         """Keep the map's name and what happened."""
@@ -49,10 +49,10 @@ def call_map(
 ) -> Any:
     """Call a map and return its result, an array.
 
-    `shape` is what the result should have, for hints; None if that is not known.
+    `shape` is the shape that the result should have, for hints; None if unknown.
 
     Raises:
-      MapError: the map raised, or returned no array.
+      MapError: the map raised, or did not return an array.
     """
     try:
         result = maps[name](a, b)
@@ -96,14 +96,14 @@ def _works(function: Map, a: Any, b: Any, shape: Shape | None) -> bool:
 
 
 def _as_numpy(result: Any) -> tuple[np.ndarray | None, str]:
-    """Return a result as an array if it is one of numbers; otherwise what it is."""
+    """Return a result as an array of numbers, or None and what it is instead."""
     if result is None:
         return None, "None (is its return missing?)"
     if isinstance(result, tuple | list | dict):
         return None, f"a {type(result).__name__} of {len(result)}, no array"
     try:
         array = np.asarray(result)
-    except Exception as error:  # what others' arrays raise can be anything
+    except Exception as error:  # arrays of other libraries may raise anything
         return None, f"a {type(result).__name__}, no array: {first_line(error)}"
     if _is_number(array.dtype):
         return array, ""

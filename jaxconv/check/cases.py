@@ -1,9 +1,9 @@
-"""One method on one convolution: everything that must hold of it.
+"""All that must hold of one method on one convolution.
 
-Beside what `check_bilinear` holds the three maps to, up to the third derivative: JAX
-differentiates the method's own forward code, and lax convolves and differentiates in
-float64, on whole numbers, which must agree bit for bit, and on real ones, within the
-bound that the method states.
+Its three maps pass the checks of `check_bilinear`, up to the third derivative; its
+gradients agree with JAX's derivatives of its own forward code; and all maps agree with
+lax in float64, bit for bit on whole numbers and on real ones within the bound that the
+method states.
 """
 
 import dataclasses
@@ -36,7 +36,7 @@ _WIDE = ("float64", "complex128")
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """What is checked; as text, `taps/bfloat16/7/mb2ic3oc4iw9kw3`."""
+    """A method, type, seed and problem; as text, `taps/bfloat16/7/mb2ic3oc4iw9kw3`."""
 
     method: str
     dtype: str
@@ -49,10 +49,10 @@ class Case:
 
 
 def parse_case(text: str) -> list[Case]:
-    """Read a case; one that names no method stands for all, no type for float32.
+    """Read a case. Without a method it means all methods, without a type float32.
 
     Raises:
-      ValueError: it cannot be read.
+      ValueError: the text cannot be read.
 
     >>> [str(case) for case in parse_case("taps/7/mb2ic3oc4iw9kw3")]
     ['taps/float32/7/mb2ic3oc4iw9kw3']
@@ -121,10 +121,10 @@ def stated_rounding(case: Case, name: str) -> Rounding:
 
 
 def _check_own_derivative(trial: Trial, case: Case) -> None:
-    """Differentiate the method's forward code: no rule of ours takes part.
+    """Compare with JAX's derivative of the method's forward code, without our rules.
 
-    The input is padded before. lax, which the method `xla` is, asks for negative
-    padding in its own derivative otherwise, and misreads it.
+    The input is padded first: otherwise lax's own derivative, for the method `xla`,
+    would use negative padding, which lax computes wrongly.
     """
     geometry = case.geometry
     method = ALGORITHMS[choose(case.method, "output", geometry, case.dtype).method]
@@ -144,7 +144,7 @@ def _check_own_derivative(trial: Trial, case: Case) -> None:
 
 
 def _check_lax(trial: Trial, case: Case) -> None:
-    """Compare with lax in float64, on the whole numbers and on real ones."""
+    """Compare with lax in float64, on whole numbers and on real ones."""
     whole = trial.operands
     real = {
         key: widen(jnp.asarray(trial.rng.normal(size=a.shape) * np.sign(a), case.dtype))
@@ -163,9 +163,10 @@ def _check_lax(trial: Trial, case: Case) -> None:
 
 
 def _by_lax(geometry: Geometry, operands: dict[str, np.ndarray]) -> tuple:
-    """Return output and gradients, in the widest type.
+    """Return lax's output and gradients in float64 or complex128.
 
-    NumPy dilates, pads and crops the input before: lax misreads negative padding.
+    NumPy dilates, pads and crops the input first: lax computes negative padding
+    wrongly.
     """
     x, w, g = (operands[key] for key in "xwg")
     axes = zip(
@@ -175,7 +176,7 @@ def _by_lax(geometry: Geometry, operands: dict[str, np.ndarray]) -> tuple:
         geometry.input_dilation,
         strict=True,
     )
-    kept, places = [], []  # along each axis the pixels that are not cropped, and where
+    kept, places = [], []  # on each axis: the pixels not cropped, and their places
     for size, padded, (low, _), gap in axes:
         place = np.arange(size) * gap + low
         inside = (place >= 0) & (place < padded)

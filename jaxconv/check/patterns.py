@@ -1,7 +1,7 @@
-"""The mistake that a wrong gradient looks like.
+"""Recognise the mistake that a wrong gradient looks like.
 
-Each guess rebuilds what the mistake would give from the right values, or from the
-output with changed operands, and must equal what was found, element for element.
+Each guess computes the gradient that a mistake would give, from the right gradient or
+from the output with changed operands. It must equal the found one in every element.
 """
 
 import itertools
@@ -16,7 +16,7 @@ from jaxconv.conv.operands import OPERANDS
 def recognise(
     source: Trial, name: str, found: np.ndarray, right: np.ndarray
 ) -> str | None:
-    """Return what the found gradient looks like beside the right one; None if nothing.
+    """Return the mistake that leads from the right gradient to the found one, or None.
 
     Args:
       source: gives right gradients of changed operands.
@@ -61,7 +61,7 @@ def _axes(source: Trial, name: str, right: np.ndarray) -> Guesses:
 
 
 def _shifts(source: Trial, name: str, right: np.ndarray) -> Guesses:
-    """Values that moved along an axis, those moved out lost or come round again."""
+    """Values shifted along an axis, those shifted out either lost or wrapped round."""
     for axis in _pixels(right):
         for step in (1, -1, 2, -2, 3, -3):
             if abs(step) >= right.shape[axis]:
@@ -139,7 +139,7 @@ def _factor(found: np.ndarray, right: np.ndarray) -> str | None:
 
 
 def _shift_inside(found: np.ndarray, right: np.ndarray) -> str | None:
-    """Recognise values that moved, whatever became of those near the edges."""
+    """Recognise values shifted along an axis, ignoring those near the edges."""
     for axis in range(2, right.ndim):
         for step in (1, -1, 2, -2):
             inside = [slice(None)] * 2 + [slice(2, -2)] * (right.ndim - 2)
