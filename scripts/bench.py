@@ -1,4 +1,4 @@
-"""Time jaxconv beside JAX's own convolutions and PyTorch, in one process, in turn.
+"""Time jaxconv, JAX's own convolutions and PyTorch in turn, in one process.
 
     python scripts/bench.py ops     output and gradients of 25 layers, in two layouts
     python scripts/bench.py layers  pooling and dense layers of jaxconv.nn
@@ -7,7 +7,7 @@
     python scripts/bench.py report  ops and train; writes scripts/BENCHMARKS.md, its
                                     chart and the table of times in README.md
 
-Each has its --help. What they need is brought by: pip install -e '.[bench]'
+Each has its --help. They need: pip install -e '.[bench]'
 """
 
 import dataclasses
@@ -29,8 +29,8 @@ SHARE_OF_TRAINING = 0.15  # of a report's time
 class Ops:
     """Time output, input gradient, filter gradient, and all three in one jitted step.
 
-    Beside lax with jax.vjp and, where it is installed, PyTorch. It takes about ten
-    minutes.
+    They are compared with lax and jax.vjp and, where it is installed, PyTorch. It takes
+    about ten minutes.
     """
 
     quick: bool = False
@@ -38,7 +38,7 @@ class Ops:
     only: str = ""
     """Only the layers with this in their name, as in "depthwise" or "NHWC"."""
     methods: bool = False
-    """Time each method by name, too, beside "auto"."""
+    """Also time each method by name."""
     seconds: float = 1.0
     """How long each map of each layer is timed; compiling comes on top."""
     flags: str = ""
@@ -50,7 +50,7 @@ class Ops:
 
 @dataclasses.dataclass(frozen=True)
 class Layers:
-    """Time max pooling and Dense, forward and gradients, beside plain JAX and PyTorch.
+    """Time max pooling and Dense, forward and gradients, against plain JAX and PyTorch.
 
     It takes about half a minute.
     """
@@ -181,7 +181,7 @@ def layers_of_nn(settings: Layers) -> int:
 
 
 def train(settings: Train) -> int:
-    """Time every model's step; print the epochs that would be, and the ratios."""
+    """Time every model's step; print the time of an epoch, and the ratios."""
     from _measure import announce, time_model
     from _nets import INPUTS
     from _terminal import print_steps
@@ -209,11 +209,14 @@ def report(settings: BenchmarkReport) -> int:
     from jaxconv._command_line import fail
 
     if settings.only and settings.to is None:
-        return fail("--only: a report of a part would replace the whole: add --to", 2)
+        return fail("--only: a partial report would replace the whole one: add --to", 2)
     if settings.from_json is not None:
         results = json.loads(settings.from_json.read_text())
         if not {"where", "ops", "train", "only"} <= set(results):
-            return fail(f"--from-json: {settings.from_json} is not of `report`", 2)
+            return fail(
+                f"--from-json: {settings.from_json} was not written by `report`",
+                2,
+            )
         if results["only"] and settings.to is None:
             return fail(f"--from-json: it holds {results['only']!r} only: add --to", 2)
     else:
@@ -239,7 +242,7 @@ def report(settings: BenchmarkReport) -> int:
 
 
 def _measured(settings: BenchmarkReport) -> Iterator[dict[str, Any]]:
-    """Time models and layers, and yield what there is after each."""
+    """Time models and layers, and yield all results so far after each."""
     from _measure import announce, time_layer, time_model
     from _nets import INPUTS
     from _suite import layers, maps_of

@@ -28,10 +28,10 @@ from jaxconv.train.keeper import make_keeper
 from jaxconv.train.measured import DivergedError, Measured
 from jaxconv.train.observers import Observer, Observers, Progress, make_display
 from jaxconv.train.optimizer import make_optimizer, rate_after
-from jaxconv.train.parts import parts_of, steps_of
 from jaxconv.train.result import Result
 from jaxconv.train.runs import RunError
 from jaxconv.train.scaling import Scaling, scaling_of
+from jaxconv.train.splits import splits_of, steps_of
 from jaxconv.train.step import TrainState, init_state, make_count_correct, make_step
 
 _REPORT_EVERY = 10  # batches
@@ -84,7 +84,7 @@ class _Fit:
     ) -> None:
         self.config, self.devices = config, Devices(config.devices)
         observer = observer if self.devices.first else Observers()
-        self.total, data = steps_of(data, config), parts_of(data, config)
+        self.total, data = steps_of(data, config), splits_of(data, config)
         for line in (*data.notes, *_remarks(config, self.total)):
             observer.note(line)
         self.scaling = _scaling(data)

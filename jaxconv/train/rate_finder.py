@@ -19,8 +19,8 @@ from jaxconv.train.batches import Batches
 from jaxconv.train.config import Config
 from jaxconv.train.devices import Devices
 from jaxconv.train.optimizer import make_optimizer
-from jaxconv.train.parts import parts_of
 from jaxconv.train.scaling import scaling_of
+from jaxconv.train.splits import splits_of
 from jaxconv.train.step import init_state, make_step
 
 _LOWEST, _HIGHEST = 1e-6, 10.0
@@ -58,7 +58,7 @@ def find_learning_rate(
     schedule = optax.exponential_decay(_LOWEST, 1, factor)
     plain = dataclasses.replace(config, accumulate=1)
     optimizer = make_optimizer(plain, learning_rate=schedule)
-    data = parts_of(data, config)
+    data = splits_of(data, config)
     scaling, devices = scaling_of(data.train[0]), Devices(1)
     batches = Batches(data.train, scaling, config.batch_size, devices)
     state = init_state(model, optimizer, batches.shape, config.seed)

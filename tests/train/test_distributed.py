@@ -208,5 +208,5 @@ def test_the_engine_is_silent_where_processes_may_end(
     if before is not None:
         monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", before)
     monkeypatch.setattr(sys, "argv", ["train.py", *options])
-    assert _program._silence_engine() == (before != after)
+    assert _program._silence_runtime() == (before != after)
     assert os.environ.get("TF_CPP_MIN_LOG_LEVEL") == after

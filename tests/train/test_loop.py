@@ -24,9 +24,9 @@ from jaxconv.train.devices import Devices
 from jaxconv.train.keeper import Notes
 from jaxconv.train.measured import Measured
 from jaxconv.train.optimizer import learning_rates
-from jaxconv.train.parts import parts_of
 from jaxconv.train.rate_finder import find_learning_rate
 from jaxconv.train.scaling import Scaling, scaling_of
+from jaxconv.train.splits import splits_of
 from tests.train.stripes import stripes
 
 DENSE = nn.serial(nn.Flatten(), nn.Dense(3))
@@ -221,7 +221,7 @@ def test_the_best_params_of_the_held_out_images_are_kept():
     result = fit(DENSE, data, config, Recorder(lambda line: None))
     assert result.batches == 16
     assert result.accuracy == max(seen) > seen[-1]
-    images, labels = parts_of(data, config).test
+    images, labels = splits_of(data, config).test
     logits = DENSE.apply(result.params, result.scaling(images))
     assert result.accuracy == np.mean(np.argmax(logits, 1) == labels)
 

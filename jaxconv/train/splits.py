@@ -9,7 +9,7 @@ from jaxconv.train.step import order_of
 _HELD_OUT_SEED = 0  # the same images whatever the run's seed
 
 
-def parts_of(data: Dataset, config: Config) -> Dataset:
+def splits_of(data: Dataset, config: Config) -> Dataset:
     """Return the data set that `config` trains and validates on.
 
     Raises:
@@ -33,7 +33,7 @@ def parts_of(data: Dataset, config: Config) -> Dataset:
 
 
 def steps_of(data: Dataset, config: Config) -> int:
-    """Return the number of steps of a run, whose images are `parts_of` the data.
+    """Return the number of steps of a run, whose images are `splits_of` the data.
 
     Overfitting takes as many steps as training on all images would.
     """
