@@ -26,30 +26,30 @@ def packed(tree: Any, into: np.ndarray | None = None) -> np.ndarray:
     that it is given. Memory used again is faster than memory asked for anew.
     """
     leaves = jax.tree.leaves(tree)
-    parts = _parts(leaves)
-    if into is None or into.size != parts[-1].stop:
-        into = np.empty(parts[-1].stop, np.uint8)
-    for leaf, part in zip(leaves, parts, strict=True):
+    ranges = _ranges(leaves)
+    if into is None or into.size != ranges[-1].stop:
+        into = np.empty(ranges[-1].stop, np.uint8)
+    for leaf, range_ in zip(leaves, ranges, strict=True):
         numbers = _numbers(leaf)
-        np.copyto(_as_array(into[part], numbers), numbers)
+        np.copyto(_as_array(into[range_], numbers), numbers)
     return into
 
 
 def unpacked(like: Any, data: np.ndarray) -> Any:
     """Return a pytree of these bytes, with the structure and kinds of `like`."""
     leaves, structure = jax.tree.flatten(like)
-    parts = zip(leaves, _parts(leaves), strict=True)
+    ranges = zip(leaves, _ranges(leaves), strict=True)
     return jax.tree.unflatten(
-        structure, [_restored(leaf, data[part]) for leaf, part in parts]
+        structure, [_restored(leaf, data[range_]) for leaf, range_ in ranges]
     )
 
 
 def size(tree: Any) -> int:
     """Return how many bytes the leaves take."""
-    return _parts(jax.tree.leaves(tree))[-1].stop
+    return _ranges(jax.tree.leaves(tree))[-1].stop
 
 
-def _parts(leaves: list[Any]) -> list[slice]:
+def _ranges(leaves: list[Any]) -> list[slice]:
     """Return which bytes each leaf has."""
     sizes = [math.prod(n.shape) * n.dtype.itemsize for n in map(_bits, leaves)]
     bounds = itertools.accumulate(sizes, initial=0)

@@ -131,7 +131,7 @@ def make_step(
             f"make_step: microbatches must be at least 1, got {microbatches!r}."
         )
 
-    parts = 1 if model.update else microbatches
+    count = 1 if model.update else microbatches
 
     def step(state, images, labels, mask=None):
         check_batch(images, labels)
@@ -143,20 +143,20 @@ def make_step(
 
         def loss_of(learned):
             params, loss, right = merge_statistics(learned, statistics), 0.0, 0.0
-            for i, part in enumerate(_cut(len(images), parts)):
-                present = None if mask is None else mask[part]
+            for i, rows in enumerate(_cut(len(images), count)):
+                present = None if mask is None else mask[rows]
                 logits, params = update(
                     model,
                     params,
-                    images[part],
+                    images[rows],
                     key=jax.random.fold_in(key, i),
                     mask=present,
                 )
-                share = _share(part, mask, len(images), logits.dtype)
+                share = _share(rows, mask, len(images), logits.dtype)
                 loss += share * softmax_cross_entropy(
-                    logits, labels[part], label_smoothing=label_smoothing, mask=present
+                    logits, labels[rows], label_smoothing=label_smoothing, mask=present
                 )
-                right += share * _accuracy(logits, labels[part], present)
+                right += share * _accuracy(logits, labels[rows], present)
             return loss, (split_statistics(params)[1], right)
 
         loss_and_grads = jax.value_and_grad(loss_of, has_aux=True)
@@ -182,11 +182,11 @@ def make_step(
     return checked
 
 
-def _share(part: slice, mask: Array | None, images: int, dtype: Any) -> float | Array:
+def _share(rows: slice, mask: Array | None, images: int, dtype: Any) -> float | Array:
     """Return which share of a batch's images a part of it has."""
     if mask is None:
-        return (part.stop - part.start) / images
-    return (jnp.sum(mask[part]) / jnp.maximum(jnp.sum(mask), 1)).astype(dtype)
+        return (rows.stop - rows.start) / images
+    return (jnp.sum(mask[rows]) / jnp.maximum(jnp.sum(mask), 1)).astype(dtype)
 
 
 def _accuracy(logits: Array, labels: Array, mask: Array | None) -> Array:
@@ -204,10 +204,10 @@ def _kept(ema: float, state: TrainState) -> Array:
     return jnp.minimum(ema, (1 + done) / (10 + done))
 
 
-def _cut(images: int, parts: int) -> list[slice]:
+def _cut(images: int, count: int) -> list[slice]:
     """Cut a batch into parts, as equal as they come; none is empty."""
-    parts = min(parts, images)
-    bounds = (images * i // parts for i in range(parts + 1))
+    count = min(count, images)
+    bounds = (images * i // count for i in range(count + 1))
     return [slice(*pair) for pair in itertools.pairwise(bounds)]
 
 

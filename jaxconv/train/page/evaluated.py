@@ -42,10 +42,10 @@ def evaluate(
     apply = jax.jit(lambda params, x: model.apply(params, x))
     outputs = []
     for at in range(0, len(images), size):
-        part = scaling(images[at : at + size])
-        padding = [(0, size - len(part)), *[(0, 0)] * (part.ndim - 1)]
-        logits = np.asarray(apply(params, np.pad(part, padding)))
-        outputs.append(logits[: len(part)])
+        batch = scaling(images[at : at + size])
+        padding = [(0, size - len(batch)), *[(0, 0)] * (batch.ndim - 1)]
+        logits = np.asarray(apply(params, np.pad(batch, padding)))
+        outputs.append(logits[: len(batch)])
     logits = np.concatenate(outputs).astype(np.float64)
     logits -= logits.max(axis=1, keepdims=True)
     log_probabilities = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
