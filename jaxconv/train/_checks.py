@@ -1,4 +1,4 @@
-"""What a caller of the training step may have got wrong, and what to write instead."""
+"""Checks of what callers give to training; the errors say what to write instead."""
 
 import numbers
 from typing import Any
@@ -90,7 +90,7 @@ def check_not_donated(state: Any) -> None:
 
 
 def check_fit(model: Any, data: Any, config: Any, observer: Any) -> None:
-    """Raise TypeError unless the arguments of `fit` are of their kinds."""
+    """Raise unless the arguments of `fit` have the right types and fit each other."""
     check_model("fit", model)
     if not isinstance(data, Dataset):
         raise TypeError(

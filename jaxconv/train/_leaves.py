@@ -20,10 +20,10 @@ def described(tree: Any) -> list[list[str]]:
 
 
 def packed(tree: Any, into: np.ndarray | None = None) -> np.ndarray:
-    """Copy the leaves to the host, one after another, into bytes used before if given.
+    """Copy the leaves to the host, one after another, into the bytes `into` if given.
 
-    It is a copy even where the host is the device, as a training step takes the arrays
-    that it is given. Memory used again is faster than memory asked for anew.
+    It copies even where the host is the device, because a training step takes over the
+    buffers of the arrays that it is given. Reused memory is faster than new memory.
     """
     leaves = jax.tree.leaves(tree)
     ranges = _ranges(leaves)
@@ -50,7 +50,7 @@ def size(tree: Any) -> int:
 
 
 def _ranges(leaves: list[Any]) -> list[slice]:
-    """Return which bytes each leaf has."""
+    """Return the range of bytes of each leaf."""
     sizes = [math.prod(n.shape) * n.dtype.itemsize for n in map(_bits, leaves)]
     bounds = itertools.accumulate(sizes, initial=0)
     return [slice(*pair) for pair in itertools.pairwise(bounds)]
@@ -73,12 +73,12 @@ def _numbers(leaf: Any) -> np.ndarray:
 
 
 def _as_array(data: np.ndarray, like: Any) -> np.ndarray:
-    """Look at bytes as an array of a shape and type."""
+    """View bytes as an array with the shape and type of `like`."""
     return data.view(like.dtype).reshape(like.shape)
 
 
 def _restored(leaf: Any, data: np.ndarray) -> Any:
-    """Return a leaf of what `leaf` is."""
+    """Return a leaf of these numbers, of the same kind as `leaf`."""
     array = _as_array(data, _bits(leaf))
     if _is_key(leaf):
         impl = jax.random.key_impl(leaf)

@@ -1,4 +1,4 @@
-"""The command line: a typed configuration in, an exit code out."""
+"""The command line of training: a typed configuration in, an exit code out."""
 
 import os
 import sys
@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _main(given: Sequence[str]) -> int:
-    """Do it, whatever other processes do."""
+    """Do what `main` says, without waiting for other processes at the end."""
     try:
         preset, given = take_preset(given)
     except ValueError as error:
@@ -109,12 +109,12 @@ def closing_lines(result: Result, config: Config | None = None) -> str:
 
 
 def _sets(option: str, given: Sequence[str]) -> bool:
-    """Whether the arguments set an option, to whatever value."""
+    """Whether the arguments set an option to any value."""
     return any(word.partition("=")[0] == f"--{option}" for word in given)
 
 
 def _is_of_memory(error: BaseException) -> bool:
-    """Whether there was not enough memory: XLA says so in words only."""
+    """Whether there was not enough memory: XLA says so only in the message."""
     return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
 
 

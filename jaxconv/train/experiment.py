@@ -11,7 +11,7 @@ from jaxconv.train.result import Result
 
 
 def train(config: Config, observer: Observer | None = None) -> Result:
-    """Train as `config` says, telling `observer` how it goes; Ctrl-C ends it early.
+    """Train as `config` says, calling `observer` on the way; Ctrl-C ends it early.
 
     Raises:
       LostError: another process of the run has ended.

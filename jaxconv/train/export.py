@@ -42,7 +42,7 @@ _REFUSED = "custom calls whose targets have no compatibility guarantees"  # jax'
 
 
 class ExportError(ValueError):
-    """A model holds what cannot run elsewhere; the text says what."""
+    """A model has a layer that cannot run elsewhere; the message says which call."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Export:
     model.jaxexport for jax.export.deserialize, and model.json: the classes and shapes.
 
     Raises:
-      ValueError: a platform is none that JAX exports to.
+      ValueError: JAX does not export to a platform.
     """
 
     run: Annotated[Path, tyro.conf.arg(metavar="RUN")]
@@ -64,7 +64,7 @@ class Export:
     """The file to write. None: exported.zip in the run's folder."""
 
     platforms: str = "cpu"
-    """Where it is to run: any of cpu, cuda, rocm and tpu, with commas between."""
+    """The platforms to export for: any of cpu, cuda, rocm and tpu, with commas."""
 
     def __post_init__(self) -> None:
         """Check the platforms."""

@@ -1,4 +1,4 @@
-"""What is kept of a run: nothing, or a folder that another run can go on from."""
+"""What is kept of a run: nothing, or a folder from which it can be resumed."""
 
 import dataclasses
 from pathlib import Path
@@ -23,7 +23,7 @@ from jaxconv.train.step import TrainState
 
 @dataclasses.dataclass
 class Notes:
-    """What a run goes on from, beside the state: kept in each checkpoint."""
+    """What a resumed run needs beside the state; each checkpoint has it."""
 
     seconds: float = 0.0
     best_accuracy: float = -1.0
@@ -31,7 +31,7 @@ class Notes:
     waited: int = 0  # validations since the best one
 
     def is_better(self, accuracy: float, done: int) -> bool:
-        """Take note of a validation; return whether none was better or as good."""
+        """Record a validation; return whether it is better than all before."""
         if accuracy <= self.best_accuracy:
             self.waited += 1
             return False
@@ -43,15 +43,15 @@ class Keeper:
     """Keeps nothing."""
 
     def __init__(self) -> None:
-        """Begin at the beginning."""
+        """Begin with no validations."""
         self.notes = Notes()
 
     def recording(self, observer: Observer) -> Observer:
-        """Return an observer that also writes down what it is told."""
+        """Return an observer that also writes metrics to files, if any are kept."""
         return observer
 
     def restored(self, state: TrainState, observer: Observer) -> TrainState:
-        """Return the state of the checkpoint to go on from, or the one given."""
+        """Return the state of the checkpoint to resume from, or the one given."""
         return state
 
     def save(self, state: TrainState, done: int, accuracy: float | None) -> None:
@@ -65,7 +65,7 @@ class Keeper:
         """Keep what the run has reached."""
 
     def close(self) -> None:
-        """Wait for what is being written."""
+        """Wait until everything is written."""
 
 
 class RunKeeper(Keeper):
@@ -109,7 +109,7 @@ class RunKeeper(Keeper):
             self._lock = runs.hold(self._folder) if self._writes else None
 
     def restored(self, state: TrainState, observer: Observer) -> TrainState:
-        """Go on from the newest whole checkpoint, where the run is to be resumed."""
+        """Resume from the newest intact checkpoint, if the run is to be resumed."""
         if self._config.resume:
             found = self._checkpoints.restore(state, observer.note)
             if found is None:
@@ -168,7 +168,7 @@ class RunKeeper(Keeper):
         write_page(self._folder, self._model, params, self._data, result.scaling)
 
     def close(self) -> None:
-        """Wait for what is being written, and let others at the folder."""
+        """Wait until everything is written, and release the folder."""
         try:
             self._checkpoints.close()
         finally:

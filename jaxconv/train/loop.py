@@ -1,8 +1,8 @@
 """The training loop: from a model, data and settings to trained parameters.
 
-A run's numbers depend on its settings and its data alone: the step is a pure function
-of the state and a batch, and the batch of the seed and the step's number. So a run that
-was stopped and goes on from a checkpoint ends with the same bits.
+A run's numbers depend only on its settings and its data: a step is a pure function of
+the state and a batch, and a batch is one of the seed and the step's number. So a run
+that is stopped and resumed from a checkpoint ends with the same bits.
 """
 
 import contextlib
@@ -42,19 +42,19 @@ _TEST_BATCH = 50  # images validated at once: more need memory anew each time
 def fit(
     model: Layer, data: Dataset, config: Config, observer: Observer | None = None
 ) -> Result:
-    """Train a model as `config` says, telling `observer` how it goes.
+    """Train a model as `config` says, calling `observer` on the way.
 
-    The model and the images are those given; what `config` says of them is not looked
-    at. Ctrl-C ends the run early, with what it has reached so far.
+    The model and the images are those given; what `config` says of them is ignored.
+    Ctrl-C ends the run early, with what it has reached so far.
 
     Raises:
-      CheckpointError: there is none to go on from, or that of another run.
+      CheckpointError: there is none to resume from, or it is of another run.
       DatasetError: there are fewer images than a batch has, or nothing to learn.
       DivergedError: the loss became infinite or NaN.
       LostError: another process of the run has ended.
       RunError: the folder of the run holds one already, or none to resume.
-      TypeError: an argument is of another kind.
-      ValueError: the model does not take the images, or there are not so many devices.
+      TypeError: an argument has the wrong type.
+      ValueError: the model does not take the images, or there are too few devices.
     """
     return run_fit(model, data, config, observer, own=True)
 
@@ -72,7 +72,7 @@ def run_fit(
 
 
 class _Fit:
-    """A run under way: its state, and what is kept of it."""
+    """A run in progress: its state, and what is kept of it."""
 
     def __init__(
         self,
@@ -107,7 +107,7 @@ class _Fit:
         self.accuracy: float | None = None
 
     def _first_state(self, observer: Observer) -> TrainState:
-        """Return the first state, or that of the checkpoint to go on from."""
+        """Return the first state, or that of the checkpoint to resume from."""
         state = init_state(
             self.model,
             self.optimizer,
@@ -165,12 +165,12 @@ class _Fit:
             return result
 
     def _end(self, done: int, stopped: bool) -> None:
-        """Validate and save what has not been.
+        """Validate and save, unless that has just been done.
 
-        A validation that was not due leaves no trace in the checkpoint: a run that goes
-        on from there does without it, like one that was never stopped.
+        A validation that was not due is not recorded in the checkpoint: a resumed run
+        does without it, like one that was never stopped.
         """
-        if stopped:  # who asks to stop may not wait for the validation
+        if stopped:  # the process may be killed before the validation ends
             self._save(done)
         accuracy = self.accuracy
         if accuracy is None:
@@ -213,7 +213,7 @@ class _Fit:
         self.observer.progress(Progress(done, epoch, loss, accuracy, rate, speed))
 
     def _share_right(self, done: int) -> float:
-        """Return the share of the validated images that is classified rightly."""
+        """Return the share of the validation images that is classified correctly."""
         params = _used(self.state)
         right = 0
         for batch in self.test.in_order():
@@ -226,14 +226,14 @@ class _Fit:
         return right / len(self.test)
 
     def _judge(self, accuracy: float, done: int) -> None:
-        """Take note of a validation, and keep the best params."""
+        """Record a validation, and keep the best params."""
         self.accuracy = accuracy
         self.observer.validation(done, accuracy)
         if self.config.held_out and self.keeper.notes.is_better(accuracy, done):
             self.state = self.state._replace(best=_copy(_used(self.state)))
 
     def _save(self, done: int) -> None:
-        """Keep the state, once it is known that its loss is a number."""
+        """Save the state, after checking that its loss is finite."""
         self.measured.check(self.keeper.last_good())
         self.keeper.save(self.state, done, self.accuracy)
 
@@ -257,7 +257,7 @@ def _copy(params: Params) -> Params:
 
 
 def _remarks(config: Config, steps: int) -> list[str]:
-    """Return what is odd about the settings, but no error."""
+    """Return remarks on settings that are odd, but not errors."""
     updates = -(-steps // config.accumulate)
     if config.warm_up < updates:
         return []

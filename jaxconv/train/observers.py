@@ -36,19 +36,19 @@ class Observer(Protocol):
         """Enclose a run of `total` batches, `done` of which an earlier one has done."""
 
     def started(self) -> None:
-        """Take note that the first step is done, which all code is compiled for."""
+        """Take note that the first step, and with it all compilation, is done."""
 
     def progress(self, progress: Progress) -> None:
-        """Take the figures of the last batches."""
+        """Take the metrics of the last batches."""
 
     def validation(self, done: int, accuracy: float) -> None:
-        """Take the accuracy on the images to validate on, from 0 to 1."""
+        """Take the accuracy on the validation images, from 0 to 1."""
 
     def stopping(self, done: int) -> None:
         """Take note that the run ends early; a last validation follows."""
 
     def note(self, line: str) -> None:
-        """Take a sentence for the user, such as that a checkpoint was passed over."""
+        """Take a sentence for the user, such as that a checkpoint was skipped."""
 
 
 class Observers:
@@ -60,7 +60,7 @@ class Observers:
 
     @contextlib.contextmanager
     def running(self, total: int, done: int = 0) -> Iterator[None]:
-        """Enclose the run by all."""
+        """Enclose the run in all of them."""
         with contextlib.ExitStack() as stack:
             for observer in self._observers:
                 stack.enter_context(observer.running(total, done))
@@ -117,11 +117,11 @@ class PlainLines:
         yield
 
     def started(self) -> None:
-        """Begin to reckon the time left."""
+        """Begin to estimate the time left."""
         self._pace.start()
 
     def progress(self, progress: Progress) -> None:
-        """Keep the figures for the next validation; print them if none comes."""
+        """Keep the metrics for the next validation; print them if none comes soon."""
         self._figures = (
             f"loss {short(progress.loss)}, accuracy {progress.accuracy:.1%}, "
             f"{progress.images_per_second:,.0f} images/s"

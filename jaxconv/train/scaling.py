@@ -15,7 +15,7 @@ class Scaling(NamedTuple):
     deviation: float
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """Return images of bytes as float32, less the mean, over the deviation."""
+        """Return images of bytes as float32: minus the mean, over the deviation."""
         scaled = images.astype(np.float32)
         scaled -= np.float32(self.mean)
         scaled /= np.float32(self.deviation)

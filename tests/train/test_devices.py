@@ -196,7 +196,7 @@ def test_the_loop_trains_on_several_devices():
 def test_more_devices_than_there_are_is_one_line():
     message = (
         r"devices must be at most 8, as JAX sees 8 devices here, got 9\. 0 takes all\. "
-        r"JAX_NUM_CPU_DEVICES=9 makes so many of one processor\.$"
+        r"JAX_NUM_CPU_DEVICES=9 makes that many of one processor\.$"
     )
     with pytest.raises(ValueError, match=message):
         Devices(9)

@@ -187,7 +187,7 @@ def test_an_error_of_one_process_stays_what_it_is():
         raise error
 
 
-# The engine's words
+# The words of JAX's runtime
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ def test_an_error_of_one_process_stays_what_it_is():
     ],
     ids=["silent", "JAX's own level", "the user's level", "debug", "one process"],
 )
-def test_the_engine_is_silent_where_processes_may_end(
+def test_the_runtime_is_silent_where_processes_may_end(
     options, before, after, monkeypatch
 ):
     monkeypatch.delenv("TF_CPP_MIN_LOG_LEVEL", raising=False)

@@ -62,7 +62,7 @@ def test_each_picture_is_a_line_and_a_bad_one_an_error(run_folder, folder, capsy
     assert lines[2].endswith("%)  [inverted, a digit fitted to 20 x 20 pixels]")
     assert [line.count("%") for line in lines] == [3, 3, 3]
     assert len(errors) == 1
-    assert f"error: {folder / 'd.png'}: is no image" in errors[0]
+    assert f"error: {folder / 'd.png'}: is not an image" in errors[0]
 
 
 def test_the_probabilities_are_the_models(run_folder, folder, capsys):
@@ -97,7 +97,7 @@ def test_bad_pictures_are_lines_of_json_too(run_folder, folder, capsys):
     code, lines, errors = called(capsys, run_folder, folder / "d.png", "--json")
     assert code == 2  # there is no other
     assert json.loads(lines[0])["file"] == str(folder / "d.png")
-    assert json.loads(lines[0])["error"].startswith(f"{folder / 'd.png'}: is no image")
+    assert json.loads(lines[0])["error"].startswith(f"{folder / 'd.png'}: is not an image")
     assert len(errors) == 1
 
 
