@@ -1,0 +1,232 @@
+"""The method `onednn`: the convolution of oneDNN, which jaxlib's wheels carry.
+
+XLA's CPU runs oneDNN for a custom call to `__onednn$convolution`, whose configuration
+names the axes of the three arrays. All three maps are forward convolutions of it:
+
+    output      x, w
+    input_grad  g, w reversed along its window     Geometry.of_input_grad
+    param_grad  x with the batch as its channels and its channels as one more spatial
+                axis, over which the filter is 1 long; g as the filter
+                                                   Geometry.of_param_grad
+
+The axes are named, not moved: the input gradient exchanges the channels of `w` by their
+names. In the filter gradient each output place is a product of matrices, (ci, n) times
+(n, co), summed over all places of `g`: with ci as a spatial axis oneDNN computes all
+rows of that product at once.
+
+Arrays are channels-last in the call, whatever they are outside: there oneDNN has
+kernels for every filter and any number of channels. Elsewhere it may take its
+general one, which splits its products of matrices among XLA's threads once more from
+within them: with every thread waiting for another it never returns, and now and then it
+reads out of bounds. It takes that one, too, where a window lies wholly in the padding,
+and without AVX-512. And where it refuses a configuration, the process ends.
+
+So the call is made in the verified region only: 1 to 3 spatial axes, on each of which
+the dilated filter fits the image, and no padding reaches beyond the filter. Every other
+image is padded first and is then inside. `scripts/verify.py --fuzz onednn` is the
+evidence, `VERIFIED` lists where it ran.
+Source: XLA's `onednn_config.proto` and `onednn_convolution.cc` for the fields.
+"""
+
+import dataclasses
+import functools
+import json
+import os
+import platform
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import jaxlib
+from jax import Array
+from jax.export import is_symbolic_dim
+from jax.lax import Precision
+from jax.typing import DTypeLike
+
+from jaxconv.conv.arguments.shapes import dilate
+from jaxconv.conv.geometry import Geometry
+from jaxconv.conv.methods.rounding import of_sum
+from jaxconv.conv.operands import split_groups, turned
+from jaxconv.conv.padding import pad_input
+
+_rounding = of_sum
+
+# jaxlib, system and machine, and for each type what the processor must have.
+VERIFIED: dict[tuple[str, str, str], dict[str, str]] = {
+    ("0.10.2", "Linux", "x86_64"): {"float32": "avx512bw", "bfloat16": "avx512_bf16"},
+}
+_MOST_AXES = 3
+_MOST_NUMBERS = 2**28  # in an array
+
+
+def unavailable(dtype: DTypeLike) -> str | None:
+    """Return why oneDNN does not compute in a type in this process; None if it does."""
+    if os.environ.get("JAXCONV_ONEDNN", "1") == "0":
+        return "JAXCONV_ONEDNN is 0"
+    here = (jaxlib.__version__, platform.system(), platform.machine())
+    needs = VERIFIED.get(here)
+    if needs is None:
+        return f"jaxlib {' '.join(here)} is not among those that it was verified on"
+    name = jnp.dtype(dtype).name
+    if name not in needs:
+        return f"it computes in {' and '.join(needs)}, not in {name}"
+    if needs[name] not in _features():
+        return f"{name} needs a processor with {needs[name]}"
+    return None
+
+
+@functools.cache
+def _features(file: Path = Path("/proc/cpuinfo")) -> frozenset[str]:
+    """Return what the processor says that it has."""
+    try:
+        lines = file.read_text().splitlines()
+    except OSError:
+        return frozenset()
+    flags = next((line for line in lines if line.startswith("flags")), "")
+    return frozenset(flags.partition(":")[2].split())
+
+
+def _refusal(geometry: Geometry, dtype: DTypeLike) -> str | None:
+    """Return why a convolution cannot be computed so; None if it can."""
+    if is_symbolic_dim(geometry.n):
+        return "it needs to know the number of images"
+    if not 1 <= len(geometry.space) <= _MOST_AXES:
+        return f"it takes 1 to {_MOST_AXES} spatial axes"
+    shapes = geometry.x_shape, geometry.w_shape, geometry.out_shape
+    padded = (*geometry.x_shape[:2], *geometry.padded)
+    wide = (*geometry.out_shape[:2], *dilate(geometry.out, geometry.strides))
+    if any(_numbers(shape) > _MOST_NUMBERS for shape in (*shapes, padded, wide)):
+        return f"it takes arrays of up to {_MOST_NUMBERS:,} numbers"
+    return unavailable(dtype)
+
+
+def _numbers(shape: Sequence[int]) -> int:
+    total = 1
+    for size in shape:
+        total *= size
+    return total
+
+
+def in_region(geometry: Geometry) -> bool:
+    """Return whether the configuration of a convolution is one that was verified."""
+    reach = dilate(geometry.kernel, geometry.kernel_dilation)
+    axes = zip(reach, geometry.space, geometry.padding, strict=True)
+    return (
+        not geometry.is_empty
+        and 1 <= len(geometry.space) <= _MOST_AXES
+        and {*geometry.input_dilation} == {1}
+        and all(
+            k <= size and min(pads) >= 0 and max(pads) < k for k, size, pads in axes
+        )
+    )
+
+
+def _output(
+    x: Array, w: Array, geometry: Geometry, precision: Precision | None = None
+) -> Array:
+    """Call oneDNN, the image padded first where it must be."""
+    return _convolve(x, w, geometry)
+
+
+def _input_grad(
+    g: Array, w: Array, geometry: Geometry, precision: Precision | None = None
+) -> Array:
+    """Convolve the gradient with the turned filters."""
+    own = geometry.of_input_grad
+    if geometry.groups > 1:
+        return _convolve(g, turned(w, geometry), own)
+    return _convolve(g, jnp.flip(w, range(2, w.ndim)), own, exchanged=True)
+
+
+def _param_grad(
+    x: Array, g: Array, geometry: Geometry, precision: Precision | None = None
+) -> Array:
+    """Convolve the input, its batch as channels, with the gradient as the filter."""
+    own = geometry.of_param_grad
+    if not in_region(own):
+        x, own = pad_input(x, own), own.once_padded
+    groups, axes = geometry.groups, len(own.space)
+    xs, gs = split_groups(x, "x", geometry), g
+    if axes == _MOST_AXES:  # no axis is left: ci is the batch
+        xs = xs.transpose(2, *range(3, xs.ndim), 1, 0)
+        xs = xs.reshape(*xs.shape[:-2], groups * geometry.n)
+        y = _call(xs, gs.transpose(*range(2, g.ndim), 0, 1), own)
+        return jnp.moveaxis(y, -1, 1)
+    xs = xs.transpose(*range(3, xs.ndim), 2, 1, 0)  # *space ci groups n
+    xs = xs.reshape(1, *xs.shape[:-2], groups * geometry.n)
+    gs = gs.transpose(*range(2, g.ndim), 0, 1)[(slice(None),) * axes + (None,)]
+    plus = dataclasses.replace(
+        own,
+        n=1,
+        space=(*own.space, geometry.ci),
+        kernel=(*own.kernel, 1),
+        strides=(*own.strides, 1),
+        padding=(*own.padding, (0, 0)),
+        input_dilation=(*own.input_dilation, 1),
+        kernel_dilation=(*own.kernel_dilation, 1),
+    )
+    y = _call(xs, gs, plus)[0]  # *kernel ci (groups co)
+    return jnp.moveaxis(y, (-2, -1), (0, 1))
+
+
+def _convolve(x: Array, w: Array, geometry: Geometry, exchanged: bool = False) -> Array:
+    """Convolve channels-first arrays, the image padded first where it must be."""
+    if not in_region(geometry):
+        x, geometry = pad_input(x, geometry), geometry.once_padded
+    x, w = jnp.moveaxis(x, 1, -1), jnp.moveaxis(w, (0, 1), (-2, -1))
+    return jnp.moveaxis(_call(x, w, geometry, exchanged), -1, 1)
+
+
+def _call(x: Array, w: Array, geometry: Geometry, exchanged: bool = False) -> Array:
+    """Make the custom call on channels-last arrays: (n, *space, c), (*kernel, ci, co).
+
+    With `exchanged` the filters are (*kernel, co, ci).
+    """
+    if not in_region(geometry):
+        raise ValueError(f"onednn: {geometry} is outside of the verified region.")
+    n, channels, *out = geometry.out_shape
+    call = jax.ffi.ffi_call(
+        "__onednn$convolution",
+        jax.ShapeDtypeStruct((n, *out, channels), x.dtype),
+        custom_call_api_version=2,
+        legacy_backend_config=json.dumps(_config(geometry, exchanged)),
+    )
+    return call(x, w)
+
+
+def _config(geometry: Geometry, exchanged: bool) -> dict[str, Any]:
+    """Say which axis is which, counted from 0, and what the window does."""
+    axes = len(geometry.space)
+    inputs, outputs = (axes + 1, axes) if exchanged else (axes, axes + 1)
+    image = {
+        "batch_dim": "0",
+        "feature_dim": str(axes + 1),
+        "spatial_dims": _words(range(1, axes + 1)),
+    }
+    filters = {
+        "input_feature_dim": str(inputs),
+        "output_feature_dim": str(outputs),
+        "spatial_dims": _words(range(axes)),
+    }
+    window = {
+        "pad_left": _words(low for low, _ in geometry.padding),
+        "pad_right": _words(high for _, high in geometry.padding),
+        "strides": _words(geometry.strides),
+        "window_dilations": _words(geometry.kernel_dilation),
+    }
+    return {
+        "onednn_conv_config": {
+            "dims": str(axes + 2),
+            "feature_groups": str(geometry.groups),
+            "input": {"data": image},
+            "kernel": {"filter": filters},
+            "output": {"data": image},
+            "window": window,
+        }
+    }
+
+
+def _words(numbers: Any) -> list[str]:
+    return [str(number) for number in numbers]
