@@ -16,7 +16,7 @@ from typing import Any
 from _entry import run
 
 GAMES = Path(__file__).resolve().parents[1] / "tests" / "data" / "games"
-HELD_OUT = 6  # one game in so many
+HELD_OUT = 6  # every sixth game
 BATCH = 64
 
 

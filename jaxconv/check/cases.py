@@ -68,8 +68,8 @@ def parse_case(text: str) -> list[Case]:
             seed = int(word)
         else:
             raise ValueError(
-                f"case: {word!r} in {text!r} is no method ({', '.join(EVERY_METHOD)}), "
-                f"type ({', '.join(DTYPES)}) or seed."
+                f"case: {word!r} in {text!r} is not a method "
+                f"({', '.join(EVERY_METHOD)}), type ({', '.join(DTYPES)}) or seed."
             )
     geometry = parse_problem(line)
     if len(methods) == 1:

@@ -39,7 +39,7 @@ Guesses = Iterator[tuple[str, np.ndarray]]
 
 
 def _pixels(array: np.ndarray) -> tuple[int, ...]:
-    """Return the axes of pixels or taps: all but two, or all if there are no more."""
+    """Return the axes of pixels or taps: all from axis 2 on, or all of one or two."""
     return tuple(range(2 if array.ndim > 2 else 0, array.ndim))
 
 

@@ -27,7 +27,7 @@ class Dataset(NamedTuple):
     name: str
     """What messages call it: a path, or "the embedded MNIST"."""
     notes: tuple[str, ...] = ()
-    """Sentences for whoever trains on it; not errors."""
+    """Remarks for the user, which are not errors."""
 
 
 def held_out(dataset: Dataset, count: int, seed: int = 0) -> Dataset:

@@ -40,8 +40,7 @@ def described(head: bytes, gzipped: bool) -> tuple[str, str]:
     """Return what a file is, in words, and what to do about it.
 
     Args:
-      head: its first bytes, `SHOWN` of them if it has so many; decompressed if
-        `gzipped`.
+      head: its first bytes, at most `SHOWN` of them; decompressed if `gzipped`.
       gzipped: whether the file is compressed; a second compression is then named.
     """
     if not head:

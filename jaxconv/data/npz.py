@@ -226,7 +226,7 @@ def _check_range(name: str, labels: np.ndarray, num_classes: int | None) -> None
 
 
 def _refuse_gaps(name: str, labels: np.ndarray, count: int) -> None:
-    """Refuse labels that leave classes out, if nobody says how many there are."""
+    """Refuse labels that leave classes out, if their number is not given."""
     empty = np.flatnonzero(np.bincount(labels, minlength=count) == 0)
     if len(empty):
         raise DatasetError(

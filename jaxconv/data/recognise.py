@@ -38,8 +38,8 @@ def load(
         folder and their prefix (`gzip/emnist-letters`); a folder of class folders of
         images, in `train` and `test` or not; an .npz file with `images` and `labels`,
         or a folder with one.
-      num_classes: how many classes there are. None: 10 for IDX files, unless EMNIST's
-        names say how many; else as many as the data has.
+      num_classes: how many classes there are. None: 10 for IDX files, or those of the
+        subset of EMNIST; for other data, as many as they have.
       transpose: exchange rows and columns of all images, as EMNIST's need.
 
     Returns:

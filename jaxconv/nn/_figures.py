@@ -8,7 +8,7 @@ import numpy as np
 Figure = Any  # matplotlib.figure.Figure: matplotlib is imported when a figure is drawn
 SIGNED = "RdBu_r"
 UNSIGNED = "magma"
-_MOST = 64  # panels that can still be told apart
+_MOST = 64  # panels; more would be too small to see
 
 
 def grid(

@@ -137,7 +137,7 @@ def _what_is_wrong(beginning: bytes) -> str:
     """Say what kind of file this is, by its first bytes: one that cannot be read."""
     for start, kind in _BEGINNINGS.items():
         if beginning.lstrip().startswith(start) and beginning[8:9] != b"{":
-            return f"is no safetensors file but {kind}"
+            return f"is not a safetensors file but {kind}"
     if beginning[8:9] == b"{":
         return "is damaged or cut off"
-    return "is no safetensors file"
+    return "is not a safetensors file"

@@ -129,15 +129,15 @@ def _order_before(
     first, *others = ([] if order is None else order.tolist() for order in orders)
     own = any(keys not in NAMES for keys in _shapes(step))
     if own or any(order != first for order in others):
-        told = "flattened images, and has params of its own"
+        what = "flattened images, and has params of its own"
         if not own:
-            told = "flattened images and something else, put together"
+            what = "flattened images joined with something else"
     elif len(first) != step.input_shape[0]:
-        told = "something made of flattened images"
+        what = "an output made of flattened images"
     else:
         return orders[0]
     raise ValueError(
-        f"{caller}: {step.path} reads {told}: how PyTorch orders its features is not "
+        f"{caller}: {step.path} reads {what}: how PyTorch orders its features is not "
         "known. Flatten after that, or not at all."
     )
 

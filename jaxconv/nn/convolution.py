@@ -78,8 +78,8 @@ def Conv(
 
     Args:
       out_channels: the number of feature maps.
-      param_size: the filters' size along each spatial axis, in pixels; one number for
-        all axes, of which there are as many as the input has.
+      param_size: the filters' size along each spatial axis, in pixels; one number
+        serves all axes of the input.
       activation: what follows, such as `Tanh()` or `jax.nn.relu`; None for linear.
       dropout: the probability of KEEPING a unit: 0.8 keeps four in five.
       weight_init: "glorot" (variance 2 / (fan in + fan out)), "he" (2 / fan in),

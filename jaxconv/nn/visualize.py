@@ -91,7 +91,8 @@ def saliency(
       label: the class; None for the most likely one.
 
     Raises:
-      ValueError: `image` is not an image, the output is no vector, or has no `label`.
+      ValueError: `image` is not an image, the output is not a vector, or `label` is
+        not in it.
 
     Source: K. Simonyan, A. Vedaldi, A. Zisserman, arXiv:1312.6034, section 3.
     """

@@ -156,7 +156,7 @@ def _leaves(caller: str, params: object, above: str = "") -> Iterator[tuple[str,
         elif not (hasattr(value, "shape") and hasattr(value, "dtype")):
             raise ValueError(
                 f"{caller}: {name} must be an array, got {described(value)}. Use "
-                "jnp.asarray for a number; leave out what is none."
+                "jnp.asarray for a number; leave out what is not an array."
             )
         else:
             yield name, value

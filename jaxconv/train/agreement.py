@@ -34,7 +34,7 @@ def check_same(values: dict[str, Any]) -> None:
 
 
 @contextlib.contextmanager
-def told_to_all() -> Iterator[None]:
+def raised_in_all() -> Iterator[None]:
     """Raise an error of process 0 in all processes; all must reach the block's end."""
     failed: Exception | None = None
     try:

@@ -43,7 +43,7 @@ def _main(given: Sequence[str]) -> int:
         return fail(as_options(str(error), Config), 1)
     except ValueError as error:
         return fail(as_options(str(error), Config), 2)
-    except BrokenPipeError:  # nobody reads what is printed
+    except BrokenPipeError:  # the reader of standard output is gone
         raise
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""

@@ -103,7 +103,7 @@ class Config:
 
     num_classes: int | None = None
     """Classes of the data set; labels lie below this number. None: 10 for IDX files,
-    else as many as there are."""
+    for other data as many as they have."""
 
     transpose_images: bool = False
     """Exchange rows and columns of the images: for EMNIST, stored transposed."""

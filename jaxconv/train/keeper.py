@@ -11,7 +11,7 @@ from jaxconv._words import counted
 from jaxconv.data.dataset import Dataset
 from jaxconv.nn import Layer, Params
 from jaxconv.train import runs
-from jaxconv.train.agreement import told_to_all
+from jaxconv.train.agreement import raised_in_all
 from jaxconv.train.config import Config
 from jaxconv.train.devices import Devices
 from jaxconv.train.measured import DivergedError
@@ -98,7 +98,7 @@ class RunKeeper(Keeper):
         )
         self._writes = devices.first
         self._saved = -1
-        with told_to_all():
+        with raised_in_all():
             if self._writes:
                 runs.check(self._folder, resume=config.resume)
             self._checkpoints = Checkpoints(

@@ -191,7 +191,7 @@ class _Fit:
         return True
 
     def _after(self, done: int) -> None:
-        """Do what is due after so many batches: report, validate, save."""
+        """Do what is due after `done` batches: report, validate, save."""
         config, ends = self.config, done == self.total
         validates = bool(config.validate_every) and done % config.validate_every == 0
         if done % _REPORT_EVERY == 0 or ends:

@@ -92,7 +92,7 @@ def _suggested(rates: np.ndarray, losses: np.ndarray) -> float:
 
 
 def _rounded(rate: float) -> float:
-    """Return a rate to one digit: the plot shows no more."""
+    """Return a rate to one digit: more would not be significant."""
     digit = 10.0 ** math.floor(math.log10(rate))
     return float(f"{round(rate / digit) * digit:.0e}")
 

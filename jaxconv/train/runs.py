@@ -72,7 +72,7 @@ def description(
 ) -> dict[str, Any]:
     """Return what `settings.json` says of a run.
 
-    `own` is the model, if it is none that `config` names.
+    `own` is the model, if it is not the one that `config` names.
     """
     from jaxconv.data.dataset import fingerprint
 

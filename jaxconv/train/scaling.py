@@ -40,7 +40,7 @@ def scaling_of(images: np.ndarray) -> Scaling:
     deviation = math.sqrt(total / images.size)
     if not deviation:
         raise ValueError(
-            f"scaling_of: all pixels of the training images are {mean:g}: they cannot "
-            "be told apart."
+            f"scaling_of: all pixels of the training images are {mean:g}: there is "
+            "nothing to learn."
         )
     return Scaling(mean, deviation)

@@ -209,7 +209,7 @@ FOREIGN = {
     "html": (b"<!DOCTYPE html><p>not found", "HTML or XML"),
     "zip": (b"PK\3\4" + bytes(40), "a zip archive, as torch.save"),
     "pickle": (pickle.dumps({"a": 1}), "a pickle"),
-    "text": (b"hello", "is no safetensors file"),
+    "text": (b"hello", "is not a safetensors file"),
     "pointer": (b"version https://git-lfs.github.com/spec/v1", "pointer of Git LFS"),
 }
 

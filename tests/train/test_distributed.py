@@ -177,7 +177,7 @@ def test_an_unexpected_error_of_one_process_is_raised():
 
 
 def test_an_error_of_one_process_needs_no_telling():
-    with pytest.raises(OSError, match="full"), agreement.told_to_all():
+    with pytest.raises(OSError, match="full"), agreement.raised_in_all():
         raise OSError("full")
 
 

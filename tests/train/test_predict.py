@@ -97,7 +97,9 @@ def test_bad_pictures_are_lines_of_json_too(run_folder, folder, capsys):
     code, lines, errors = called(capsys, run_folder, folder / "d.png", "--json")
     assert code == 2  # there is no other
     assert json.loads(lines[0])["file"] == str(folder / "d.png")
-    assert json.loads(lines[0])["error"].startswith(f"{folder / 'd.png'}: is not an image")
+    assert json.loads(lines[0])["error"].startswith(
+        f"{folder / 'd.png'}: is not an image"
+    )
     assert len(errors) == 1
 
 
