@@ -22,7 +22,8 @@ from jaxconv.check.problems import parse_problem, problem
 from jaxconv.check.report import Report
 from jaxconv.check.trial import Trial, widen
 from jaxconv.conv import primitives
-from jaxconv.conv.auto.rules import choose
+from jaxconv.conv.auto.plan import plan_for
+from jaxconv.conv.auto.target import target_of
 from jaxconv.conv.geometry import Geometry
 from jaxconv.conv.methods.registry import ALGORITHMS, check_served, refusal
 from jaxconv.conv.methods.rounding import Rounding, of_sum
@@ -30,7 +31,7 @@ from jaxconv.conv.operands import OPERANDS
 from jaxconv.conv.padding import pad_input
 
 DTYPES = ("float32", "bfloat16", "float16", "float64", "complex64", "complex128")
-EVERY_METHOD = ("auto", *ALGORITHMS)
+EVERY_METHOD = ("auto", "portable", *ALGORITHMS)
 _WIDE = ("float64", "complex128")
 
 
@@ -115,9 +116,8 @@ def check_case(case: Case, entries: int = 8) -> Report:
 
 def stated_rounding(case: Case, name: str) -> Rounding:
     """Return the bound that the method states for a map."""
-    chosen = choose(case.method, name, case.geometry, case.dtype)
-    method = ALGORITHMS[chosen.method]
-    return method._rounding(name, case.geometry, case.dtype)
+    plan = plan_for(name, case.geometry, case.dtype, case.method, target_of())
+    return ALGORITHMS[plan.method]._rounding(name, case.geometry, case.dtype)
 
 
 def _check_own_derivative(trial: Trial, case: Case) -> None:
@@ -127,7 +127,11 @@ def _check_own_derivative(trial: Trial, case: Case) -> None:
     would use negative padding, which lax computes wrongly.
     """
     geometry = case.geometry
-    method = ALGORITHMS[choose(case.method, "output", geometry, case.dtype).method]
+    asked = "portable" if case.method == "auto" else case.method
+    plan = plan_for("output", geometry, case.dtype, asked, target_of())
+    if plan.method == "onednn":
+        return  # JAX cannot differentiate a call of another library
+    method = ALGORITHMS[plan.method]
 
     @jax.jit
     def by_jax(x: Any, w: Any, g: Any) -> Any:

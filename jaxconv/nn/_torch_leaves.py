@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxconv.conv.primitives.rules import input_grad_p
+from jaxconv.conv.primitives import PRIMITIVES
 from jaxconv.nn.layer import Layer, Shape
 from jaxconv.nn.products import primitives
 from jaxconv.nn.statistics import STATISTICS
@@ -103,7 +103,7 @@ def _is_transposed(step: Step) -> bool:
     """Whether a layer's filters are laid out for a transposed convolution."""
     if step.layer.window.upsampling:
         return True
-    return input_grad_p.name in primitives(step.program())
+    return PRIMITIVES["input_grad"].name in primitives(step.program())
 
 
 def _shapes(step: Step) -> dict[tuple[str, ...], Shape]:

@@ -11,7 +11,7 @@ from typing import Any
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn
 
 from jaxconv.conv.geometry import Geometry
-from jaxconv.conv.primitives.rules import RESULTS
+from jaxconv.conv.primitives import PRIMITIVES
 
 
 def count_multiply_adds(program: ClosedJaxpr | Jaxpr) -> int:
@@ -38,7 +38,7 @@ def primitives(program: ClosedJaxpr | Jaxpr) -> set[str]:
 
 
 def _of_equation(equation: JaxprEqn) -> int:
-    if equation.primitive in RESULTS:
+    if equation.primitive in PRIMITIVES.values():
         return _of_geometry(equation.params["geometry"])
     if equation.primitive.name == "conv_general_dilated":
         return _of_lax_convolution(equation)

@@ -25,10 +25,13 @@ from typing import Annotated, Any, Literal, get_args
 import jax
 import jax.numpy as jnp
 import tyro
-from jax._src.config import traceback_in_locations_limit
 from jax.export import Exported, export, symbolic_shape
 
+<<<<<<< HEAD
 from jaxconv._command_line import fail, parse
+=======
+from jaxconv.conv.primitives.jax_internals import traceback_in_locations_limit
+>>>>>>> main
 from jaxconv.conv.primitives.portable import every_method_is
 from jaxconv.nn import WeightsError
 from jaxconv.train.classifier import classifier

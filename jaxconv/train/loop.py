@@ -36,7 +36,7 @@ from jaxconv.train.step import TrainState, init_state, make_count_correct, make_
 
 _REPORT_EVERY = 10  # batches
 _UNFETCHED = 2  # steps whose metrics are left on the device: they may not be done yet
-_TEST_BATCH = 50  # images validated at once: more need memory anew each time
+_TEST_BATCH = 50  # images validated at once: more would allocate memory each time
 
 
 def fit(
@@ -217,7 +217,7 @@ class _Fit:
         params = _used(self.state)
         right = 0
         for batch in self.test.in_order():
-            self.stop(done)  # one at a time: several at once need more memory anew
+            self.stop(done)  # wait for each: several at once would allocate memory
             count, finite = self.count_correct(params, *batch[:3])
             if not finite:
                 what = "an output of the model"

@@ -8,7 +8,7 @@ import numpy as np
 from jaxconv.nn import Layer, Params
 from jaxconv.train.scaling import Scaling
 
-_BATCH = 100  # images at once: more need memory anew each time
+_BATCH = 100  # images at once: more would allocate memory each time
 
 
 class Evaluated(NamedTuple):
