@@ -10,10 +10,10 @@ import pytest
 from jax import export
 
 from jaxconv import conv
-from tests.methods import auto
 from jaxconv.conv.geometry import Geometry
 from jaxconv.conv.methods.registry import ALGORITHMS
 from jaxconv.conv.pooling.api import avg_pool, max_pool
+from tests.methods import auto
 from tests.tiers import fast
 
 pytestmark = pytest.mark.usefixtures("our_errors")

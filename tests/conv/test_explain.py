@@ -5,9 +5,8 @@ import jax.numpy as jnp
 import pytest
 
 import jaxconv
-from tests.methods import auto
 from jaxconv.conv.geometry import Geometry
-from tests.methods import UNIVERSAL
+from tests.methods import UNIVERSAL, auto
 
 STRIDED = jax.ShapeDtypeStruct((4, 6, 8, 8), "float32")
 FILTERS = jax.ShapeDtypeStruct((6, 5, 4, 4), "float32")

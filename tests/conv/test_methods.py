@@ -22,9 +22,9 @@ from jaxconv.check.cases import DTYPES, Case, check_case
 from jaxconv.check.problems import GRID, parse_problem, random_geometry
 from jaxconv.conv.geometry import Geometry
 from jaxconv.conv.methods import im2col
-from tests.methods import UNIVERSAL
 from tests import reference
 from tests.conv.cases import named_geometries
+from tests.methods import UNIVERSAL
 from tests.reference import (
     UNOPTIMISED,
     assert_same_bits,
@@ -220,7 +220,9 @@ def test_16_bit_floats_are_added_up_in_float32(
 def test_im2col_cuts_large_filters_one_axis_at_a_time():
     geometry = Geometry.of((1, 1, 40, 40), (1, 1, 31, 29))
     x, w, _ = operands(geometry)
-    jaxpr = jax.make_jaxpr(lambda x, w: UNIVERSAL["im2col"]._output(x, w, geometry))(x, w)
+    jaxpr = jax.make_jaxpr(lambda x, w: UNIVERSAL["im2col"]._output(x, w, geometry))(
+        x, w
+    )
     assert str(jaxpr).count(" slice[") == 31 + 29
 
 
@@ -230,7 +232,9 @@ def test_im2col_gathers_very_long_filters():
         (2, 4, 3, 5, 150), (2, 6, 2, 3, 70), groups=2, strides=3, kernel_dilation=2
     )
     x, w, g = operands(geometry)
-    jaxpr = jax.make_jaxpr(lambda x, w: UNIVERSAL["im2col"]._output(x, w, geometry))(x, w)
+    jaxpr = jax.make_jaxpr(lambda x, w: UNIVERSAL["im2col"]._output(x, w, geometry))(
+        x, w
+    )
     assert str(jaxpr).count(" slice[") == 2 + 3
     ours = by_hand("im2col", geometry, x, w, g)
     assert_same_bits(ours, three_maps(x, w, g, geometry))

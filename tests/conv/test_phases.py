@@ -9,9 +9,9 @@ import pytest
 
 from jaxconv.check.problems import random_geometry
 from jaxconv.conv.auto import phases
-from tests.methods import auto
 from jaxconv.conv.geometry import Geometry
 from jaxconv.conv.methods import xla
+from tests.methods import auto
 from tests.reference import integers
 from tests.tiers import fast
 

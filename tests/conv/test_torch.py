@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from jaxconv import conv
-from tests.methods import UNIVERSAL
 from tests.conv.cases import NAMED
+from tests.methods import UNIVERSAL
 
 torch = pytest.importorskip("torch", reason="needs PyTorch")
 pytestmark = pytest.mark.extras

@@ -12,10 +12,9 @@ import pytest
 import jaxconv
 from jaxconv.check.cases import DTYPES, Case, check_case
 from jaxconv.check.problems import parse_problem
-from tests.methods import auto
 from jaxconv.conv.geometry import Geometry
 from jaxconv.conv.methods import fft, winograd
-from tests.methods import TRANSFORMS, UNIVERSAL
+from tests.methods import TRANSFORMS, UNIVERSAL, auto
 from tests.reference import assert_same_bits, operands, three_maps
 
 WINOGRAD = (

@@ -9,10 +9,7 @@ import pytest
 from jax import lax
 
 import jaxconv
-from tests.methods import auto
 from jaxconv.conv.geometry import Geometry
-from tests.methods import UNIVERSAL
-from jaxconv.conv.primitives import rules
 from tests.conv.transforms import (
     TRANSFORMS,
     W,
@@ -20,6 +17,7 @@ from tests.conv.transforms import (
     ours,
     square_sum,
 )
+from tests.methods import UNIVERSAL
 from tests.reference import arrays
 
 methods = pytest.mark.parametrize("method", UNIVERSAL)
@@ -196,108 +194,3 @@ def test_vmap_keeps_the_method(method):
     x, w = arrays((3, *X), W)
     jaxpr = str(jax.make_jaxpr(jax.vmap(ours(method), (0, None)))(x, w))
     assert f"method={method}" in jaxpr
-
-
-@pytest.mark.parametrize(
-    ("shapes", "groups", "chosen"),
-    [
-        (((2, 3, 36, 32), (3, 4, 3, 2)), 1, ("im2col", "xla", "xla")),
-        (((2, 1, 36, 32), (1, 4, 3, 2)), 1, ("im2col", "xla", "xla")),
-        (((2, 4, 36, 32), (4, 1, 3, 2)), 1, ("xla", "im2col", "xla")),
-        (((2, 5, 36, 32), (5, 4, 3, 2)), 1, ("xla", "xla", "xla")),
-        (((2, 5, 256, 256), (5, 4, 3, 2)), 1, ("xla", "xla", "im2col")),
-        (((2, 5, 6, 5), (5, 4, 3, 2)), 1, ("xla", "xla", "xla")),
-        (((2, 3, 6, 5), (3, 4, 1, 1)), 1, ("taps", "taps", "im2col")),
-        (((2, 5, 9), (5, 4, 3)), 1, ("xla", "xla", "xla")),
-        (((2, 5, 4, 4, 4), (5, 4, 2, 2, 2)), 1, ("xla",) * 3),
-        (((2, 3, 4, 4, 4), (3, 4, 65, 2, 2)), 1, ("im2col",) * 3),
-        (((2, 48, 6, 5), (24, 4, 3, 2)), 2, ("xla", "taps", "xla")),
-        (((2, 900, 6, 5), (12, 975, 3, 3)), 75, ("im2col", "im2col", "im2col")),
-        (((2, 4, 6, 5), (1, 4, 3, 2)), 4, ("taps", "taps", "taps")),
-        (((2, 4, 6, 5), (1, 8, 3, 2)), 4, ("taps", "taps", "taps")),
-        (((2, 4, 9, 9), (1, 4, 9, 9)), 4, ("taps", "taps", "taps")),
-        (((2, 1, 9, 9), (1, 1, 9, 9)), 1, ("taps", "taps", "xla")),
-        (((1, 64, 512, 512), (32, 8, 7, 7)), 2, ("xla", "xla", "xla")),
-    ],
-    ids=[
-        "few channels",
-        "one input channel",
-        "one output channel",
-        "dense",
-        "large images",
-        "few positions",
-        "one tap",
-        "one axis",
-        "three axes",
-        "three axes, many taps",
-        "grouped",
-        "many groups",
-        "depthwise",
-        "multiplied",
-        "many taps",
-        "one channel, many taps",
-        "large",
-    ],
-)
-def test_auto_chooses_for_each_map(shapes, groups, chosen):
-    geometry = Geometry.of(*shapes, groups=groups)
-    names = "output", "input_grad", "param_grad"
-    assert tuple(auto(n, geometry, "float32").method for n in names) == chosen
-
-
-def test_auto_takes_what_the_device_ships_elsewhere():
-    geometry = Geometry.of((2, 4, 6, 5), (1, 4, 3, 2), groups=4, strides=3)
-    assert auto("output", geometry, "float32", "cuda").method == "xla"
-    assert auto("input_grad", geometry, "float32", "cuda").by == ()
-
-
-@pytest.mark.parametrize(
-    ("kernel", "facts", "split"),
-    [
-        ((3, 4), {"strides": (1, 2)}, (False, True, False)),
-        ((3, 3), {"strides": 2}, (False, False, False)),
-        ((2, 2), {"strides": 2}, (False, True, False)),
-        ((4, 4), {"input_dilation": 2}, (True, False, True)),
-        ((3, 3), {"input_dilation": 2}, (False, False, True)),
-        ((4, 4), {"input_dilation": 2, "strides": 2}, (False, False, False)),
-        ((5, 6), {"input_dilation": 4, "padding": 5}, (True, False, True)),
-        ((5, 6), {"strides": 4, "padding": 5}, (False, True, False)),
-        ((4, 4), {"input_dilation": 2, "kernel_dilation": 3}, (False, False, False)),
-    ],
-    ids=lambda value: str(value),
-)
-def test_auto_splits_a_dilated_input_where_it_pays(kernel, facts, split):
-    geometry = Geometry.of((2, 3, 16, 16), (3, 4, *kernel), **facts)
-    names = "output", "input_grad", "param_grad"
-    found = [auto(name, geometry, "float32") for name in names]
-    assert tuple("phases" in choice.by for choice in found) == split
-
-
-def test_auto_chooses_again_for_the_widened_geometry(monkeypatch):
-    """vmap of a dense filter gradient over both operands is a grouped one."""
-    seen = []
-    real = rules.choose
-    monkeypatch.setattr(
-        rules, "choose", lambda *args: seen.append(args[2].groups) or real(*args)
-    )
-    x, g = arrays((5, 1, 2, 9), (5, 1, 3, 9))  # shapes that no other test has compiled
-    jax.vmap(lambda x, g: jaxconv.conv_param_grad(x, g, kernel_shape=(2, 3, 3)))(x, g)
-    assert seen[0] == 5
-
-
-def test_auto_heeds_the_flag_that_leaves_convolutions_to_eigen(monkeypatch):
-    dense = Geometry.of((32, 64, 32, 32), (64, 64, 3, 3))
-    grouped = Geometry.of((32, 64, 32, 32), (16, 64, 3, 3), groups=4)
-
-    def parts():
-        return [
-            auto(name, geometry, "float32").by
-            for name in ("output", "param_grad")
-            for geometry in (dense, grouped)
-        ]
-
-    monkeypatch.setenv("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=true")
-    assert parts() == [("abreast",), ("groups",), ("parts",), ("groups", "parts")]
-    flag = "--xla_cpu_experimental_ynn_fusion_type=LIBRARY_FUSION_TYPE_DOT"
-    monkeypatch.setenv("XLA_FLAGS", flag)
-    assert parts() == [(), (), (), ("groups",)]

@@ -1,0 +1,154 @@
+"""What "auto" takes for each kind of layer, with oneDNN and without."""
+
+import dataclasses
+
+import pytest
+
+from jaxconv.check.problems import parse_problem
+from jaxconv.conv.auto import numbers
+from jaxconv.conv.auto.arrangements import ARRANGEMENTS
+from jaxconv.conv.auto.rules import OUTPUTS, PARAM_GRADS
+from jaxconv.conv.auto.target import PORTABLE, Target
+from jaxconv.conv.methods.registry import ALGORITHMS
+from tests.methods import WITH_ONEDNN, auto
+
+NAMES = ("output", "input_grad", "param_grad")
+# A layer, and what is taken for each map, with oneDNN and without.
+LAYERS = {
+    "dense": (
+        "mb32ic64ih32oc64kh3ph1",
+        ["onednn", "onednn", "onednn"],
+        ["xla", "xla", "xla, by parts of the batch"],
+    ),
+    "dense, few positions": (
+        "mb2ic64ih4oc64kh3ph1",
+        ["onednn", "onednn", "xla"],
+        ["xla"] * 3,
+    ),
+    "first layer": (
+        "mb60ic1ih28oc32kh5ph2",
+        ["onednn", "onednn", "xla, by parts of the batch"],
+        ["xla", "xla", "xla, by parts of the batch"],
+    ),
+    "few channels": (
+        "mb8ic3ih36oc4kh3ph1",
+        ["onednn", "onednn", "xla"],
+        ["im2col", "xla", "xla"],
+    ),
+    "depthwise": (
+        "g64mb32ic64ih32oc64kh3ph1",
+        ["onednn", "onednn", "taps"],
+        ["taps", "taps", "taps"],
+    ),
+    "depthwise, strided": (
+        "g64mb32ic64ih32oc64kh3sh2ph1",
+        ["onednn", "taps", "taps"],
+        ["taps", "taps", "taps"],
+    ),
+    "grouped": (
+        "g8mb32ic128ih16oc128kh3ph1",
+        ["onednn", "onednn", "onednn"],
+        ["xla, by groups"] * 3,
+    ),
+    "strided": (
+        "mb32ic64ih32oc128kh3sh2ph1",
+        ["onednn", "onednn, by phases", "onednn"],
+        ["xla", "xla", "xla, by parts of the batch"],
+    ),
+    "transposed": (
+        "mb32ic64ih16oc64kh4zh1ph2",
+        ["onednn, by phases", "onednn", "onednn, by phases"],
+        ["xla, by phases", "xla", "xla, by phases"],
+    ),
+    "one tap": (
+        "mb32ic128ih16oc128kh1",
+        ["taps", "taps", "im2col"],
+        ["taps", "taps", "im2col"],
+    ),
+    "three axes": (
+        "mb4ic32id16oc32kd3pd1",
+        ["onednn", "onednn", "onednn, by planes"],
+        [
+            "xla, by planes",
+            "xla, by planes",
+            "xla, by planes and by parts of the batch",
+        ],
+    ),
+    "patches beyond any memory": (
+        "mb1ic64ih2048oc8kh7ph3",
+        ["onednn"] * 2,
+        ["xla"] * 2,
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("line", "fast", "portable"), LAYERS.values(), ids=LAYERS.keys()
+)
+def test_auto_chooses_for_each_map(line, fast, portable):
+    geometry = parse_problem(line)
+    for target, expected in ((WITH_ONEDNN, fast), (PORTABLE, portable)):
+        found = [str(auto(name, geometry, "float32", target)) for name in NAMES]
+        assert found[: len(expected)] == expected
+
+
+def test_types_that_onednn_does_not_compute_in_take_the_other_rules():
+    geometry = parse_problem(LAYERS["dense"][0])
+    for dtype, words in {
+        "bfloat16": "onednn",
+        "float16": "xla, in float32",
+        "float64": "xla",
+        "int32": "xla",
+    }.items():
+        assert str(auto("output", geometry, dtype, WITH_ONEDNN)) == words
+
+
+def test_auto_takes_what_the_device_ships_elsewhere():
+    geometry = parse_problem(LAYERS["depthwise, strided"][0])
+    for name in NAMES:
+        assert str(auto(name, geometry, "float32", Target("cuda"))) == "xla"
+
+
+@pytest.mark.parametrize(
+    ("line", "split"),
+    [
+        ("mb2ic3oc4ih16iw16kh3kw4sh1sw2", (False, True, False)),
+        ("mb2ic3oc4ih16kh3sh2", (False, False, False)),
+        ("mb2ic3oc4ih16kh2sh2", (False, True, False)),
+        ("mb2ic3oc4ih16kh4zh1", (True, False, True)),
+        ("mb2ic3oc4ih16kh3zh1", (False, False, True)),
+        ("mb2ic3oc4ih16kh4zh1sh2", (False, False, False)),
+        ("mb2ic3oc4ih16iw16kh5kw6zh3zw3ph5pw5", (True, False, True)),
+        ("mb2ic3oc4ih16kh4zh1dh2", (False, False, False)),
+        ("mb2ic3oc4ih16iw16kh5kw6sh4sw4ph5pw5", (False, True, False)),
+    ],
+)
+def test_a_dilated_input_is_split_where_it_pays(line, split):
+    plans = [auto(name, parse_problem(line)) for name in NAMES]
+    assert tuple("phases" in plan.arrangements for plan in plans) == split
+
+
+def test_onednn_makes_phases_pay_wherever_there_are_any():
+    plan = auto("input_grad", parse_problem("mb2ic3oc4ih16kh3sh2"), target=WITH_ONEDNN)
+    assert plan.arrangements == ("phases",)
+
+
+def test_every_rule_is_the_first_to_match_somewhere_or_the_last_resort():
+    """A rule that another shadows would be read for nothing."""
+    taken = {rule.take for rule in (*OUTPUTS, *PARAM_GRADS)}
+    assert taken <= {*ALGORITHMS, *ARRANGEMENTS}
+    assert set(ARRANGEMENTS) <= taken
+
+
+def test_a_memory_limit_leaves_out_patches_that_do_not_fit():
+    geometry = parse_problem(LAYERS["few channels"][0])
+    assert auto("output", geometry).method == "im2col"
+    limited = dataclasses.replace(geometry, memory_limit=10**4)
+    assert auto("output", limited).method == "xla"
+
+
+def test_every_number_says_its_unit():
+    named = [name for name in vars(numbers) if name.isupper()]
+    text = numbers.__spec__.loader.get_source(numbers.__name__)
+    for name in named:
+        assert text.count(name) == 1, name
