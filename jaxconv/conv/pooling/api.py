@@ -47,9 +47,8 @@ def max_pool(
     >>> max_pool(jnp.arange(6.0)[None, None], 2).tolist()
     [[[1.0, 3.0, 5.0]]]
     """
-    x, windows = _prepared(
-        "max_pool", x, window, strides, padding, ceil_mode, channels_last
-    )
+    settings = {"strides": strides, "padding": padding, "ceil_mode": ceil_mode}
+    x, windows = _prepared("max_pool", x, window, channels_last, **settings)
     return _max(x, windows=windows)
 
 
@@ -75,16 +74,9 @@ def avg_pool(
     >>> avg_pool(jnp.arange(6.0)[None, None], 2).tolist()
     [[[0.5, 2.5, 4.5]]]
     """
-    x, windows = _prepared(
-        "avg_pool",
-        x,
-        window,
-        strides,
-        padding,
-        ceil_mode,
-        channels_last,
-        bool(count_include_pad),
-    )
+    settings = {"strides": strides, "padding": padding, "ceil_mode": ceil_mode}
+    settings["count_include_pad"] = bool(count_include_pad)
+    x, windows = _prepared("avg_pool", x, window, channels_last, **settings)
     if not jnp.issubdtype(x.dtype, jnp.floating):
         x = x.astype(jnp.float32)
     return _average(x, windows=windows)
@@ -101,14 +93,7 @@ def _average(x: Array, *, windows: Windows) -> Array:
 
 
 def _prepared(
-    caller: str,
-    x: Any,
-    window: Any,
-    strides: Any,
-    padding: Any,
-    ceil_mode: bool,
-    channels_last: bool,
-    count_include_pad: bool = True,
+    caller: str, x: Any, window: Any, channels_last: bool, **settings: Any
 ) -> tuple[Array, Windows]:
     x = as_array(caller, "x", x)
     if jnp.issubdtype(x.dtype, jnp.complexfloating):
@@ -116,17 +101,7 @@ def _prepared(
             f"{caller}: x must be real, got {x.dtype}. Pool x.real and x.imag."
         )
     first = 1 if channels_last else 2
-    windows = windows_of(
-        caller,
-        x.shape,
-        window,
-        first=first,
-        strides=strides,
-        padding=padding,
-        ceil_mode=ceil_mode,
-        count_include_pad=count_include_pad,
-    )
-    return x, windows
+    return x, windows_of(caller, x.shape, window, first=first, **settings)
 
 
 def windows_of(
@@ -156,39 +131,54 @@ def windows_of(
     sizes = per_axis("window", window, axes, caller)
     steps = sizes if strides is None else per_axis("strides", strides, axes, caller)
     pads = as_pads(padding, space, sizes, steps, caller)
-    out = []
-    for at in range(axes):
-        size, k, s, (low, high) = space[at], sizes[at], steps[at], pads[at]
-        where = f"(axis {first + at} of {tuple(shape)})"
-        if min(low, high) < 0:
-            raise ValueError(
-                f"{caller}: padding must not be negative, got ({low}, {high}) {where}. "
-                "Crop x by slicing."
-            )
-        if size + low + high < k:
-            last = " Is x channels-last?" if first == 2 else " Is x channels-first?"
-            raise ValueError(
-                f"{caller}: window must fit into the padded pixels, got {k} for {size} "
-                f"pixels {where} with padding ({low}, {high}). Take a smaller window."
-                f"{last}"
-            )
-        left = size + low + high - k
-        count = (left + (s - 1 if ceil_mode else 0)) // s + 1
-        if ceil_mode and (count - 1) * s >= size + low:
-            count -= 1
-        if low >= k or (count - 1) * s >= low + size:
-            raise ValueError(
-                f"{caller}: no window may lie wholly in the padding, got window {k}, "
-                f"strides {s} and padding ({low}, {high}) for {size} pixels {where}. "
-                "Pad by less than the window."
-            )
-        out.append(count)
+    out = tuple(
+        _count(caller, shape, first, at, *own, ceil_mode)
+        for at, own in enumerate(zip(sizes, steps, pads, strict=True))
+    )
     return Windows(
         first=first,
         space=space,
         window=sizes,
         strides=steps,
         padding=pads,
-        out=tuple(out),
+        out=out,
         count_include_pad=count_include_pad,
     )
+
+
+def _count(
+    caller: str,
+    shape: Shape,
+    first: int,
+    at: int,
+    k: int,
+    s: int,
+    pads: tuple[int, int],
+    ceil_mode: bool,
+) -> int:
+    """Return the number of windows of k pixels, s apart, along a spatial axis."""
+    size, (low, high) = shape[first + at], pads
+    where = f"(axis {first + at} of {tuple(shape)})"
+    if min(low, high) < 0:
+        raise ValueError(
+            f"{caller}: padding must not be negative, got ({low}, {high}) {where}. "
+            "Crop x by slicing."
+        )
+    left = size + low + high - k
+    if left < 0:
+        layout = "channels-last" if first == 2 else "channels-first"
+        raise ValueError(
+            f"{caller}: window must fit into the padded pixels, got {k} for {size} "
+            f"pixels {where} with padding ({low}, {high}). Take a smaller window. "
+            f"Is x {layout}?"
+        )
+    count = (left + (s - 1 if ceil_mode else 0)) // s + 1
+    if ceil_mode and (count - 1) * s >= size + low:
+        count -= 1
+    if low >= k or (count - 1) * s >= low + size:
+        raise ValueError(
+            f"{caller}: no window may lie wholly in the padding, got window {k}, "
+            f"strides {s} and padding ({low}, {high}) for {size} pixels {where}. "
+            "Pad by less than the window."
+        )
+    return count

@@ -97,8 +97,8 @@ def _spread_along(g: Array, windows: Windows, at: int) -> Array:
     k, s, axis = windows.window[at], windows.strides[at], windows.first + at
     phases = []
     for r in range(s):
-        cells = range(-(-(k - r) // s)) if r < k else ()
-        terms = [shifted(g, windows, at, m) for m in cells]
+        blocks = range(-(-(k - r) // s)) if r < k else ()
+        terms = [shifted(g, windows, at, m) for m in blocks]
         zeros = jnp.zeros_like(shifted(g, windows, at, 0))
         phases.append(functools.reduce(operator.add, terms) if terms else zeros)
     return interleaved(phases, axis)

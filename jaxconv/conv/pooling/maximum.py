@@ -80,7 +80,7 @@ def _numbering(windows: Windows) -> tuple[Shape, Any]:
     Taps are numbered row by row, in a window rounded up to whole blocks of s pixels:
     then a place beyond the window, but within its last block, has a number of its own.
     """
-    sizes = [c * s for c, s in zip(windows.cells, windows.strides, strict=True)]
+    sizes = [c * s for c, s in zip(windows.readers, windows.strides, strict=True)]
     steps = tuple(math.prod(sizes[at + 1 :]) for at in range(len(sizes)))
     return steps, jnp.uint8 if math.prod(sizes) <= 256 else jnp.int32
 
@@ -207,13 +207,13 @@ def _phases(g: Array, winner: Array, windows: Windows, phases: Shape) -> Array:
 
 
 def _phase(g: Array, winner: Array, windows: Windows, phases: Shape) -> Array:
-    """Add up the gradients from the outputs, at most `cells`, that read each pixel."""
+    """Add up, for each pixel of a phase, the gradients of the outputs that read it."""
     terms = []
-    for cells in itertools.product(*map(range, windows.cells)):
-        rows = zip(phases, cells, windows.strides, strict=True)
+    for back in itertools.product(*map(range, windows.readers)):
+        rows = zip(phases, back, windows.strides, strict=True)
         taps = tuple(r + m * s for r, m, s in rows)
         if all(j < k for j, k in zip(taps, windows.window, strict=True)):
-            mine, won = (_shifted(a, windows, cells) for a in (g, winner))
+            mine, won = (_shifted(a, windows, back) for a in (g, winner))
             here = won == jnp.asarray(_number(taps, windows), won.dtype)
             terms.append(jnp.where(here, mine, jnp.zeros((), g.dtype)))
     if not terms:  # strides beyond the window: no output reads this phase
@@ -221,9 +221,9 @@ def _phase(g: Array, winner: Array, windows: Windows, phases: Shape) -> Array:
     return functools.reduce(operator.add, terms)
 
 
-def _shifted(g: Array, windows: Windows, cells: Shape) -> Array:
-    for at, cell in enumerate(cells):
-        g = shifted(g, windows, at, cell)
+def _shifted(g: Array, windows: Windows, back: Shape) -> Array:
+    for at, m in enumerate(back):
+        g = shifted(g, windows, at, m)
     return g
 
 

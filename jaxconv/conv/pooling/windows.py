@@ -55,7 +55,7 @@ class Windows:
         return range(self.first, self.first + len(self.space))
 
     @property
-    def cells(self) -> Shape:
+    def readers(self) -> Shape:
         """How many outputs read one pixel along each axis, at most: ceil(k/s)."""
         pairs = zip(self.window, self.strides, strict=True)
         return tuple(-(-k // s) for k, s in pairs)
@@ -63,7 +63,7 @@ class Windows:
     @property
     def disjoint(self) -> bool:
         """Whether no two windows share a pixel."""
-        return all(cells == 1 for cells in self.cells)
+        return all(count == 1 for count in self.readers)
 
     @property
     def whole(self) -> bool:
@@ -119,24 +119,24 @@ def taps_of(windows: Windows) -> Iterator[Shape]:
     return itertools.product(*map(range, windows.window))
 
 
-def shifted(g: Array, windows: Windows, at: int, cell: int) -> Array:
-    """Return, for each block of s pixels, the output that began `cell` blocks before.
+def shifted(g: Array, windows: Windows, at: int, m: int) -> Array:
+    """Return for each block of s pixels the output whose window begins m blocks before.
 
     `g` is what `spread_out` returned.
     """
     own = g.shape[windows.first + at]
-    blocks = own - windows.cells[at] + 1
-    start = windows.cells[at] - 1 - cell
+    blocks = own - windows.readers[at] + 1
+    start = windows.readers[at] - 1 - m
     return lax.slice_in_dim(g, start, start + blocks, 1, windows.first + at)
 
 
 def spread_out(g: Array, windows: Windows) -> Array:
-    """Put zeros around outputs, so that every block of s pixels has `cells` of them."""
+    """Put zeros around outputs, so that each block of s pixels has as many readers."""
     pads = [(0, 0, 0)] * g.ndim
     for at, axis in enumerate(windows.axes):
         reach = windows.padding[at][0] + windows.space[at]
         blocks = -(-reach // windows.strides[at])
-        pads[axis] = (windows.cells[at] - 1, blocks - windows.out[at], 0)
+        pads[axis] = (windows.readers[at] - 1, blocks - windows.out[at], 0)
     return lax.pad(g, jnp.zeros((), g.dtype), pads)
 
 
