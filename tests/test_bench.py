@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from jaxconv.check.problems import parse_problem
+from tests.methods import TRANSFORMS
 from tests.reference import MAPS, three_maps
 
 LINES = {
@@ -57,7 +58,7 @@ def test_every_contestant_computes_the_same(suite):
                     found = as_channels_first(
                         found, layer.layout, which == "param_grad"
                     )
-                    if name in ("fft", "winograd", "winograd4"):  # nearly whole
+                    if name in TRANSFORMS:  # of whole numbers nearly whole
                         found = np.rint(found)
                     np.testing.assert_array_equal(
                         found, expected[which], f"{layer.key}, {name}, {which}"
