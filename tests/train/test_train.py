@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 
 from jaxconv import nn
-from tests.methods import UNIVERSAL
 from jaxconv.data import DatasetError, load
 from jaxconv.train import (
     Config,
@@ -30,6 +29,7 @@ from jaxconv.train.cli import main
 from jaxconv.train.interrupts import interrupts
 from jaxconv.train.step import make_count_correct, order_of
 from tests.data.files import contents, write
+from tests.methods import UNIVERSAL
 from tests.tiers import fast
 
 ROOT = Path(__file__).resolve().parents[2]
