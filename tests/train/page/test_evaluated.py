@@ -10,7 +10,7 @@ from jaxconv.train.page.matrix import confusion_section
 from tests.train.page.runs import SCALING, dataset, dense_model, params_of
 
 
-def test_images_are_classified_in_parts_of_one_shape(monkeypatch):
+def test_images_are_classified_in_batches_of_one_shape(monkeypatch):
     data, model = dataset(test=23), dense_model()
     params = params_of(model, data)
     images, labels = data.test
