@@ -10,13 +10,12 @@ from jaxtyping import Num
 from jaxconv.conv import primitives
 from jaxconv.conv.arguments.dtypes import PrecisionLike, as_precision, common_type
 from jaxconv.conv.arguments.keywords import names_arguments
+from jaxconv.conv.arguments.settings import Padding as Padding
+from jaxconv.conv.arguments.settings import Sizes as Sizes
 from jaxconv.conv.geometry import Geometry
 from jaxconv.conv.methods.registry import Method, check_method
 from jaxconv.conv.padding import Modes, as_modes, extend, extended, give_back
 from jaxconv.conv.primitives.eager import checked_once, is_eager, one_program
-
-Padding = str | int | Sequence[int | tuple[int, int]]
-Sizes = int | Sequence[int]
 
 _SETTINGS = (
     "strides",
