@@ -46,7 +46,7 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
-    """Import a part of the package when it is first asked for, as `jaxconv.nn`."""
+    """Import a subpackage on its first use, as in `jaxconv.nn`."""
     if name in ("chapter", "check", "data", "nn", "train"):
         return importlib.import_module(f"jaxconv.{name}")
     raise AttributeError(f"module 'jaxconv' has no attribute {name!r}")

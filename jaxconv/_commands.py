@@ -1,4 +1,4 @@
-"""The commands that pip installs: `jaxconv-train` and its like do as the scripts do."""
+"""The commands that pip installs: `jaxconv-train` and others do what the scripts do."""
 
 import importlib
 import sys
@@ -13,7 +13,7 @@ def train() -> NoReturn:
 
 
 def predict() -> NoReturn:
-    """Say what pictures show, as `scripts/predict.py`."""
+    """Classify pictures, as `scripts/predict.py`."""
     _run("jaxconv-predict", "jaxconv.train.predict")
 
 

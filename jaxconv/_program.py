@@ -1,7 +1,7 @@
-"""How every program of the project starts and ends, scripts among them.
+"""Start and end every program of the project, commands and scripts alike.
 
-Ctrl-C, a missing package, output that nobody reads: one line and an exit code. This
-file imports the standard library alone, so that it can run before JAX is there.
+Ctrl-C, a missing package and a closed output end a program with one line at most and an
+exit code. This file imports only the standard library: it runs before JAX is imported.
 """
 
 import os
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NoReturn
 
 DEBUG = "JAXCONV_DEBUG"  # in the environment, once --debug is given
-_ENGINE_SAYS = "TF_CPP_MIN_LOG_LEVEL"
+_LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 _SMALL_PAGES = "--no-huge-pages"
 _HERE = Path(__file__).resolve().parents[1]
 
@@ -21,7 +21,7 @@ def leave(*_: object) -> NoReturn:
     """End at once on Ctrl-C: outside a program's own loop there is nothing to keep."""
     error = sys.__stderr__  # sys.stderr may be caught at the moment
     if error is not None:
-        # In place of a progress bar, which hides the cursor.
+        # Clear the line of a progress bar, and show the cursor, which it hides.
         begin = "\r\x1b[K\x1b[?25h" if error.isatty() else ""
         print(f"{begin}Interrupted: stopped at once.", file=error, flush=True)
     os._exit(130)  # no clean-up: threads of JAX may be running
@@ -36,15 +36,15 @@ def leave_on_interrupt() -> None:
 def run(main: Callable[[], int], extra: str, *, huge_pages: bool = False) -> NoReturn:
     """Run a program's main function, which imports what is heavy, and exit.
 
-    `extra` is the project's extra that brings what the program needs; `huge_pages` asks
-    for memory as `restart_with_huge_pages` says. With --debug, errors that are told in
-    one line show their traceback too.
+    `extra` is the project's extra that brings what the program needs; `huge_pages`
+    calls `restart_with_huge_pages` first. With --debug, errors that are printed in one
+    line show their traceback too.
     """
     leave_on_interrupt()
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by the caller: libraries expect one
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
-    imported = _silence_engine() and "jax" in sys.modules
+    imported = _silence_runtime() and "jax" in sys.modules
     if huge_pages and not {"--help", "-h", "--version", "-V"} & set(sys.argv[1:]):
         restart_with_huge_pages()
     if imported:
@@ -82,19 +82,19 @@ def _trace() -> None:
         traceback.print_exc()
 
 
-def _silence_engine() -> bool:
-    """Where several processes train, keep away what JAX's engine writes of them.
+def _silence_runtime() -> bool:
+    """Where several processes train, silence the log of JAX's runtime, written in C++.
 
-    Once one of them has ended, it writes a page and a stack trace in each of the
-    others, which say it in one line (`jaxconv/train/distributed.py`). Return whether
-    the level was changed: JAX reads it when it is imported.
+    When one of them ends, the runtime prints a page and a stack trace in each of the
+    others, which report it in one line (`jaxconv/train/distributed.py`). Return whether
+    the log's level was changed: JAX reads it when it is imported.
     """
     several = any(word.partition("=")[0] == "--coordinator" for word in sys.argv[1:])
     if not several or "--debug" in sys.argv[1:]:
         return False
-    if os.environ.get(_ENGINE_SAYS, "1") != "1":  # 1 is JAX's own choice
+    if os.environ.get(_LOG_LEVEL, "1") != "1":  # 1 is JAX's own choice
         return False
-    os.environ[_ENGINE_SAYS] = "4"  # 3: what is fatal; 4: nothing
+    os.environ[_LOG_LEVEL] = "4"  # 3: what is fatal; 4: nothing
     return True
 
 
@@ -109,7 +109,7 @@ def restart_with_huge_pages() -> None:
     if _SMALL_PAGES in sys.argv:
         sys.argv.remove(_SMALL_PAGES)
         return
-    if "GLIBC_TUNABLES" in os.environ or not _huge_pages_are_for_the_asking():
+    if "GLIBC_TUNABLES" in os.environ or not _huge_pages_on_request():
         return
     if sys.stderr is not None and sys.stderr.isatty():
         print(f"Memory in huge pages; {_SMALL_PAGES} for small ones.", file=sys.stderr)
@@ -118,8 +118,8 @@ def restart_with_huge_pages() -> None:
     os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)
 
 
-def _huge_pages_are_for_the_asking() -> bool:
-    """Return whether the kernel gives huge pages if asked, and glibc, of 2.35, asks."""
+def _huge_pages_on_request() -> bool:
+    """Return whether kernel and glibc, of 2.35 or later, give huge pages on request."""
     try:
         said = Path("/sys/kernel/mm/transparent_hugepage/enabled").read_text()
         name, version = (os.confstr("CS_GNU_LIBC_VERSION") or "").split()
@@ -130,7 +130,7 @@ def _huge_pages_are_for_the_asking() -> bool:
 
 
 def show_version() -> int:
-    """Print the versions that a report of a fault should name."""
+    """Print the versions that a bug report should name."""
     import jax
 
     import jaxconv
@@ -141,9 +141,10 @@ def show_version() -> int:
 
 
 def missing(error: ModuleNotFoundError, extra: str) -> str:
-    """Say which package is missing and which command installs it, unless it says so.
+    """Return which package is missing and which command installs it.
 
-    In a checkout the command installs the checkout, wherever it is called from.
+    If the error names a command, its own text is returned. In a checkout the command
+    installs the checkout, wherever it is called from.
     """
     if "pip install" in str(error):
         return str(error)
@@ -163,5 +164,5 @@ def _is_the_program() -> bool:
     return module.startswith("jaxconv.") and not before.endswith(".py")
 
 
-if _is_the_program():  # the package is imported before its program has a say
+if _is_the_program():  # the package is imported before its program's code runs
     leave_on_interrupt()

@@ -1,4 +1,4 @@
-"""Tables of plain text, and the same for notebooks."""
+"""Tables as plain text, and as HTML for notebooks."""
 
 import html
 from collections.abc import Iterable, Sequence

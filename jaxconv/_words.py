@@ -1,4 +1,4 @@
-"""Words for messages."""
+"""Counts and lists in messages."""
 
 
 def counted(count: int, noun: str, plural: str | None = None) -> str:

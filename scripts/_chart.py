@@ -1,4 +1,4 @@
-"""The chart of `bench.py report`: how many times as fast as lax, layer by layer."""
+"""The chart of `bench.py report`: how many times as fast as lax, by layer."""
 
 import io
 from pathlib import Path
@@ -57,7 +57,7 @@ def _count(rows: list[dict[str, Any]], layout: str) -> int:
 
 
 def _ends(rows: list[dict[str, Any]]) -> tuple[float, float]:
-    """Return the ends of the axis: of all panels, so that their bars compare."""
+    """Return the ends of the axis, the same in all panels so that bars compare."""
     ratios = [1.0, *(row["ratio to lax"] for row in rows)]
     ratios += [
         row["ratio to lax"] / row["ratio to torch"]

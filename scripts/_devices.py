@@ -184,7 +184,7 @@ def _work(work: Row) -> None:
         return time.perf_counter() - begin
 
     run(0, 3)
-    # The first process's count is everybody's: so none waits for another at the end.
+    # All take the first process's count of steps, so that none waits at the end.
     count = max(10, int(work["seconds"] / run(3, 10) * 10))
     if several:
         import numpy as np

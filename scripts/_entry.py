@@ -1,7 +1,7 @@
-"""How every script starts and ends: see `jaxconv/_program.py`, which does it.
+"""Load `jaxconv/_program.py`, which starts and ends every script.
 
-It is run from its file: importing the package would import JAX, and Ctrl-C and missing
-packages must be caught before.
+It is loaded from its file: importing the package would import JAX, and Ctrl-C and
+missing packages must be caught before that.
 """
 
 import os
@@ -14,7 +14,7 @@ def _leave(*_: object) -> None:
     os._exit(130)
 
 
-if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # until the module's own
+if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # until `run` sets its own
     signal.signal(signal.SIGINT, _leave)
 
 

@@ -100,7 +100,7 @@ def _pool(
     rng = np.random.default_rng(0)
     last = layout == "NHWC"
     shape = (n, size, size, channels) if last else (n, channels, size, size)
-    x = np.maximum(rng.normal(size=shape), 0).astype("float32")  # zeros tie
+    x = np.maximum(rng.normal(size=shape), 0).astype("float32")  # zeros: ties
     space = (1, 2) if last else (2, 3)
 
     def along(value: Any, other: Any) -> tuple[Any, ...]:

@@ -24,7 +24,7 @@ def announce() -> tuple[Row, bool]:
 def time_layer(
     layer: Any, seconds: Iterator[float], methods: bool, torch: bool
 ) -> list[Row]:
-    """Time the maps of a layer, each for the next number of seconds; a row for each."""
+    """Time each map of a layer for the next of `seconds`; return a row for each."""
     import jax
     import numpy as np
     from _suite import contestants, maps_of, of_torch
@@ -76,7 +76,7 @@ def time_model(model: str, seconds: float, batch_size: int, torch: bool) -> list
 
     steps = _training.contestants(model, batch_size, torch)
     given = _training.batches(model, batch_size)
-    # NumPy's hundreds of megabytes a step would slow down whoever comes next.
+    # NumPy's hundreds of megabytes a step would slow down the next contestant.
     alone = {"numpy": steps.pop("numpy")} if "numpy" in steps else {}
     timings = alternate(steps, dict.fromkeys(steps, given), seconds, float)
     timings |= alternate(alone, dict.fromkeys(alone, given), 0, float)

@@ -1,6 +1,6 @@
 """The models that `bench.py train` times, as lists of blocks.
 
-Apart from `_training`, which needs Flax: names can be looked up without it.
+They stand apart from `_training`, which needs Flax, so that names are known without it.
 """
 
 CLASSES = 10

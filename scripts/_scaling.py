@@ -1,4 +1,4 @@
-"""How training scales over devices: arithmetic, from formulas that are stated.
+"""How training scales over devices, computed from the formulas below.
 
 Every number on the page comes out of `arithmetic`, from the times of a step that it is
 given; `tests/test_devices_page.py` compares.
@@ -65,15 +65,15 @@ def seconds(net: Net, devices: int, link: Link) -> float:
 
 
 def efficiency(net: Net, step: float, devices: int, link: Link) -> float:
-    """Return the share of the time in which devices compute, none of it hidden."""
+    """Return the share of time spent computing; communication is not overlapped."""
     return step / (step + seconds(net, devices, link))
 
 
 def best_count(net: Net, batch: int, step: float, link: Link) -> tuple[int, float]:
-    """Return how many devices, a power of 2, end one batch soonest; and the speed-up.
+    """Return how many devices, a power of 2, finish one batch first, and the speed-up.
 
     One device takes `step` seconds for the batch, n take `step` / n and communicate.
-    Each has one image at least.
+    Each has at least one image.
     """
     counts = [2**k for k in range(1, 11) if 2**k <= batch]
     speeds = [step / (step / n + seconds(net, n, link)) for n in counts]

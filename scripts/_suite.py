@@ -77,7 +77,7 @@ class Layer:
 
 
 def layers(quick: bool) -> list[Layer]:
-    """Return the suite: everything in NCHW, and what has channels in NHWC too."""
+    """Return the suite: all layers in NCHW, those with several channels in NHWC too."""
     return [
         Layer(name, parse_problem(line), layout)
         for layout in ("NCHW", "NHWC")
@@ -92,7 +92,7 @@ def maps_of(layer: Layer) -> tuple[str, ...]:
 
 
 def contestants(layer: Layer, methods: bool) -> dict[str, Maps]:
-    """Return the maps of each: jaxconv first, lax, torch; each method if asked."""
+    """Return each contestant's maps: jaxconv, lax, PyTorch; each method if asked."""
     found = {
         "jaxconv": _of_jax(layer, jaxconv.conv_general_dilated),
         "lax": _of_jax(layer, lax.conv_general_dilated),
@@ -173,7 +173,7 @@ def of_torch(layer: Layer) -> tuple[Maps, Callable[[np.ndarray, str], Any]]:
     space = len(g.space)
     forward_padding = [low for low, _ in g.padding]
     transposed = any(d > 1 for d in g.input_dilation)
-    if transposed:  # a convolution over a dilated input is theirs, filters turned
+    if transposed:  # PyTorch's is a convolution over a dilated input, filters turned
         reach = [(k - 1) * d for k, d in zip(g.kernel, g.kernel_dilation, strict=True)]
         forward_padding = [r - p for r, p in zip(reach, forward_padding, strict=True)]
     strides = g.input_dilation if transposed else g.strides

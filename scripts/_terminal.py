@@ -55,7 +55,7 @@ def ratios_to(name: str, rows: Rows) -> list[float]:
 
 
 def geometric_mean(ratios: list[float]) -> float:
-    """Return the mean of ratios, in which twice and half cancel out."""
+    """Return the geometric mean, in which ratios of 2 and 1/2 cancel out."""
     import numpy as np
 
     return float(np.exp(np.mean(np.log(ratios))))

@@ -1,4 +1,4 @@
-"""Timing side by side: alternating, warmed up, with fresh inputs, medians of ratios."""
+"""Time calls in turn: warmed up, with changing inputs; ratios are medians."""
 
 import dataclasses
 import datetime
@@ -73,10 +73,10 @@ def alternate(
 
 
 def orders(names: list[str]) -> Iterator[tuple[str, ...]]:
-    """Yield the names in ever other orders, so that nobody always follows another.
+    """Yield the names in changing orders, so that none always follows the same other.
 
-    Whoever runs after PyTorch meets its threads, which spin for a while after a call.
-    All orders come once, shuffled, before any comes again; of more than 4 names, random
+    PyTorch's threads spin for a while after a call and slow down what runs next. All
+    orders come once, shuffled, before any comes again; of more than 4 names, random
     orders.
     """
     rng = np.random.default_rng(0)
@@ -89,18 +89,18 @@ def orders(names: list[str]) -> Iterator[tuple[str, ...]]:
             yield every[i]
 
 
-def shares(seconds: float, parts: int) -> Iterator[float]:
-    """Yield the seconds to time each of so many parts for, so that all take `seconds`.
+def shares(seconds: float, count: int) -> Iterator[float]:
+    """Yield how long to time each of `count` things, so that all take `seconds`.
 
-    What comes with a part and is not timing, such as compiling, counts as well: as much
-    as it took on average so far is set aside for each part that is left.
+    The time between timings, such as for compiling, counts as well: its average so far
+    is reserved for each thing that is left.
     """
     begin = time.perf_counter()
     given = 0.0
-    for done in range(parts):
+    for done in range(count):
         elapsed = time.perf_counter() - begin
         overhead = (elapsed - given) / done if done else 0.0
-        share = max(0.0, (seconds - elapsed) / (parts - done) - overhead)
+        share = max(0.0, (seconds - elapsed) / (count - done) - overhead)
         given += share
         yield share
 
@@ -145,7 +145,7 @@ def _load() -> float:
 
 
 def processor(file: Path = Path("/proc/cpuinfo")) -> str:
-    """Return the processor's name; its family tells generations of one name apart."""
+    """Return the processor's name and family, which tells its generation."""
     try:
         first = file.read_text().split("\n\n")[0]
     except OSError:

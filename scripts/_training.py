@@ -1,8 +1,8 @@
 """The models that `bench.py train` trains, by jaxconv, Flax, PyTorch and NumPy.
 
-Every contestant is a function of one batch that does a whole step: forward, both
-gradients, SGD with momentum; it returns the loss. The larger models are Flax's, on lax
-and, patched, on jaxconv: they differ in the convolutions alone.
+Every contestant is a function of one batch that does a whole step (forward, gradients,
+SGD with momentum) and returns the loss. The larger models are Flax's, on lax and, under
+`patch()`, on jaxconv: only their convolutions differ.
 """
 
 import itertools
@@ -199,7 +199,7 @@ def _of_torch(model: str) -> Step:
 
 
 def _of_numpy() -> Step:
-    """The chapter's model as the chapter has it: patches of one image at a time."""
+    """Return the step of the chapter's own code: patches of one image at a time."""
     rng = np.random.default_rng(0)
     shapes = (25, 32), (32 * 28 * 28, CLASSES), (CLASSES,)
     params = [rng.normal(size=s) * (2 / sum(s)) ** 0.5 for s in shapes]
@@ -227,7 +227,7 @@ def _of_numpy() -> Step:
         g = chances / len(x)
         back = (g @ weights.T).reshape(len(x), 32, -1).transpose(0, 2, 1)
         back = back * kept / KEEP * (1 - hidden**2)
-        # The chapter takes the input's gradient too: patches of the output's gradient.
+        # The chapter computes the input gradient too: patches of the output's gradient.
         maps = back.transpose(0, 2, 1).reshape(len(x), 32, 28, 28)
         turned = filters.reshape(25, 1, 32)[::-1].transpose(2, 0, 1).reshape(-1, 1)
         np.matmul(patches(maps), turned)

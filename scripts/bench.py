@@ -1,4 +1,4 @@
-"""Time jaxconv beside JAX's own convolutions and PyTorch, in one process, in turn.
+"""Time jaxconv, JAX's own convolutions and PyTorch in turn, in one process.
 
     python scripts/bench.py ops     output and gradients of 25 layers, in two layouts
     python scripts/bench.py layers  pooling and dense layers of jaxconv.nn
@@ -7,7 +7,7 @@
     python scripts/bench.py report  ops and train; writes scripts/BENCHMARKS.md, its
                                     chart and the table of times in README.md
 
-Each has its --help. What they need is brought by: pip install -e '.[bench]'
+Each has its --help. They need: pip install -e '.[bench]'
 """
 
 import dataclasses
@@ -29,8 +29,8 @@ SHARE_OF_TRAINING = 0.15  # of a report's time
 class Ops:
     """Time output, input gradient, filter gradient, and all three in one jitted step.
 
-    Beside lax with jax.vjp and, where it is installed, PyTorch. It takes about ten
-    minutes.
+    They are compared with lax and jax.vjp and, where it is installed, PyTorch. It takes
+    about ten minutes.
     """
 
     quick: bool = False
@@ -38,7 +38,7 @@ class Ops:
     only: str = ""
     """Only the layers with this in their name, as in "depthwise" or "NHWC"."""
     methods: bool = False
-    """Time each method by name, too, beside "auto"."""
+    """Also time each method by name."""
     seconds: float = 1.0
     """How long each map of each layer is timed; compiling comes on top."""
     flags: str = ""
@@ -50,7 +50,7 @@ class Ops:
 
 @dataclasses.dataclass(frozen=True)
 class Layers:
-    """Time max pooling and Dense, forward and gradients, beside plain JAX and PyTorch.
+    """Time max pooling and Dense, forward and gradients, against plain JAX and PyTorch.
 
     It takes about half a minute.
     """
@@ -90,7 +90,7 @@ class Train:
 
 
 @dataclasses.dataclass(frozen=True)
-class Report:
+class BenchmarkReport:
     """Time all layers and models and write what the documentation shows of them.
 
     It writes scripts/BENCHMARKS.md whole, its chart scripts/benchmarks.png, and the
@@ -119,7 +119,7 @@ def main() -> int:
         "layers": (Layers, layers_of_nn),
         "train": (Train, train),
         "devices": (Devices, devices),
-        "report": (Report, report),
+        "report": (BenchmarkReport, report),
     }
     if sys.argv[1:2] and sys.argv[1] in ("-h", "--help"):
         print(f"usage: bench.py {{{','.join(kinds)}}} [--help]\n\n{__doc__.strip()}")
@@ -133,7 +133,7 @@ def main() -> int:
     # PyTorch's threads would spin after each call and take the others' cores.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("KMP_BLOCKTIME", "0")
-    from jaxconv.train.cli import parse
+    from jaxconv._command_line import parse
 
     kind, run_it = kinds[sys.argv[1]]
     return run_it(parse(kind, sys.argv[2:]))
@@ -145,7 +145,7 @@ def ops(settings: Ops) -> int:
     from _suite import layers
     from _terminal import print_layers
 
-    from jaxconv.train.cli import fail
+    from jaxconv._command_line import fail
 
     chosen = [one for one in layers(settings.quick) if settings.only in one.key]
     if not chosen:
@@ -165,7 +165,7 @@ def layers_of_nn(settings: Layers) -> int:
     from _layers import names, shown, time_it
     from _measure import announce
 
-    from jaxconv.train.cli import fail
+    from jaxconv._command_line import fail
 
     chosen = [name for name in names(settings.quick) if settings.only in name]
     if not chosen:
@@ -181,12 +181,12 @@ def layers_of_nn(settings: Layers) -> int:
 
 
 def train(settings: Train) -> int:
-    """Time every model's step; print the epochs that would be, and the ratios."""
+    """Time every model's step; print the time of an epoch, and the ratios."""
     from _measure import announce, time_model
     from _nets import INPUTS
     from _terminal import print_steps
 
-    from jaxconv.train.cli import fail
+    from jaxconv._command_line import fail
 
     chosen = [name for name in INPUTS if settings.only in name]
     if not chosen:
@@ -202,18 +202,21 @@ def train(settings: Train) -> int:
     return 0
 
 
-def report(settings: Report) -> int:
+def report(settings: BenchmarkReport) -> int:
     """Measure, or read what was measured, and write table, chart and README's times."""
     import matplotlib  # noqa: F401  if it is missing, say so before measuring
 
-    from jaxconv.train.cli import fail
+    from jaxconv._command_line import fail
 
     if settings.only and settings.to is None:
-        return fail("--only: a report of a part would replace the whole: add --to", 2)
+        return fail("--only: a partial report would replace the whole one: add --to", 2)
     if settings.from_json is not None:
         results = json.loads(settings.from_json.read_text())
         if not {"where", "ops", "train", "only"} <= set(results):
-            return fail(f"--from-json: {settings.from_json} is not of `report`", 2)
+            return fail(
+                f"--from-json: {settings.from_json} was not written by `report`",
+                2,
+            )
         if results["only"] and settings.to is None:
             return fail(f"--from-json: it holds {results['only']!r} only: add --to", 2)
     else:
@@ -238,8 +241,8 @@ def report(settings: Report) -> int:
     return 0
 
 
-def _measured(settings: Report) -> Iterator[dict[str, Any]]:
-    """Time models and layers, and yield what there is after each."""
+def _measured(settings: BenchmarkReport) -> Iterator[dict[str, Any]]:
+    """Time models and layers, and yield all results so far after each."""
     from _measure import announce, time_layer, time_model
     from _nets import INPUTS
     from _suite import layers, maps_of

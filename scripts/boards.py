@@ -1,7 +1,7 @@
 """Teach a policy network the moves of a folder of Go games. See --help.
 
 The games that it takes by default were made by a program: a player captures or rescues
-stones beside the last move, or else takes the first free point around it; about one
+stones next to the last move, or else takes the first free point around it; about one
 move in 17 is random. One game in six is held out.
 
 Exit code 0: the training loss fell below that of guessing among the empty points. 1: it
@@ -16,7 +16,7 @@ from typing import Any
 from _entry import run
 
 GAMES = Path(__file__).resolve().parents[1] / "tests" / "data" / "games"
-HELD_OUT = 6  # one game in so many
+HELD_OUT = 6  # every sixth game
 BATCH = 64
 
 
@@ -33,13 +33,13 @@ class Boards:
     learning_rate: float = 0.002
     """Of Adam."""
     seed: int = 0
-    """Of the weights and of the order."""
+    """Seeds the weights and the order of the positions."""
 
 
 def main() -> int:
     """Train, print the losses, and return the exit code."""
+    from jaxconv._command_line import fail, parse
     from jaxconv.data import DatasetError
-    from jaxconv.train.cli import fail, parse
 
     settings = parse(Boards, None)
     if min(settings.epochs, settings.filters) < 1 or settings.learning_rate <= 0:
@@ -106,7 +106,7 @@ def _learn(settings: Boards, games: list[Any]) -> int:
 
 
 def _policy(filters: int) -> Any:
-    """A logit for each point; no pass."""
+    """Return a network with a logit for each point; it cannot pass."""
     from jaxconv import nn
 
     hidden = [nn.Conv2D(filters, 3, activation=nn.ReLU(), bias=True) for _ in range(4)]
@@ -114,7 +114,7 @@ def _policy(filters: int) -> Any:
 
 
 def _positions(games: list[Any]) -> tuple[Any, Any]:
-    """Return planes as float32, and moves; passes are left out."""
+    """Return planes as float32, and moves, of all positions but passes."""
     import numpy as np
 
     from jaxconv.data import go

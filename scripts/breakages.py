@@ -1,12 +1,12 @@
 """Break the code line by line and see that the tests fail. See --help.
 
 Each breakage of `tests/breakages.toml` is made in a copy of the working tree, where the
-part of the fast tier that it names must then fail. Exit code 0: at least 95 % do. 1:
-fewer do, or tests could not run. 2: a text that a breakage replaces is not in its file
-exactly once, or a bad argument.
+fast tests that it names must then fail. Exit code 0: at least 95 % do. 1: fewer do, or
+tests could not run. 2: a text that a breakage replaces is not in its file exactly once,
+or a bad argument.
 
-A list, because tools that make mutants themselves (mutmut, cosmic-ray) make thousands,
-and each would need a process of its own: seconds for JAX, and then what its tests take.
+They are listed by hand because tools such as mutmut and cosmic-ray make thousands, and
+each needs a process of its own: seconds to import JAX, then those of its tests.
 """
 
 import argparse
@@ -28,7 +28,7 @@ LEAST = 0.95  # the share that must be found
 
 
 class Breakage(NamedTuple):
-    """A line that is changed, and the tests of which one must fail."""
+    """A line that is changed, and the tests, of which at least one must fail."""
 
     name: str
     file: str
@@ -56,7 +56,7 @@ def lost(found: list[Breakage]) -> list[str]:
 
 
 def copy_tree(folder: Path) -> Path:
-    """Copy what git knows or would add; what was built and cached stays behind."""
+    """Copy the tracked files and those that git would add, no builds or caches."""
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     for name in filter(None, listed.stdout.decode().split("\0")):

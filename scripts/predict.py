@@ -1,4 +1,4 @@
-"""Say what pictures show, by a trained model: predict.py RUN IMAGE... See --help."""
+"""Classify pictures by a trained model: predict.py RUN IMAGE... See --help."""
 
 from _entry import run
 

@@ -1,4 +1,4 @@
-"""Verify every method against the others, lax, autodiff and differences. See --help.
+"""Verify every method against lax, autodiff and finite differences. See --help.
 
 Each case is one method, one type and one convolution; a failure shows the line that
 `--case` takes. Exit code 0: all hold. 1: one does not. 2: a bad argument. 130: Ctrl-C,
@@ -27,9 +27,9 @@ class Verify:
     cases: int = 400
     """How many random cases follow the grid."""
     minutes: float | None = None
-    """Go on with random cases for so many minutes instead."""
+    """Run random cases for this many minutes instead."""
     seed: int = 0
-    """Of the random cases."""
+    """Seeds the random cases."""
     json: Path | None = None
     """Write the results to this file."""
     mutations: bool = False
@@ -38,9 +38,9 @@ class Verify:
 
 def main() -> int:
     """Verify, and return the exit code."""
+    from jaxconv._command_line import fail, parse
     from jaxconv.check.cases import parse_case
     from jaxconv.check.verify import grid_cases, random_cases
-    from jaxconv.train.cli import fail, parse
 
     settings = parse(Verify, None)
     if settings.cases < 0 or (settings.minutes or 0) < 0:
@@ -62,7 +62,7 @@ def main() -> int:
 
 
 def _verify(settings: Verify, cases: Iterable[Any], total: int | None) -> int:
-    """Check the cases beside a progress bar; print table and failures."""
+    """Check the cases, showing a progress bar; print table and failures."""
     from rich import progress
     from rich.text import Text
 

@@ -165,7 +165,7 @@ def restarts(monkeypatch):
     """Note each restart, on a system where huge pages are for the asking."""
     seen = []
     monkeypatch.setattr(os, "execve", lambda *args: seen.append(args))
-    monkeypatch.setattr(_program, "_huge_pages_are_for_the_asking", lambda: True)
+    monkeypatch.setattr(_program, "_huge_pages_on_request", lambda: True)
     monkeypatch.setattr(sys, "argv", ["the-program", "--seed", "1"])
     monkeypatch.setattr(
         sys, "orig_argv", ["python", "-u", "the-program", "--seed", "1"]
@@ -193,7 +193,7 @@ def test_a_program_does_not_start_anew_against_the_users_will(restarts, monkeypa
     monkeypatch.setattr(sys, "argv", ["the-program", "--no-huge-pages", "--seed", "1"])
     _program.restart_with_huge_pages()
     assert sys.argv == ["the-program", "--seed", "1"]
-    monkeypatch.setattr(_program, "_huge_pages_are_for_the_asking", lambda: False)
+    monkeypatch.setattr(_program, "_huge_pages_on_request", lambda: False)
     _program.restart_with_huge_pages()
     assert restarts == []
 

@@ -132,11 +132,14 @@ def test_a_report_is_written_again_without_measuring(
     [
         (
             ("--only=3x3",),
-            "--only: a report of a part would replace the whole: add --to",
+            "--only: a partial report would replace the whole one: add --to",
         ),
         (("--only=none", "--to=TMP/x"), "--only: nothing has 'none' in its name"),
         (("--from-json=TMP/part.json",), "--from-json: it holds '3x3' only: add --to"),
-        (("--from-json=TMP/ops.json",), "ops.json is not of `report`"),
+        (
+            ("--from-json=TMP/ops.json",),
+            "ops.json was not written by `report`",
+        ),
     ],
 )
 def test_a_report_of_a_part_does_not_replace_the_whole(

@@ -6,11 +6,12 @@ its derivatives, and each determines the others:
     sum(g * output(x, w)) = sum(input_grad(g, w) * x) = sum(param_grad(x, g) * w)
 
 On small whole numbers without zeros all sums are exact, so one wrong element of a
-gradient breaks an identity whatever the size of the array, and halving the range of the
-sum again and again finds which. There is no truncation error either: the finite
-difference with step 1 is the derivative.
+gradient breaks an identity however large the array is, and bisecting the sum finds the
+element. There is no truncation error either: the finite difference with step 1 is the
+derivative.
 
-Where sums are not exact, errors are held to the bounds of `conv/rounding.py`.
+Where sums are not exact, errors must stay within the bounds of
+`conv/methods/rounding.py`.
 """
 
 import dataclasses
@@ -22,7 +23,7 @@ import numpy as np
 from jax.typing import DTypeLike
 
 from jaxconv.check import options
-from jaxconv.check.calling import FORM, GRADIENTS, Map, MapError, called, hint
+from jaxconv.check.calling import GRADIENTS, Map, MapError, called, hint
 from jaxconv.check.derivatives import check_derivatives
 from jaxconv.check.diagnose import diagnose
 from jaxconv.check.report import Report, Row
@@ -30,6 +31,7 @@ from jaxconv.check.trial import Trial, dot, impulse, widen
 from jaxconv.conv.arguments.keywords import names_arguments
 from jaxconv.conv.arguments.settings import as_shape
 from jaxconv.conv.methods.rounding import Rounding, unit_roundoff
+from jaxconv.conv.operands import OPERANDS
 
 _CALLER = "check_bilinear"
 
@@ -61,20 +63,23 @@ def check_bilinear(
       w_shape: the shape of `w`.
       dtype: the type of the arguments, floating-point or complex; the results must have
         it too.
-      seed: of the random whole numbers.
-      entries: how many derivatives are compared one by one where there are more.
-      order: up to which order, 1 to 3, JAX's own derivatives of `output` are checked.
-        The first is enough unless it has rules of its own (`jax.custom_vjp`, or a
+      seed: seeds the random whole numbers.
+      entries: the largest number of derivatives compared one by one; of more, a random
+        choice.
+      order: the highest order, 1 to 3, of JAX's own derivatives of `output` to check.
+        The first is enough unless `output` has rules of its own (`jax.custom_vjp`, or a
         primitive's): above it the three maps give all derivatives in closed form.
-      amplification: None if the maps add up products, in any order: then they must be
-        exact where whole numbers are. For other algorithms (transforms), their error's
-        bound in units of the type's rounding times the largest sum of sizes.
+      amplification: None if the maps only add up products, in any order: they must then
+        be exact on small whole numbers. For other algorithms (transforms) the largest
+        error accepted, in units of the type's unit roundoff times the largest sum of
+        absolute products.
 
     Returns:
       A report: `print` it, ask `.ok`, or call `.raise_on_failure()`.
 
     Raises:
-      ValueError: an option is out of its range, or `dtype` has no gradients here.
+      ValueError: an option is out of its range, or `dtype` is not floating-point or
+        complex.
 
     >>> import jaxconv
     >>> report = check_bilinear(
@@ -90,7 +95,7 @@ def check_bilinear(
     maps = {"output": output, "input_grad": input_grad, "param_grad": param_grad}
     for name, function in maps.items():
         options.check_callable(
-            _CALLER, name, function, f"({', '.join(FORM[name][:2])})"
+            _CALLER, name, function, f"({', '.join(OPERANDS[name][:2])})"
         )
     shapes = as_shape("x", x_shape, _CALLER), as_shape("w", w_shape, _CALLER)
     options.check_sizes(_CALLER, "the shapes of x and w", *shapes)
@@ -112,9 +117,9 @@ def check_bilinear(
 
 
 def check_trial(trial: Trial, entries: int, order: int, under_jit: bool = True) -> None:
-    """Run all checks on maps and operands that are drawn already.
+    """Run all checks on the maps and operands of a trial.
 
-    Without `under_jit` the maps are not compiled once more: they compile themselves.
+    `under_jit=False` is for maps that compile themselves: they are not compiled again.
     """
     try:
         _check_shapes(trial)
@@ -132,8 +137,8 @@ def check_trial(trial: Trial, entries: int, order: int, under_jit: bool = True) 
 
 
 def _check_shapes(trial: Trial) -> None:
-    """Results are shaped and typed like the operands that they stand for."""
-    for name, (a, b, result) in FORM.items():
+    """Check that each result has the shape and type of its operand in `OPERANDS`."""
+    for name, (a, b, result) in OPERANDS.items():
         got = trial.call(name, trial.operands[a], trial.operands[b])
         shape, kind = trial.operands[result].shape, jnp.result_type(got)
         right = np.shape(got) == shape and kind == trial.dtype
@@ -152,13 +157,13 @@ def _check_shapes(trial: Trial) -> None:
 
 
 def _check_adjoint(trial: Trial) -> None:
-    """The three sums that make the maps each other's transposes."""
+    """Check that the three sums of the adjoint identity are equal."""
     g = trial.operands["g"]
     forward = dot(g, trial.results["output"])
     slack = np.sum(trial.bound("output") * np.abs(g))
     sums = {}
     for name in GRADIENTS:
-        value = trial.operands[FORM[name][2]]
+        value = trial.operands[OPERANDS[name][2]]
         sums[name] = dot(trial.results[name], value)
         bound = slack + np.sum(trial.bound(name) * np.abs(value))
         error = abs(sums[name] - forward)
@@ -170,12 +175,12 @@ def _check_adjoint(trial: Trial) -> None:
 
 
 def _check_steps(trial: Trial, entries: int) -> None:
-    """The difference of the output's sum after a step of 1 is the derivative."""
+    """Check derivatives against finite differences with step 1, which are exact."""
     g = trial.operands["g"]
     start = dot(g, trial.results["output"])
     slack = 2 * np.sum(trial.bound("output", 2) * np.abs(g))
     for name in GRADIENTS:
-        operand = FORM[name][2]
+        operand = OPERANDS[name][2]
         value = trial.operands[operand]
         indices = trial.some(value.shape, entries)
         steps = [value + impulse(value.shape, at) for at in indices]
@@ -186,11 +191,11 @@ def _check_steps(trial: Trial, entries: int) -> None:
 
 
 def _check_impulses(trial: Trial, entries: int) -> None:
-    """Single ones recover the entries of the Jacobian, by either map."""
+    """Check that output and gradient map give the same entries of the Jacobian."""
     out = trial.operands["g"].shape
     columns = trial.some(out, entries)
     for name in GRADIENTS:
-        operand = FORM[name][2]
+        operand = OPERANDS[name][2]
         shape = trial.operands[operand].shape
         rows = trial.some(shape, entries)
         forward = np.array(
@@ -208,8 +213,8 @@ def _check_impulses(trial: Trial, entries: int) -> None:
 
 
 def _check_linearity(trial: Trial) -> None:
-    """Each map takes a + 2 b to what it makes of a and twice what it makes of b."""
-    for name, arguments in FORM.items():
+    """Check that f(a + 2 b) = f(a) + 2 f(b) for each map f, in each operand."""
+    for name, arguments in OPERANDS.items():
         for operand in arguments[:2]:
             value = trial.operands[operand]
             other = trial.draw(value.shape)
@@ -220,7 +225,10 @@ def _check_linearity(trial: Trial) -> None:
 
 
 def _check_containment(trial: Trial) -> None:
-    """An inf reaches what depends on it, and if products are added up, nothing else."""
+    """Check that an inf reaches what depends on it.
+
+    If the maps add up products, it must reach nothing else.
+    """
     sizes = {key: np.abs(value) for key, value in trial.operands.items()}
     for name, operand in (("output", "x"), ("input_grad", "g"), ("param_grad", "x")):
         value = trial.operands[operand]
@@ -229,7 +237,7 @@ def _check_containment(trial: Trial) -> None:
             spoiled[at] = np.inf
             hit = ~np.isfinite(trial.run(name, **{operand: spoiled}))
             one = impulse(value.shape, at)
-            # Whole numbers, none of them 0: what depends on the one is 1 or more.
+            # All operands are nonzero whole numbers: what depends on the one is >= 1.
             reached = np.abs(trial.run(name, **sizes | {operand: one})) > 0.5
             wrong = np.argwhere(hit != reached if trial.adds_up else reached & ~hit)
             error = np.inf if len(wrong) else 0.0
@@ -239,15 +247,15 @@ def _check_containment(trial: Trial) -> None:
                 which = (
                     "is not finite, but does not depend on"
                     if hit[index]
-                    else ("is finite, but depends on")
+                    else "is finite, but depends on"
                 )
                 problem = f"element {index} {which} the inf at {operand}{list(at)}"
                 trial.fail("inf contained", name, problem)
 
 
 def _check_repetition(trial: Trial, under_jit: bool) -> None:
-    """The same bits once more; under jit, the same numbers."""
-    for name, (a, b, _) in FORM.items():
+    """Check that a second call gives the same bits, and `jax.jit` the same numbers."""
+    for name, (a, b, _) in OPERANDS.items():
         before = trial.results[name]
         trial.compare("once more", name, trial.run(name), before)
         if not under_jit:
@@ -262,5 +270,5 @@ def _check_repetition(trial: Trial, under_jit: bool) -> None:
 
 
 def _many(indices: Sequence[tuple[int, ...]]) -> tuple:
-    """Return indices as NumPy takes many at once."""
+    """Return indices in the form of NumPy's advanced indexing: one array an axis."""
     return tuple(np.array(indices).T)

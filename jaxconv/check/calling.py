@@ -1,7 +1,7 @@
-"""Calling a map as its author would, and what to say where it fails.
+"""Call a map as its author would, and say what went wrong if it fails.
 
-A map that raises, or returns no array, ends the checks with a row of the report: which
-map, how it was called, and whether it would have worked with its arguments exchanged.
+A map that raises, or does not return an array, ends the checks. The report then says
+which map it was, how it was called, and whether it works with its arguments exchanged.
 """
 
 import inspect
@@ -16,26 +16,21 @@ import numpy as np
 
 from jaxconv.check.modes import first_line
 from jaxconv.check.report import Failure, Report, Row
+from jaxconv.conv.operands import OPERANDS
 
 Map = Callable[[Any, Any], Any]
 Shape = tuple[int, ...]
 
-# Each map's arguments and result among the operands x, w, g.
-FORM = {
-    "output": ("x", "w", "g"),
-    "input_grad": ("g", "w", "x"),
-    "param_grad": ("x", "g", "w"),
-}
 GRADIENTS = ("input_grad", "param_grad")
 
-_OTHERS = (  # whose frames are not the map's own
+_OTHERS = (  # folders whose frames in a traceback are not the map's own
     *(str(Path(inspect.getfile(module)).parent) for module in (jax, np)),
     str(Path(__file__).parent.parent),
 )
 
 
 class MapError(Exception):
-    """A map raised, or returned what is no array."""
+    """A map raised, or did not return an array."""
 
     def __init__(self, name: str, problem: str) -> None:
         """Keep the map's name and what happened."""
@@ -54,10 +49,10 @@ def call_map(
 ) -> Any:
     """Call a map and return its result, an array.
 
-    `shape` is what the result should have, for hints; None if that is not known.
+    `shape` is the shape that the result should have, for hints; None if unknown.
 
     Raises:
-      MapError: the map raised, or returned no array.
+      MapError: the map raised, or did not return an array.
     """
     try:
         result = maps[name](a, b)
@@ -78,7 +73,7 @@ def hint(
     maps: Mapping[str, Map], name: str, a: Any, b: Any, shape: Shape | None
 ) -> str:
     """Say if a map works once its arguments, or both gradients, are exchanged."""
-    first, second, _ = FORM[name]
+    first, second, _ = OPERANDS[name]
     if _works(maps[name], b, a, shape):
         what = "an array" if shape is None else "the right shape"
         return (
@@ -101,14 +96,14 @@ def _works(function: Map, a: Any, b: Any, shape: Shape | None) -> bool:
 
 
 def _as_numpy(result: Any) -> tuple[np.ndarray | None, str]:
-    """Return a result as an array if it is one of numbers; otherwise what it is."""
+    """Return a result as an array of numbers, or None and what it is instead."""
     if result is None:
         return None, "None (is its return missing?)"
     if isinstance(result, tuple | list | dict):
         return None, f"a {type(result).__name__} of {len(result)}, no array"
     try:
         array = np.asarray(result)
-    except Exception as error:  # what others' arrays raise can be anything
+    except Exception as error:  # arrays of other libraries may raise anything
         return None, f"a {type(result).__name__}, no array: {first_line(error)}"
     if _is_number(array.dtype):
         return array, ""
@@ -121,7 +116,7 @@ def _is_number(dtype: Any) -> bool:
 
 def called(name: str, a: Any, b: Any) -> str:
     """Say how a map was called."""
-    first, second, _ = FORM[name]
+    first, second, _ = OPERANDS[name]
     shown = [jax.typeof(array).str_short() for array in (a, b)]
     return f"called as {name}({first}, {second}) with {shown[0]} and {shown[1]}"
 

@@ -1,9 +1,9 @@
-"""One method on one convolution: everything that must hold of it.
+"""All that must hold of one method on one convolution.
 
-Beside what `check_bilinear` holds the three maps to, up to the third derivative: JAX
-differentiates the method's own forward code, and lax convolves and differentiates in
-float64, on whole numbers, which must agree bit for bit, and on real ones, within the
-bound that the method states.
+Its three maps pass the checks of `check_bilinear`, up to the third derivative; its
+gradients agree with JAX's derivatives of its own forward code; and all maps agree with
+lax in float64, bit for bit on whole numbers and on real ones within the bound that the
+method states.
 """
 
 import dataclasses
@@ -17,25 +17,27 @@ import numpy as np
 from jax import lax
 
 from jaxconv.check.bilinear import check_trial
-from jaxconv.check.calling import FORM, GRADIENTS, Map
+from jaxconv.check.calling import GRADIENTS, Map
 from jaxconv.check.problems import parse_problem, problem
 from jaxconv.check.report import Report
 from jaxconv.check.trial import Trial, widen
 from jaxconv.conv import primitives
-from jaxconv.conv.auto.rules import choose
+from jaxconv.conv.auto.plan import plan_for
+from jaxconv.conv.auto.target import target_of
 from jaxconv.conv.geometry import Geometry
 from jaxconv.conv.methods.registry import ALGORITHMS, check_served, refusal
 from jaxconv.conv.methods.rounding import Rounding, of_sum
+from jaxconv.conv.operands import OPERANDS
 from jaxconv.conv.padding import pad_input
 
 DTYPES = ("float32", "bfloat16", "float16", "float64", "complex64", "complex128")
-EVERY_METHOD = ("auto", *ALGORITHMS)
+EVERY_METHOD = ("auto", "portable", *ALGORITHMS)
 _WIDE = ("float64", "complex128")
 
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """What is checked; as text, `taps/bfloat16/7/mb2ic3oc4iw9kw3`."""
+    """A method, type, seed and problem; as text, `taps/bfloat16/7/mb2ic3oc4iw9kw3`."""
 
     method: str
     dtype: str
@@ -48,10 +50,10 @@ class Case:
 
 
 def parse_case(text: str) -> list[Case]:
-    """Read a case; one that names no method stands for all, no type for float32.
+    """Read a case. Without a method it means all methods, without a type float32.
 
     Raises:
-      ValueError: it cannot be read.
+      ValueError: the text cannot be read.
 
     >>> [str(case) for case in parse_case("taps/7/mb2ic3oc4iw9kw3")]
     ['taps/float32/7/mb2ic3oc4iw9kw3']
@@ -67,8 +69,8 @@ def parse_case(text: str) -> list[Case]:
             seed = int(word)
         else:
             raise ValueError(
-                f"case: {word!r} in {text!r} is no method ({', '.join(EVERY_METHOD)}), "
-                f"type ({', '.join(DTYPES)}) or seed."
+                f"case: {word!r} in {text!r} is not a method "
+                f"({', '.join(EVERY_METHOD)}), type ({', '.join(DTYPES)}) or seed."
             )
     geometry = parse_problem(line)
     if len(methods) == 1:
@@ -100,7 +102,8 @@ def check_case(case: Case, entries: int = 8) -> Report:
             "precision": lax.Precision.HIGHEST,
         }
         maps: dict[str, Map] = {
-            name: functools.partial(getattr(primitives, name), **facts) for name in FORM
+            name: functools.partial(getattr(primitives, name), **facts)
+            for name in OPERANDS
         }
         rounding = functools.partial(stated_rounding, case)
         trial = Trial(maps, g.x_shape, g.w_shape, case.dtype, case.seed, rounding)
@@ -113,19 +116,22 @@ def check_case(case: Case, entries: int = 8) -> Report:
 
 def stated_rounding(case: Case, name: str) -> Rounding:
     """Return the bound that the method states for a map."""
-    chosen = choose(case.method, name, case.geometry, case.dtype)
-    method = ALGORITHMS[chosen.method]
-    return method._rounding(name, case.geometry, case.dtype)
+    plan = plan_for(name, case.geometry, case.dtype, case.method, target_of())
+    return ALGORITHMS[plan.method]._rounding(name, case.geometry, case.dtype)
 
 
 def _check_own_derivative(trial: Trial, case: Case) -> None:
-    """Differentiate the method's forward code: no rule of ours takes part.
+    """Compare with JAX's derivative of the method's forward code, without our rules.
 
-    The input is padded before. lax, which the method `xla` is, asks for negative
-    padding in its own derivative otherwise, and misreads it.
+    The input is padded first: otherwise lax's own derivative, for the method `xla`,
+    would use negative padding, which lax computes wrongly.
     """
     geometry = case.geometry
-    method = ALGORITHMS[choose(case.method, "output", geometry, case.dtype).method]
+    asked = "portable" if case.method == "auto" else case.method
+    plan = plan_for("output", geometry, case.dtype, asked, target_of())
+    if plan.method == "onednn":
+        return  # JAX cannot differentiate a call of another library
+    method = ALGORITHMS[plan.method]
 
     @jax.jit
     def by_jax(x: Any, w: Any, g: Any) -> Any:
@@ -142,7 +148,7 @@ def _check_own_derivative(trial: Trial, case: Case) -> None:
 
 
 def _check_lax(trial: Trial, case: Case) -> None:
-    """Compare with lax in float64, on the whole numbers and on real ones."""
+    """Compare with lax in float64, on whole numbers and on real ones."""
     whole = trial.operands
     real = {
         key: widen(jnp.asarray(trial.rng.normal(size=a.shape) * np.sign(a), case.dtype))
@@ -150,7 +156,7 @@ def _check_lax(trial: Trial, case: Case) -> None:
     }
     for check, operands in (("lax, whole numbers", whole), ("lax, real numbers", real)):
         expected = _by_lax(case.geometry, operands)
-        for name, right in zip(FORM, expected, strict=True):
+        for name, right in zip(OPERANDS, expected, strict=True):
             found = trial.run(name, **operands)
             bound = trial.bound(name, **operands)
             if np.any(bound):
@@ -161,9 +167,10 @@ def _check_lax(trial: Trial, case: Case) -> None:
 
 
 def _by_lax(geometry: Geometry, operands: dict[str, np.ndarray]) -> tuple:
-    """Return output and gradients, in the widest type.
+    """Return lax's output and gradients in float64 or complex128.
 
-    NumPy dilates, pads and crops the input before: lax misreads negative padding.
+    NumPy dilates, pads and crops the input first: lax computes negative padding
+    wrongly.
     """
     x, w, g = (operands[key] for key in "xwg")
     axes = zip(
@@ -173,7 +180,7 @@ def _by_lax(geometry: Geometry, operands: dict[str, np.ndarray]) -> tuple:
         geometry.input_dilation,
         strict=True,
     )
-    kept, places = [], []  # along each axis the pixels that are not cropped, and where
+    kept, places = [], []  # on each axis: the pixels not cropped, and their places
     for size, padded, (low, _), gap in axes:
         place = np.arange(size) * gap + low
         inside = (place >= 0) & (place < padded)

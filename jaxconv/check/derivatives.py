@@ -1,15 +1,16 @@
 """JAX's derivatives of a bilinear operation, of any order, against closed forms.
 
-`T(x, w, g) = sum(g * output(x, w))` is linear in each argument, so that all derivatives
-are the three maps again. With directions (x1, w1, g1) and (x2, w2, g2), the gradient at
-the input, and alike at the filters and at g, is
+`T(x, w, g) = sum(g * output(x, w))` is linear in each argument, so all its derivatives
+are the three maps again. Along directions (x1, w1, g1) and (x2, w2, g2) the derivatives
+of the gradient at the input are
 
     order 1    input_grad(g, w)
     order 2    input_grad(g, w1) + input_grad(g1, w)
     order 3    input_grad(g1, w2) + input_grad(g2, w1)
 
-and zero beyond. A derivative along a direction is taken forward (`jvp`), or in reverse
-(`vjp`, of the gradient, whose own derivative is symmetric): both must give the same.
+and zero beyond; likewise at the filters and at g. Each derivative along a direction is
+taken in forward mode (`jvp`) and in reverse mode (`vjp` of the gradient, whose own
+derivative is symmetric): both must give the same.
 """
 
 from collections.abc import Callable
@@ -19,17 +20,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxconv.check.calling import FORM, GRADIENTS
+from jaxconv.check.calling import GRADIENTS
 from jaxconv.check.modes import first_line, why_missing
 from jaxconv.check.report import Row
 from jaxconv.check.trial import Trial, widen
+from jaxconv.conv.operands import OPERANDS
 
 Operands = dict[str, np.ndarray]
 Function = Callable[..., Any]
 
 
 def check_derivatives(trial: Trial, order: int) -> None:
-    """Compare what JAX makes of `output`, up to `order` (1 to 3), with the maps."""
+    """Compare JAX's derivatives of `output`, up to `order` (1 to 3), with the maps."""
     points = [trial.operands]
     points += [{k: trial.draw(v.shape) for k, v in points[0].items()} for _ in "12"]
     start, one, two = (_arrays(trial, point) for point in points)
@@ -52,7 +54,7 @@ def check_derivatives(trial: Trial, order: int) -> None:
 
 
 def _refuse(trial: Trial, check: str, error: Exception, start: tuple) -> None:
-    """Write down why JAX takes no derivative: it cannot, or a rule of the map fails."""
+    """Record why JAX takes no derivative: it cannot, or a rule of the map fails."""
     why = why_missing(error)
     if why is None and not _is_traceable(trial.maps["output"], *start[:2]):
         why = f"{type(error).__name__} from jax.vjp"  # a callback, NumPy, a kernel
@@ -105,7 +107,7 @@ def _compare(
         _refuse(trial, check, error, start)
         return
     for name, value in zip((*GRADIENTS, "output"), found, strict=True):
-        a, b, _ = FORM[name]
+        a, b, _ = OPERANDS[name]
         mixed = {a: one[a], b: two[b]}, {a: two[a], b: one[b]}
         first, second = (trial.run(name, **operands) for operands in mixed)
         bound = 2.0 * sum(trial.bound(name, 2, **operands) for operands in mixed)

@@ -4,24 +4,24 @@ from typing import Any
 
 import numpy as np
 
-from jaxconv.check.calling import FORM
 from jaxconv.check.patterns import recognise
 from jaxconv.check.trial import Index, Trial, dot, impulse, index_of, number
+from jaxconv.conv.operands import OPERANDS
 
-_MANY = 8  # wrong elements that are looked for
-_MOST_DERIVATIVES = 2048  # that are computed one by one to see a pattern
+_MANY = 8  # wrong elements, after which the search stops
+_MOST_DERIVATIVES = 2048  # computed one by one, to recognise a pattern
 
 
 def diagnose(
     trial: Trial, name: str, sums: dict[str, Any], forward: Any
 ) -> tuple[str, str | None]:
-    """Say which elements are wrong, and what the mistake looks like if that is plain.
+    """Say which elements are wrong, and the mistake it looks like if one is recognised.
 
     Args:
       trial: the maps and operands.
       name: the gradient map.
       sums: `sum(gradient * operand)` of both gradients.
-      forward: `sum(g * output)`, which they should be.
+      forward: `sum(g * output)`, which both sums should equal.
     """
     if sums["input_grad"] == sums["param_grad"] != forward:
         return "both gradients agree with each other and not with the output", None
@@ -30,8 +30,8 @@ def diagnose(
         return "it differs by more than rounding explains", None
     wrong = wrong_elements(trial, name)
     if not wrong:
-        return "the sums differ, though no element does alone", None
-    index, operand = wrong[0], FORM[name][2]
+        return "the sums differ, but no single element does", None
+    index, operand = wrong[0], OPERANDS[name][2]
     expected = trial.linear(operand, impulse(found.shape, index))
     problem = f"element {index} is {number(found[index])}, expected {number(expected)}"
     if len(wrong) < _MANY:
@@ -46,8 +46,8 @@ def diagnose(
 
 
 def wrong_elements(trial: Trial, name: str) -> list[Index]:
-    """Halve the range of the sum until single elements are left; stop at `_MANY`."""
-    operand = FORM[name][2]
+    """Bisect the sum down to single wrong elements; stop after `_MANY`."""
+    operand = OPERANDS[name][2]
     value, found = trial.operands[operand], trial.results[name]
     wrong: list[Index] = []
 

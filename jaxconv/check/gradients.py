@@ -1,10 +1,11 @@
 """Check the derivatives of any function of pytrees against central differences.
 
-In float64, with h the step and D_h the central difference, the error of D_h is about a
-third of `D_2h - D_h`, plus the rounding of two values over 2 h; that of the
-extrapolated `(4 D_h - D_2h) / 3` is smaller. A derivative that is further off than the
-sum of the first two is wrong. Small functions are compared entry by entry of the
-Jacobian, large ones along random directions, which then are searched for the entry.
+In float64, with D_h the central difference of step h. Its truncation error is about a
+third of `D_2h - D_h`, its rounding error that of two values divided by 2 h. JAX's
+derivative is compared with the extrapolation `(4 D_h - D_2h) / 3`, which is more exact,
+and is wrong if they differ by more than both errors together. Small functions are
+compared at each entry of the Jacobian, large ones along random directions; bisecting a
+direction that fails finds the entry.
 
 Source: Dennis and Schnabel, "Numerical Methods for Unconstrained Optimization", 1996,
 section 5.4, for the step.
@@ -42,15 +43,15 @@ def check_gradients(
 
     Args:
       fun: a function of pytrees of arrays, to a pytree of arrays. It is called in
-        float64: what it converts to shorter types is checked as coarsely.
+        float64; results of a shorter type are checked to that type's precision.
       args: its arguments; leaves that are not real floating-point are kept constant.
-      order: up to which order, 1 or more. Above 1 the derivative along a random
-        direction is checked in turn.
-      modes: "fwd", "rev" or both: the modes to check, at each order. One that JAX does
-        not have for `fun` (forward, of a `jax.custom_vjp`) gets a row that says so.
-      entries: the largest number of inputs, and of outputs, that are gone through one
-        by one; more are combined at random.
-      seed: of the random directions.
+      order: the highest order to check, 1 or more. Above 1, the derivative along a
+        random direction is checked as `fun` is.
+      modes: "fwd", "rev" or both: the modes to check, at each order. A mode that JAX
+        lacks for `fun` (forward, for a `jax.custom_vjp`) gets a row that says so.
+      entries: the largest number of inputs, and of outputs, that are checked one by
+        one; more are combined at random.
+      seed: seeds the random directions.
 
     Returns:
       A report, whose failures name the leaf and index.
@@ -112,10 +113,10 @@ class _Found(NamedTuple):
         return True
 
     def raise_if_nothing_was_done(self, modes: Sequence[str]) -> None:
-        """Raise if JAX has none of the modes: a report would say that all holds."""
+        """Raise if JAX has none of the modes: a report without checks would be ok."""
         if all(row.skipped for row in self.rows):
             raise ValueError(
-                f"{_CALLER}: fun must have a derivative by one of the modes {modes}, "
+                f"{_CALLER}: fun must have a derivative in one of the modes {modes}, "
                 f"but {self.rows[0].skipped}. Choose another mode, or give fun a rule."
             )
 
@@ -154,7 +155,7 @@ class _Comparison:
         h = self.point.rounding ** (1 / 3)
         once, twice, four = (self.difference(scaled, k * h) for k in (1, 2, 4))
         sizes = jnp.abs(weights).sum(1) * jnp.abs(self.function(vector)).max(initial=0)
-        # Two differences of steps: one alone may vanish where it should not.
+        # Two estimates of the truncation error: either may be 0 by accident.
         bound = jnp.abs(twice - once) + jnp.abs(four - twice) / 4
         bound += 64 * self.point.rounding / h * sizes[:, None]
         self.found, self.expected = self.by_jax(scaled), (4 * once - twice) / 3
@@ -174,7 +175,7 @@ class _Comparison:
         return lax.map(along, scaled).T
 
     def _by_jax(self, scaled: Array) -> Array:
-        """Return the derivatives that JAX takes, weighted: (weights, directions)."""
+        """Return JAX's derivatives, weighted: (weights, directions)."""
         weights, vector = jnp.asarray(self.weights), self.point.vector
         if self.mode == "fwd":
             _, tangents = jax.linearize(self.function, vector)
@@ -183,7 +184,7 @@ class _Comparison:
         return lax.map(lambda u: pull(u)[0], weights) @ scaled.T
 
     def worst(self) -> str:
-        """Name the derivative that is furthest off."""
+        """Say which derivative has the largest error, and what it should be."""
         row, at = map(int, np.unravel_index(np.argmax(self.ratio), self.ratio.shape))
         column = at
         if not self.all_inputs:
@@ -193,14 +194,14 @@ class _Comparison:
         of = f"output {row}" if self.all_outputs else "a random sum of the outputs"
         what = f"the derivative of {of} at {self.point.names[column]}"
         if not np.isfinite(expected):
-            return f"{what} cannot be checked: fun is not finite there or a step beside"
+            return f"{what} cannot be checked: fun is not finite there or one step away"
         return (
             f"{what} is {float(found) / scale:.8g}, "
             f"expected {float(expected) / scale:.8g}"
         )
 
     def search(self, row: int, direction: np.ndarray) -> int:
-        """Halve a direction until a single element is left that is wrong."""
+        """Bisect a direction down to a single wrong element."""
         at = np.arange(direction.size)
         while len(at) > 1:
             halves = np.array_split(at, 2)

@@ -1,6 +1,6 @@
 """Modes of differentiation that JAX does not have for a function."""
 
-_REASONS = {  # by words of JAX's errors that tell of no mistake in a rule
+_REASONS = {  # words of JAX's errors where a mode is missing, no rule wrong -> reason
     "forward-mode autodiff (jvp) to a custom_vjp": "a custom_vjp has no forward mode",
     "Reverse-mode differentiation does not work": (
         "a loop whose length is traced has no reverse mode"

@@ -69,7 +69,7 @@ def turned(w):
 
 
 def mixed(a):
-    """The channels of two groups, dealt out in turn."""
+    """Interleave the channels of two groups."""
     n, channels, *space = a.shape
     return a.reshape(n, 2, channels // 2, *space).swapaxes(1, 2).reshape(a.shape)
 

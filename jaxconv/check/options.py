@@ -1,4 +1,4 @@
-"""What a caller of the checkers gave, checked before anything is run."""
+"""Checks of the arguments of both checkers, before anything is run."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -26,7 +26,7 @@ def check_sizes(caller: str, name: str, *shapes: tuple[int, ...]) -> None:
 
 
 def check_seed(caller: str, seed: Any) -> None:
-    """Raise unless `seed` is what NumPy takes for one."""
+    """Raise unless `seed` is a valid seed for NumPy."""
     if not is_int(seed) or seed < 0:
         raise ValueError(f"{caller}: seed must be an int of at least 0, got {seed!r}.")
 
@@ -74,7 +74,7 @@ def as_modes(caller: str, modes: Any) -> tuple[str, ...]:
 
 
 def as_inexact(caller: str, dtype: Any) -> Any:
-    """Return a type of number that has gradients here."""
+    """Return `dtype` if it is floating-point or complex and JAX has it switched on."""
     try:
         kind: Any = jnp.dtype(dtype)
     except TypeError:

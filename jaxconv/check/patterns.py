@@ -1,7 +1,7 @@
-"""The mistake that a wrong gradient looks like.
+"""Recognise the mistake that a wrong gradient looks like.
 
-Each guess rebuilds what the mistake would give from the right values, or from the
-output with changed operands, and must equal what was found, element for element.
+Each guess computes the gradient that a mistake would give, from the right gradient or
+from the output with changed operands. It must equal the found one in every element.
 """
 
 import itertools
@@ -9,14 +9,14 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from jaxconv.check.calling import FORM
 from jaxconv.check.trial import Trial
+from jaxconv.conv.operands import OPERANDS
 
 
 def recognise(
     source: Trial, name: str, found: np.ndarray, right: np.ndarray
 ) -> str | None:
-    """Return what the found gradient looks like beside the right one; None if nothing.
+    """Return the mistake that leads from the right gradient to the found one, or None.
 
     Args:
       source: gives right gradients of changed operands.
@@ -39,7 +39,7 @@ Guesses = Iterator[tuple[str, np.ndarray]]
 
 
 def _pixels(array: np.ndarray) -> tuple[int, ...]:
-    """Return the axes of pixels or taps: all but two, or all if there are no more."""
+    """Return the axes of pixels or taps: all from axis 2 on, or all of one or two."""
     return tuple(range(2 if array.ndim > 2 else 0, array.ndim))
 
 
@@ -61,7 +61,7 @@ def _axes(source: Trial, name: str, right: np.ndarray) -> Guesses:
 
 
 def _shifts(source: Trial, name: str, right: np.ndarray) -> Guesses:
-    """Values that moved along an axis, those moved out lost or come round again."""
+    """Values shifted along an axis, those shifted out either lost or wrapped round."""
     for axis in _pixels(right):
         for step in (1, -1, 2, -2, 3, -3):
             if abs(step) >= right.shape[axis]:
@@ -87,7 +87,7 @@ def _permutations(source: Trial, name: str, right: np.ndarray) -> Guesses:
 
 def _operands(source: Trial, name: str, right: np.ndarray) -> Guesses:
     """Right gradients of the wrong operands."""
-    first, second, _ = FORM[name]
+    first, second, _ = OPERANDS[name]
     a, b = source.operands[first], source.operands[second]
     if a.shape == b.shape:
         exchanged = {first: b, second: a}
@@ -139,7 +139,7 @@ def _factor(found: np.ndarray, right: np.ndarray) -> str | None:
 
 
 def _shift_inside(found: np.ndarray, right: np.ndarray) -> str | None:
-    """Recognise values that moved, whatever became of those near the edges."""
+    """Recognise values shifted along an axis, ignoring those near the edges."""
     for axis in range(2, right.ndim):
         for step in (1, -1, 2, -2):
             inside = [slice(None)] * 2 + [slice(2, -2)] * (right.ndim - 2)

@@ -1,4 +1,4 @@
-"""Convolutions in one line, in the manner of oneDNN's benchmark, and at random.
+"""Convolutions written in one line, as for oneDNN's benchmark, and random ones.
 
 `g2mb3ic4oc6ih7iw5kh3kw2sh2ph1pw1` is: 2 groups, batch 3, 4 input and 6 output channels
 of all groups together, images of 7 x 5 pixels, filters of 3 x 2 taps, stride 2 down,
@@ -6,11 +6,12 @@ padding 1 on every side. For each axis, named d, h and w or the last of these:
 
     i   pixels                           k   taps
     s   stride, 1 if not given           p   padding before, 0 if not given
-    o   outputs                          q   padding after; else what o needs; else p
-    d   holes between taps               z   zeros between pixels
+    o   outputs                          q   padding after; if not given what o needs,
+    d   holes between taps                   or else p
+                                         z   zeros between pixels
 
-`cl1` says that the channels lie last in memory. With h alone the images are square, as
-there; cl, and the letters q and z, are ours.
+`cl1` says that the channels lie last in memory. With h alone the images are square. The
+field cl and the letters q and z are not in oneDNN's form.
 Source: oneDNN, "Convolution problem descriptor" of its driver benchdnn.
 """
 
@@ -26,7 +27,7 @@ from jaxconv.conv.geometry import Geometry
 _AXES = "dhw"
 _FIELD = re.compile(r"(mb|ic|oc|cl|g|[ikospqdz][dhw])(-?\d+)_?")
 
-# Each has what another lacks: strides, sides, dilations, groups, axes, no pixels.
+# Strides, unequal padding, cropping, dilations, groups, 0 to 3 axes, channels-last.
 GRID = (
     "mb2ic3oc4ih6iw5kh3kw2ph1pw0qw1",
     "mb2ic3oc4ih7iw9kh2kw3sh2sw3",
@@ -160,7 +161,7 @@ def random_geometry(rng: np.random.Generator) -> Geometry:
     axes = rng.choice(4, p=(0.02, 0.38, 0.5, 0.1))
     longest, most_taps = ((0, 0), (14, 4), (8, 3), (5, 2))[axes]
     groups, ci, co = (int(rng.choice((1, 1, 2, 3))) for _ in range(3))
-    plain = rng.random() < 0.15  # three taps, one by one: what Winograd's method serves
+    plain = rng.random() < 0.15  # three taps, stride 1: what `winograd` serves
     settings: list[tuple] = []
     while len(settings) < axes:
         k, size = int(rng.integers(1, most_taps + 1)), int(rng.integers(1, longest))
@@ -169,7 +170,7 @@ def random_geometry(rng: np.random.Generator) -> Geometry:
             k, stride, gap, spread = 3, 1, 1, 1
         low, high = (int(side) for side in rng.integers(-2, 5, 2))
         wide = (size - 1) * gap + 1
-        # Cropping takes pixels and leaves some; the filter fits.
+        # Cropping must leave at least one pixel, and the filter must fit.
         left, padded = wide + min(low, 0) + min(high, 0), wide + low + high
         if left > 0 and padded >= (k - 1) * spread + 1:
             settings.append((size, k, stride, (low, high), gap, spread))

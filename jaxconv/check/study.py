@@ -1,4 +1,4 @@
-"""Which gradient checker finds which seeded bug, at each of several random points."""
+"""Find which gradient checker finds which seeded bug, at several random points."""
 
 import functools
 import importlib.util
@@ -30,10 +30,10 @@ class Kills(NamedTuple):
 
 
 def spread(right: Alarms | None, bugs: Iterable[Alarms | None]) -> str:
-    """Say how many bugs are found at one point: from the fewest to the most.
+    """Say how many bugs are found at a point: the fewest and the most.
 
-    Points where the checker raises an alarm at right maps too say nothing, and are left
-    out; "-" stands for a checker that did not run.
+    Points where the checker raises an alarm at right maps too are left out; "-" stands
+    for a checker that did not run.
 
     >>> spread((False, False, True), [(True, False, True), (True, True, True)])
     '1 to 2'
@@ -48,9 +48,9 @@ def spread(right: Alarms | None, bugs: Iterable[Alarms | None]) -> str:
 
 
 def study(bugs: Mapping[str, Maps] = BUGS) -> Iterator[Kills]:
-    """Let each checker look for each bug, in the type it is made for.
+    """Run each checker on each bug, in the type it is made for.
 
-    First at right maps, where finding anything is a false alarm.
+    The first row is for right maps, where any alarm is false.
     """
     torch: Any = None
     if importlib.util.find_spec("torch"):

@@ -1,4 +1,4 @@
-"""One run of the checks: the operands drawn, the maps called, what is written down."""
+"""One run of the checks: draws the operands, calls the maps, records what is found."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -9,9 +9,10 @@ import numpy as np
 from jax import Array
 from jax.typing import DTypeLike
 
-from jaxconv.check.calling import FORM, Map, MapError, Shape, call_map, called
+from jaxconv.check.calling import Map, MapError, Shape, call_map, called
 from jaxconv.check.report import Failure, Report, Row
 from jaxconv.conv.methods.rounding import Rounding, of_products
+from jaxconv.conv.operands import OPERANDS
 
 Index = tuple[int, ...]
 
@@ -28,17 +29,17 @@ class Trial:
         seed: int,
         rounding: Callable[[str], Rounding] | None = None,
     ) -> None:
-        """Draw the operands; the output says how `g` is shaped.
+        """Draw the operands; `g` is shaped like the output.
 
         `rounding` gives each map's bound; None if the maps add up products.
 
         Raises:
-          MapError: a map raised, or returned no array.
+          MapError: a map raised, or did not return an array.
         """
         self.maps = maps
         self.dtype = jnp.dtype(dtype)
         self.digits = jnp.finfo(self.dtype).nmant + 1
-        # Below the normal numbers a result is rounded to a multiple of this.
+        # Subnormal results are rounded to a multiple of this.
         self.smallest = float(jnp.finfo(self.dtype).smallest_subnormal)
         self.rounding = rounding or self._of_counted_products
         self.rng = np.random.default_rng(seed)
@@ -47,22 +48,22 @@ class Trial:
         self.results: dict[str, np.ndarray] = {}
         self.operands = {"x": np.ones(tuple(x_shape)), "w": np.ones(tuple(w_shape))}
         self.operands["g"] = np.ones(self.run("output").shape)
-        self.terms = {name: self._count_terms(name) for name in FORM}
-        # 3 times a sum of as many products of two such numbers, complex ones, is exact.
+        self.terms = {name: self._count_terms(name) for name in OPERANDS}
+        # Even 3 times a sum of that many complex products (2 real ones each) is exact.
         room = 2.0**self.digits / (3 * 2 * max(self.terms.values()))
         self.largest = int(min(max(room**0.5, 1), 63))
         self.operands = {k: self.draw(v.shape) for k, v in self.operands.items()}
 
     def _count_terms(self, name: str) -> float:
-        """Return the largest number of products in an element: what ones give."""
+        """Return how many products an element sums at most: its value for ones."""
         count = _largest(self.run(name))
         if not np.isfinite(count):
-            called_as = called(name, *self.arrays(*FORM[name][:2]))
+            called_as = called(name, *self.arrays(*OPERANDS[name][:2]))
             raise MapError(name, f"returned {count} for ones, {called_as}")
         return count
 
     def draw(self, shape: Shape) -> np.ndarray:
-        """Whole numbers up to `largest` and without 0, so that no element can hide."""
+        """Draw whole numbers, 1 to `largest` in size: a 0 would hide wrong elements."""
         sizes = self.rng.integers(1, self.largest + 1, (2, *shape))
         real, imaginary = sizes * self.rng.choice((-1, 1), (2, *shape))
         if jnp.issubdtype(self.dtype, jnp.complexfloating):
@@ -73,21 +74,21 @@ class Trial:
         """Call a map as its author would.
 
         Raises:
-          MapError: it raised, or returned no array.
+          MapError: it raised, or did not return an array.
         """
-        result = self.operands.get(FORM[name][2])
+        result = self.operands.get(OPERANDS[name][2])
         shape = None if result is None else result.shape
         first, second = (jnp.asarray(array, self.dtype) for array in (a, b))
         with np.errstate(all="ignore"):  # an inf is sent through on purpose
             return call_map(self.maps, name, first, second, shape)
 
     def arrays(self, *operands: str) -> list[Array]:
-        """Return some of the operands as a map takes them."""
+        """Return some of the operands as arrays of the trial's type."""
         return [jnp.asarray(self.operands[key], self.dtype) for key in operands]
 
     def run(self, name: str, **changed: np.ndarray) -> np.ndarray:
-        """Call a map with its operands, some of them changed; as wide numbers."""
-        a, b, _ = FORM[name]
+        """Return a map's result, widened, with some of its operands changed."""
+        a, b, _ = OPERANDS[name]
         operands = self.operands | changed
         return widen(self.call(name, operands[a], operands[b]))
 
@@ -97,7 +98,7 @@ class Trial:
 
     def gradient(self, name: str, **changed: np.ndarray) -> np.ndarray:
         """Return the right gradient, element by element from the output."""
-        operand = FORM[name][2]
+        operand = OPERANDS[name][2]
         shape = self.operands[operand].shape
         g = changed.pop("g", self.operands["g"])
         each = [
@@ -115,9 +116,9 @@ class Trial:
     def bound(
         self, name: str, larger: int = 1, **changed: np.ndarray
     ) -> np.ndarray | float:
-        """Return the largest rounding error of a map, operands `larger` times as large.
+        """Return the bound on a map's rounding error; operands `larger` times as large.
 
-        It is nothing where the operands are whole numbers and all sums exact.
+        It is 0 where the operands are whole numbers and all sums are exact.
         """
         stated = self.rounding(name)
         operands = self.operands | changed
@@ -126,7 +127,7 @@ class Trial:
         if exact and all(np.array_equal(a, np.rint(a)) for a in changed.values()):
             return 0.0
         if stated.to == "norms":
-            a, b, _ = FORM[name]
+            a, b, _ = OPERANDS[name]
             norms = [float(np.linalg.norm(operands[key])) for key in (a, b)]
             return stated.relative * larger * math.prod(norms) + self.smallest
         sizes = {key: np.abs(a) for key, a in operands.items()}
@@ -136,8 +137,8 @@ class Trial:
 
     @property
     def adds_up(self) -> bool:
-        """Whether the maps add up products, element by element."""
-        return all(self.rounding(name).to == "sum" for name in FORM)
+        """Whether all maps add up products and nothing else."""
+        return all(self.rounding(name).to == "sum" for name in OPERANDS)
 
     def _of_counted_products(self, name: str) -> Rounding:
         return of_products(int(self.terms[name]), self.dtype)
@@ -151,9 +152,9 @@ class Trial:
         bound: np.ndarray | float = 0.0,
         where: Sequence[Index] | None = None,
     ) -> None:
-        """Add a row, and a failure for the worst number if it is out of its bound.
+        """Add a row, and a failure for the largest error if it is beyond its bound.
 
-        The first axis of the arrays counts along `where`, if given.
+        `where`, if given, holds the indices along the first axis of the arrays.
         """
         found, expected = np.asarray(found), np.asarray(expected)
         with np.errstate(all="ignore"):
@@ -180,23 +181,23 @@ class Trial:
     def fail(
         self, check: str, name: str, problem: str, pattern: str | None = None
     ) -> None:
-        """Write a failure down."""
+        """Record a failure."""
         self.failures.append(Failure(check, name, problem, pattern))
 
     def skip(self, check: str, name: str, why: str) -> None:
-        """Write down that a check was not done."""
+        """Record that a check was not done."""
         self.rows.append(Row(check, name, 0, 0.0, why))
 
 
 def impulse(shape: Shape, index: Index) -> np.ndarray:
-    """Return zeros with a one."""
+    """Return zeros with a one at `index`."""
     array = np.zeros(shape)
     array[index] = 1
     return array
 
 
 def index_of(position: Any, shape: Shape) -> Index:
-    """Return the index of a position counted through the whole array."""
+    """Return the index of a position in the flattened array."""
     return tuple(map(int, np.unravel_index(position, shape)))
 
 
@@ -207,12 +208,12 @@ def widen(result: Any) -> np.ndarray:
 
 
 def dot(a: np.ndarray, b: np.ndarray) -> Any:
-    """Return `sum(a * b)`, nothing conjugated; exact for whole numbers to 2**53."""
+    """Return `sum(a * b)`, without conjugation; exact for whole numbers up to 2**53."""
     return np.sum(a * b)
 
 
 def number(value: Any) -> str:
-    """Write a number so that one unit in the last place of float32 shows."""
+    """Format a number so that one unit in the last place of float32 shows."""
     return f"{value:.10g}"
 
 

@@ -26,15 +26,15 @@ class Point(NamedTuple):
     vector: Array
     names: list[str]  # of the vector's elements
     function: Function  # of the vector, to a vector
-    rounding: float  # relative, of the function's values
+    rounding: float  # the relative rounding error of the function's values
 
 
 def as_vector(fun: Callable[..., Any], args: tuple, caller: str) -> Point:
     """Return `fun` as a function of one vector.
 
     Raises:
-      ValueError: the arguments or the results hold no real array. What `fun` itself
-        raises gets a note that says how it was called.
+      ValueError: the arguments or the results hold no real array. An exception of
+        `fun` itself gets a note that says how it was called.
     """
     paths, tree = jax.tree_util.tree_flatten_with_path(args)
     places = [f"args{jax.tree_util.keystr(path)}" for path, _ in paths]
@@ -44,8 +44,8 @@ def as_vector(fun: Callable[..., Any], args: tuple, caller: str) -> Point:
     if not any(real):
         raise ValueError(
             f"{caller}: args must hold a real floating-point array, got "
-            f"{[str(leaf.dtype) for leaf in leaves]}. Give real and imaginary parts of "
-            "complex ones apart."
+            f"{[str(leaf.dtype) for leaf in leaves]}. Give the real and the imaginary "
+            "part of complex arrays as two."
         )
     triples = list(zip(places, leaves, real, strict=True))
     free = [leaf.astype("float64") for _, leaf, mine in triples if mine]

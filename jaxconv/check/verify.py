@@ -1,4 +1,4 @@
-"""Many cases in a row, and a table of what came of them by method and map."""
+"""Check many cases, and show a table of the results by method and map."""
 
 import dataclasses
 import time
@@ -8,16 +8,17 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxconv.check.calling import FORM, MapError
+from jaxconv.check.calling import MapError
 from jaxconv.check.cases import DTYPES, Case, cases_of, check_case
 from jaxconv.check.problems import GRID, parse_problem, random_geometry
 from jaxconv.check.report import Failure, Report
+from jaxconv.conv.operands import OPERANDS
 
-_BETWEEN_CLEARINGS = 50  # cases: each program holds memory maps, of which few are given
+_BETWEEN_CLEARINGS = 50  # cases; compiled programs hold memory maps, which are limited
 
 
 def grid_cases(seed: int = 0) -> list[Case]:
-    """Every method and type on every convolution of the grid."""
+    """Return every convolution of the grid, by every method, in every type."""
     return [
         case
         for line in GRID
@@ -27,7 +28,7 @@ def grid_cases(seed: int = 0) -> list[Case]:
 
 
 def random_cases(seed: int = 0) -> Iterator[Case]:
-    """Random convolutions without end, each by every method; half are float32."""
+    """Yield random convolutions without end, each by every method; half are float32."""
     rng = np.random.default_rng(seed)
     while True:
         geometry = random_geometry(rng)
@@ -38,17 +39,17 @@ def random_cases(seed: int = 0) -> Iterator[Case]:
 
 @dataclasses.dataclass
 class Tally:
-    """What came of the cases of one method's map."""
+    """The results of one map of one method."""
 
     cases: int = 0
-    numbers: int = 0  # compared
+    numbers: int = 0  # that were compared
     error: float = 0.0  # the largest, in units of its bound
     failures: int = 0
 
 
 @dataclasses.dataclass(repr=False)
 class Summary:
-    """What came of a run."""
+    """The results of a run."""
 
     tallies: dict[tuple[str, str], Tally]  # by method and map
     failures: list[tuple[Case, Failure]]
@@ -65,7 +66,7 @@ class Summary:
         """Count a case."""
         self.cases += 1
         self.failures += [(case, failure) for failure in report.failures]
-        for name in FORM:
+        for name in OPERANDS:
             tally = self.tallies.setdefault((case.method, name), Tally())
             rows = [row for row in report.rows if row.map == name]
             tally.cases += 1
@@ -74,7 +75,7 @@ class Summary:
             tally.failures += sum(failure.map == name for failure in report.failures)
 
     def __str__(self) -> str:
-        """Say in one line what came of it."""
+        """Return the result in one line."""
         found = f"{len(self.failures):,} failures" if self.failures else "all hold"
         ended = "interrupted after " if self.interrupted else ""
         return f"{ended}{self.cases:,} cases in {self.seconds:,.0f} s: {found}"
@@ -82,7 +83,7 @@ class Summary:
     __repr__ = __str__
 
     def __rich_console__(self, console: Any, options: Any) -> Iterator[Any]:
-        """Show a table, and the line."""
+        """Show the table, and the result in one line."""
         from rich.table import Table
 
         table = Table("method", "map", "cases", "numbers", "error / bound", "failures")
@@ -117,9 +118,9 @@ def verify(
     tell: Callable[[Case, Report], None] = lambda case, report: None,
     minutes: float | int = float("inf"),
 ) -> Summary:
-    """Check the cases, for so long at the most; Ctrl-C ends a run and keeps its sums.
+    """Check the cases, for `minutes` at most; Ctrl-C ends a run and keeps its results.
 
-    A case that raises has failed too.
+    A case that raises is a failure too.
     """
     summary = Summary({}, [])
     start = time.monotonic()

@@ -16,36 +16,40 @@ from jaxconv.conv.api import Padding, Sizes, prepared
 from jaxconv.conv.arguments.arrays import as_struct
 from jaxconv.conv.arguments.dtypes import PrecisionLike, common_dtype
 from jaxconv.conv.arguments.keywords import names_arguments
-from jaxconv.conv.auto.phases import blocks
-from jaxconv.conv.auto.rules import Choice, choose
+from jaxconv.conv.auto.plan import Plan, plan_for
+from jaxconv.conv.auto.target import Target, target_of
 from jaxconv.conv.geometry import Geometry
 from jaxconv.conv.methods.registry import ALGORITHMS, Method
 from jaxconv.conv.methods.rounding import Rounding
 from jaxconv.conv.operands import OPERANDS, shape_of
 
 _HEADER = ("map", "method", "MFLOP", "MB", "temporary MB", "error bound")
-_BY = {
-    "abreast": "images abreast",
-    "float32": "in float32",
-    "even": "with a channel of zeros",
-    "groups": "by groups",
-    "parts": "by parts of the batch",
-    "phases": "by phases",
-    "planes": "by planes",
-}
 
 
 @dataclasses.dataclass(frozen=True)
 class MapPlan:
-    """How one map is computed."""
+    """How one map is computed, and what that costs."""
 
-    map: str
-    choice: Choice
-    flops: int  # multiplications and additions
+    plan: Plan
     bytes: int  # of both operands and the result
     temporary_bytes: int  # beside them, at the most at any one time
     relative_error: float | None  # at the most; None: exact
     relative_to: str = "sum"  # see `Rounding`
+
+    @property
+    def map(self) -> str:
+        """Which map."""
+        return self.plan.map
+
+    @property
+    def method(self) -> str:
+        """The method that computes it, or most of it."""
+        return self.plan.method
+
+    @property
+    def flops(self) -> int:
+        """Multiplications and additions."""
+        return self.plan.flops
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -56,6 +60,7 @@ class Explanation:
     dtype: str
     platform: str
     plans: tuple[MapPlan, ...]
+    without: str = ""  # why oneDNN does not compute here; empty if it may
 
     def __str__(self) -> str:
         """Return a table, and the reasons."""
@@ -77,7 +82,8 @@ class Explanation:
 
     @property
     def _reasons(self) -> list[str]:
-        return [f"{plan.map}: {plan.choice.reason}" for plan in self.plans]
+        lines = [f"{one.map}: {'; '.join(one.plan.reasons)}" for one in self.plans]
+        return [*lines, *([f"without oneDNN: {self.without}"] if self.without else [])]
 
 
 @names_arguments
@@ -124,7 +130,7 @@ def explain(
       ValueError: the arguments do not fit each other.
 
     >>> found = explain((8, 16, 9, 9), (16, 4, 3, 3))
-    >>> [(plan.map, plan.choice.method) for plan in found.plans]
+    >>> [(plan.map, plan.method) for plan in found.plans]
     [('output', 'xla'), ('input_grad', 'xla'), ('param_grad', 'xla')]
     """
     caller = "explain"
@@ -144,14 +150,15 @@ def explain(
         memory_limit=memory_limit,
         precision=precision,
     )
-    platform = jax.default_backend()
-    plans = tuple(_plan(name, facts, dtype, platform) for name in OPERANDS)
-    return Explanation(geometry, str(dtype), platform, plans)
+    target = target_of()
+    plans = tuple(_plan(name, facts, dtype, target) for name in OPERANDS)
+    without = "" if str(dtype) in target.onednn else target.without
+    return Explanation(geometry, str(dtype), target.platform, plans, without)
 
 
-def _plan(name: str, facts: dict[str, Any], dtype: Any, platform: str) -> MapPlan:
+def _plan(name: str, facts: dict[str, Any], dtype: Any, target: Target) -> MapPlan:
     geometry = facts["geometry"]
-    choice = choose(facts["method"], name, geometry, dtype, platform)
+    plan = plan_for(name, geometry, dtype, facts["method"], target)
     operands = [
         jax.ShapeDtypeStruct(shape_of(operand, geometry), dtype)
         for operand in OPERANDS[name]
@@ -161,11 +168,9 @@ def _plan(name: str, facts: dict[str, Any], dtype: Any, platform: str) -> MapPla
     rounding = Rounding(0.0, "sum")
     exact = not jnp.issubdtype(dtype, jnp.inexact)
     if not exact:
-        rounding = ALGORITHMS[choice.method]._rounding(name, geometry, dtype)
+        rounding = ALGORITHMS[plan.method]._rounding(name, geometry, dtype)
     return MapPlan(
-        map=name,
-        choice=choice,
-        flops=_flops(name, geometry, choice),
+        plan,
         bytes=sum(math.prod(a.shape) * a.dtype.itemsize for a in operands),
         temporary_bytes=memory.temp_size_in_bytes,
         relative_error=None if exact else rounding.relative,
@@ -173,16 +178,9 @@ def _plan(name: str, facts: dict[str, Any], dtype: Any, platform: str) -> MapPla
     )
 
 
-def _flops(name: str, geometry: Geometry, choice: Choice) -> int:
-    if choice.by[:1] != ("phases",):
-        return geometry.flops
-    made = geometry.of_input_grad if name == "input_grad" else geometry
-    return sum(block.geometry.flops for block in blocks(made))
-
-
-def _cells(plan: MapPlan) -> tuple[str, ...]:
-    method = ", ".join([plan.choice.method, *map(_BY.__getitem__, plan.choice.by)])
-    bound = "exact" if plan.relative_error is None else f"{plan.relative_error:.1e}"
-    bound += " of the norms" if plan.relative_to == "norms" else ""
-    sizes = (f"{n / 2**20:,.1f}" for n in (plan.bytes, plan.temporary_bytes))
-    return plan.map, method, f"{plan.flops / 1e6:,.1f}", *sizes, bound
+def _cells(found: MapPlan) -> tuple[str, ...]:
+    bound = "exact" if found.relative_error is None else f"{found.relative_error:.1e}"
+    bound += " of the norms" if found.relative_to == "norms" else ""
+    sizes = (f"{n / 2**20:,.1f}" for n in (found.bytes, found.temporary_bytes))
+    flops = f"{found.flops / 1e6:,.1f}"
+    return found.map, str(found.plan), flops, *sizes, bound

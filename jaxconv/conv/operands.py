@@ -1,5 +1,6 @@
 """The three operands of the trilinear form `sum(g * conv(x, w))`, and their axes."""
 
+import math
 from collections.abc import Set
 from typing import Literal
 
@@ -114,3 +115,14 @@ def unfold(
     sizes.insert(at, extra)
     array = jnp.moveaxis(array.reshape(*sizes, *rest), at, 0)
     return array.reshape(extra, *shape_of(operand, geometry))
+
+
+def largest_divisor(number: int, most: int) -> int:
+    """Return the largest divisor up to `most`, at least 1."""
+    return max(d for d in divisors(number) if d <= max(1, most))
+
+
+def divisors(number: int) -> list[int]:
+    """Return the divisors of a number, in order."""
+    small = [d for d in range(1, math.isqrt(number) + 1) if number % d == 0]
+    return sorted({*small, *(number // d for d in small)})

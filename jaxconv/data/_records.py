@@ -1,4 +1,4 @@
-"""What the readers of game records share: where the bytes are from, and who is missing.
+"""What the readers of game records share: libraries, sources of bytes, and errors.
 
 A record is given as a `Path`, as bytes, or as a string: of its text, or of a path.
 """
@@ -56,7 +56,7 @@ def read_bytes(source: Source, begins: str, kind: str) -> tuple[str, bytes]:
 
 
 def numbered(name: str, count: int) -> list[str]:
-    """Return a name for each of a record's games; a single one has the record's."""
+    """Return a name for each game of a record; a single game has the record's name."""
     if count == 1:
         return [name]
     return [f"{name}, game {number}" for number in range(1, count + 1)]
@@ -73,7 +73,7 @@ def only(games: list[Any]) -> Any:
 
 
 def check_number(caller: str, number: int, moves: int) -> None:
-    """Refuse the number of a position that the game has not."""
+    """Raise ValueError if the game has no position of that number."""
     if not 0 <= number <= moves:
         raise ValueError(
             f"{caller}: number must be from 0 (before the first move) to {moves} "

@@ -1,4 +1,4 @@
-"""What an array holds: where the channels of images are, which levels, which labels."""
+"""Checks and conversions of arrays: channels of images, their levels, and labels."""
 
 from collections.abc import Sequence
 
@@ -43,14 +43,14 @@ def _reshaped(shape: tuple[int, ...]) -> str:
     side = round(shape[1] ** 0.5) if len(shape) == 2 else 0
     if side > 1 and side**2 == shape[1]:
         return f"Are rows images? Write .reshape(-1, {side}, {side})."
-    return "A data set is of two-dimensional images."
+    return "A data set holds two-dimensional images."
 
 
 def as_bytes(arrays: Sequence[np.ndarray], names: Sequence[str]) -> list[np.ndarray]:
     """Return images as uint8, 0 to 255; all arrays are scaled alike.
 
-    Whole numbers from 0 to 255 stay, in whatever type; truth values and other numbers
-    from 0 to 1 are multiplied by 255 and rounded.
+    Whole numbers from 0 to 255 stay, in whatever type; booleans and other numbers from
+    0 to 1 are multiplied by 255 and rounded.
     """
     if all(array.dtype == np.uint8 for array in arrays):
         return list(arrays)
@@ -62,7 +62,7 @@ def as_bytes(arrays: Sequence[np.ndarray], names: Sequence[str]) -> list[np.ndar
     most = max(float(array.max()) for array in arrays)
     floats = any(array.dtype.kind == "f" for array in arrays)
     if floats and most <= 1:
-        # In float32, or 60,000 images of float64 need another gigabyte.
+        # In float32: in float64, 60,000 images would need another gigabyte.
         return [
             np.rint(array.astype(np.float32) * np.float32(255)).astype(np.uint8)
             for array in arrays
@@ -78,7 +78,7 @@ def as_bytes(arrays: Sequence[np.ndarray], names: Sequence[str]) -> list[np.ndar
 
 
 def _check_numbers(array: np.ndarray, name: str) -> None:
-    """Refuse what is no number from 0 to 255."""
+    """Raise DatasetError unless all numbers are from 0 to 255."""
     if array.dtype.kind not in "buif":
         raise DatasetError(f"{name}: is of {array.dtype}, expected uint8.")
     least, most = float(array.min()), float(array.max())
@@ -92,7 +92,7 @@ def _check_numbers(array: np.ndarray, name: str) -> None:
         if array.dtype == np.uint16:
             hint = "If they are of 16 bits, save (images // 257).astype(np.uint8)."
         elif least < 0:
-            hint = "Is it standardised? Save it as it was before: training scales it."
+            hint = "Is it standardised? Save it unscaled: training scales it."
         raise DatasetError(
             f"{name}: holds numbers from {least:g} to {most:g}, expected 0 to 255, or "
             f"0 to 1. {hint}"
@@ -100,7 +100,7 @@ def _check_numbers(array: np.ndarray, name: str) -> None:
 
 
 def as_labels(labels: np.ndarray, name: str) -> np.ndarray:
-    """Return labels as int32 of shape (n,), once they are whole numbers from 0 on."""
+    """Return labels as int32 of shape (n,), if they are whole numbers of at least 0."""
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.ndim != 1:

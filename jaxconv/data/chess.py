@@ -86,7 +86,7 @@ def read_game(source: Source) -> Game:
 
 
 def read_games(source: Source) -> list[Game]:
-    """Read a PGN record of one or more games; variations and comments are passed over.
+    """Read a PGN record of one or more games; variations and comments are skipped.
 
     Every move is checked by the rules of chess; a game may begin from a position (FEN).
 
@@ -161,7 +161,7 @@ def encode_move(move: "chess.Move", board: "chess.Board") -> int:
     """Return a move's index, from 0 to 4,671, for the side to move on `board`.
 
     Raises:
-      ValueError: it is no step that a piece of chess could make, such as a null move.
+      ValueError: no chess piece can move so; the null move, for instance.
     """
     start, end = _seen(move.from_square, board.turn), _seen(move.to_square, board.turn)
     step = start[0] - end[0], end[1] - start[1]
@@ -173,7 +173,7 @@ def encode_move(move: "chess.Move", board: "chess.Board") -> int:
             kind = _UNDER + 3 * (move.promotion - _KNIGHT_PIECE) + step[1] + 1
     if kind is None:
         raise ValueError(
-            f"encode_move: {move.uci()} is no move of chess. Was it made for this "
+            f"encode_move: {move.uci()} is not a move of chess. Was it made for this "
             "board?"
         )
     return (kind * 8 + start[0]) * 8 + start[1]
@@ -231,12 +231,12 @@ def _visitor(pgn: Any) -> Any:
 
 
 def _is_empty(record: Any, raw: bytes) -> bool:
-    """Whether what was read as a game is some other text."""
+    """Whether the text of a record is not PGN at all."""
     return not record.errors and not record.variations and b"[" not in raw
 
 
 def _play(record: Any, name: str) -> Game:
-    """Play the main line, and take down each position."""
+    """Play the main line, and record each position."""
     line = list(record.mainline_moves())
     if record.errors:
         raise DatasetError(_described(record.errors[0], len(line), record, name))
@@ -274,7 +274,7 @@ def _play(record: Any, name: str) -> Game:
 
 
 def _taken(board: Any, seen: dict[str, int]) -> tuple[Any, ...]:
-    """Take down a position; `seen` counts how often each has occurred."""
+    """Record a position; `seen` counts how often each has occurred."""
     pieces = np.zeros((8, 8), np.int8)
     for square, piece in board.piece_map().items():
         row, column = _seen(square, True)
@@ -304,7 +304,7 @@ def _number(played: int, record: Any) -> str:
     """Name the move that follows `played` moves of the main line, as players do."""
     try:
         ply = record.board().ply() + played
-    except ValueError:  # the FEN is what is wrong
+    except ValueError:  # the FEN itself is wrong
         ply = played
     return f"move {ply // 2 + 1} of {('white', 'black')[ply % 2]}"
 

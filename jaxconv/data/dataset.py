@@ -1,4 +1,4 @@
-"""A data set of labelled images, a part held out of it, and its fingerprint."""
+"""A data set of labelled images, images held out of it, and its fingerprint."""
 
 import hashlib
 import json
@@ -11,7 +11,7 @@ from jaxconv._words import counted, listed
 from jaxconv.data.idx import DatasetError
 
 Split = tuple[np.ndarray, np.ndarray]
-TEST_PART = 6  # one image in 6 becomes the test set where none is given
+ONE_IN = 6  # one image in 6 becomes the test set where none is given
 
 
 class Dataset(NamedTuple):
@@ -27,15 +27,15 @@ class Dataset(NamedTuple):
     name: str
     """What messages call it: a path, or "the embedded MNIST"."""
     notes: tuple[str, ...] = ()
-    """Sentences for whoever trains on it; not errors."""
+    """Remarks for the user, which are not errors."""
 
 
 def held_out(dataset: Dataset, count: int, seed: int = 0) -> Dataset:
     """Take `count` images out of the training set; they replace the test set.
 
-    Each class gives its proportion, rounded by largest remainders, and keeps an image
-    if that is possible. Which images are taken depends on the labels, `count` and
-    `seed` alone.
+    They are taken from each class in proportion, rounded by largest remainders, and
+    each class keeps an image if that is possible. Which images are taken depends only
+    on the labels, `count` and `seed`.
 
     Raises:
       DatasetError: no image is left to train on.
@@ -69,7 +69,7 @@ def held_out(dataset: Dataset, count: int, seed: int = 0) -> Dataset:
 
 
 def stratified(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
-    """Return a mask of `count` of the labels, of each class its proportion."""
+    """Return a mask of `count` of the labels, each class in proportion."""
     sizes = np.bincount(labels)
     # The raw output of PCG64 is the same in every version of NumPy; shuffles are not.
     random = np.random.PCG64(seed).random_raw(len(labels))
@@ -81,9 +81,9 @@ def stratified(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
     return mask
 
 
-def part_for_test(labels: np.ndarray, name: str) -> tuple[np.ndarray, str]:
+def taken_for_test(labels: np.ndarray, name: str) -> tuple[np.ndarray, str]:
     """Return which images become the test set where none is given, and a note."""
-    count = min(max(1, len(labels) // TEST_PART), len(labels) - len(np.unique(labels)))
+    count = min(max(1, len(labels) // ONE_IN), len(labels) - len(np.unique(labels)))
     if count < 1:
         raise DatasetError(
             f"{name}: holds {counted(len(labels), 'image')}, one of each class: none "
@@ -91,14 +91,15 @@ def part_for_test(labels: np.ndarray, name: str) -> tuple[np.ndarray, str]:
         )
     return stratified(labels, count, seed=0), (
         f"There is no test set: {count:,} of {counted(len(labels), 'image')}, one in "
-        f"{TEST_PART} of each class, are taken as one."
+        f"{ONE_IN} of each class, are taken as one."
     )
 
 
 def _shares(sizes: np.ndarray, count: int) -> np.ndarray:
     """Divide `count` over classes in proportion to their sizes: largest remainders.
 
-    What would empty a class is taken from the class that keeps most, if possible.
+    An image that would be a class's last is taken from the class that keeps most
+    instead, if possible.
     """
     shares, remainders = np.divmod(sizes.astype(np.int64) * count, int(sizes.sum()))
     left = count - int(shares.sum())
@@ -111,10 +112,10 @@ def _shares(sizes: np.ndarray, count: int) -> np.ndarray:
 
 
 def fingerprint(dataset: Dataset) -> str:
-    """Return 32 hexadecimal digits that another data set does not have.
+    """Return a hash of a data set, 32 hexadecimal digits.
 
-    They depend on each image, each label, their order and the classes' names, not on
-    the data set's own name or its files. MNIST's 55 MB take 0.04 s.
+    It depends on each image, each label, their order and the classes' names, not on the
+    data set's own name or its files. MNIST's 55 MB take 0.04 s.
     """
     digest = hashlib.blake2b(digest_size=16)
     digest.update(json.dumps(dataset.classes).encode())

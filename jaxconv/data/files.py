@@ -1,4 +1,4 @@
-"""Finds the files of a data set, and says what is there if they are not."""
+"""Find the IDX files of a data set, or say what is there instead."""
 
 import os
 import re
@@ -10,7 +10,7 @@ from jaxconv._words import listed
 from jaxconv.data.foreign import SHOWN, described
 from jaxconv.data.idx import DatasetError
 
-PLAIN = {  # the parts of a data set, and the names that MNIST's files have
+PLAIN = {  # a file's role in its data set -> the name of MNIST's file
     "train-images": "train-images-idx3-ubyte",
     "train-labels": "train-labels-idx1-ubyte",
     "t10k-images": "t10k-images-idx3-ubyte",
@@ -22,7 +22,7 @@ _NAME = re.compile(
     r"(?P<prefix>.*?)[-_.]?(?P<split>train|t10k|test)[-_.](?P<kind>images|labels)"
     r"([-_.]idx[1-4])?([-_.](ubyte|int))?(\.idx)?(\.gz)?"
 )
-_LOOKED_AT = 10_000  # files and folders: nobody waits for a whole disk
+_LOOKED_AT = 10_000  # files and folders at most, not a whole disk
 _DEPTH = 3  # folders within folders
 
 
@@ -30,7 +30,7 @@ def open_folder(data_dir: str | Path) -> Path:
     """Return the folder.
 
     Raises:
-      DatasetError: it is not there, is no folder or cannot be opened.
+      DatasetError: it is not there, is not a folder or cannot be opened.
     """
     try:
         folder = Path(data_dir).expanduser()
@@ -49,7 +49,7 @@ def _of(file: Path) -> str:
         kind, remedy = described(opened.read(SHOWN), gzipped=False)
     if remedy == "Unpack it.":
         return f"It is {kind}: unpack it, and set data_dir to the folder."
-    prefix, _ = part_of(file.name) or ("", "")
+    prefix, _ = role_of(file.name) or ("", "")
     return f"Set data_dir to the folder that holds it: {file.parent / prefix}"
 
 
@@ -62,20 +62,20 @@ def find(folder: Path, prefix: str | None = None) -> dict[str, Path]:
         only data set there is, or the one without a prefix.
 
     Raises:
-      DatasetError: a file is missing, or there are several data sets; the text says
-        what is there, and what is meant.
+      DatasetError: a file is missing, or there are several data sets; the message says
+        what is there, and what may be meant.
     """
     try:
         sets = idx_sets(folder)
         if prefix is None:
             prefix = _only(folder, sets)
         files = sets.get(prefix, {})
-        for part in PLAIN:
-            if part not in files:
-                name = _expected(files, prefix, part)
+        for role in PLAIN:
+            if role not in files:
+                name = _expected(files, prefix, role)
                 raise DatasetError(
                     f"{folder}: neither {name} nor {name}.gz is there. "
-                    f"{_what_is_meant(folder, name, part)}"
+                    f"{_what_is_meant(folder, name, role)}"
                 )
     except OSError as error:
         raise closed(folder, error) from error
@@ -85,32 +85,32 @@ def find(folder: Path, prefix: str | None = None) -> dict[str, Path]:
 def idx_sets(folder: Path) -> dict[str, dict[str, Path]]:
     """Return a folder's IDX files: prefix -> key of `PLAIN` -> file.
 
-    Of several names for the same, the plainest counts. A file may lie in a folder of
-    its own name, as some archives are unpacked.
+    Of several files for one role, the one with the plainest name counts. A file may lie
+    in a folder of its own name, as some archives have it.
     """
     found: dict[tuple[str, str], list[tuple[bool, bool, bool, str, Path]]] = {}
     with os.scandir(folder) as opened:
         entries = list(opened)
     for entry in entries:
-        key = part_of(entry.name)
+        key = role_of(entry.name)
         if key is None or entry.name.startswith("."):  # ._name: macOS leaves them
             continue
         inside = entry.is_dir()
         for file in Path(entry.path).iterdir() if inside else [Path(entry.path)]:
-            if part_of(file.name) == key and file.is_file():
+            if role_of(file.name) == key and file.is_file():
                 gzipped, dotted = file.name.endswith(".gz"), ".idx" in file.name
                 found.setdefault(key, []).append(
                     (inside, dotted, gzipped, file.name, file)
                 )
     sets: dict[str, dict[str, Path]] = {}
-    for (prefix, part), files in found.items():
-        sets.setdefault(prefix, {})[part] = min(files)[-1]
+    for (prefix, role), files in found.items():
+        sets.setdefault(prefix, {})[role] = min(files)[-1]
     return sets
 
 
-def _expected(files: dict[str, Path], prefix: str, part: str) -> str:
-    """Return the name of a missing file, like that of its fellow if it is there."""
-    split, kind = part.split("-")
+def _expected(files: dict[str, Path], prefix: str, role: str) -> str:
+    """Return the name of a missing file, in the style of its counterpart's if there."""
+    split, kind = role.split("-")
     fellows = {
         "images": ("labels", "idx1", "idx3"),
         "labels": ("images", "idx3", "idx1"),
@@ -119,13 +119,13 @@ def _expected(files: dict[str, Path], prefix: str, part: str) -> str:
     if fellow := files.get(f"{split}-{other}"):
         name = fellow.name.removesuffix(".gz")
         return name.replace(other, kind).replace(its, ours)
-    return f"{prefix}-{PLAIN[part]}" if prefix else PLAIN[part]
+    return f"{prefix}-{PLAIN[role]}" if prefix else PLAIN[role]
 
 
-def part_of(name: str) -> tuple[str, str] | None:
-    """Return the prefix and the key of `PLAIN` that a file's name means, if any.
+def role_of(name: str) -> tuple[str, str] | None:
+    """Return the prefix and the role, a key of `PLAIN`, that a file's name has, if any.
 
-    >>> part_of("emnist-letters-test-labels-idx1-ubyte.gz")
+    >>> role_of("emnist-letters-test-labels-idx1-ubyte.gz")
     ('emnist-letters', 't10k-labels')
     """
     if not (match := _NAME.fullmatch(name)):
@@ -153,36 +153,36 @@ def closed(folder: str | Path, error: Exception) -> DatasetError:
     return DatasetError(f"{folder}: cannot be opened: {reason}.")
 
 
-def _what_is_meant(folder: Path, name: str, part: str) -> str:
+def _what_is_meant(folder: Path, name: str, role: str) -> str:
     """Say where the file may be instead, else what there is in the folder."""
     names = sorted(entry.name for entry in os.scandir(folder))
     for entry in {name, f"{name}.gz"} & set(names):
-        kind = "a link to nowhere"
+        kind = "a broken link"
         if (folder / entry).exists():
-            kind = "a folder" if (folder / entry).is_dir() else "no regular file"
+            kind = "a folder" if (folder / entry).is_dir() else "not a regular file"
         return f"{entry} is {kind}. Put the file itself into {folder}."
-    if near := [entry for entry in names if _resembles(entry, part)]:
+    if near := [entry for entry in names if _resembles(entry, role)]:
         return f"Is it {' or '.join(near[:3])}? Rename it to {name}."
-    if there := [str(file.parent) for file in islice(below(folder, part), 3)]:
+    if there := [str(file.parent) for file in islice(below(folder, role), 3)]:
         return f"It is in {' and in '.join(there)}: set data_dir to that."
     return f"Found {listed(names)}." if names else "The folder is empty."
 
 
-def _resembles(entry: str, part: str) -> bool:
+def _resembles(entry: str, role: str) -> bool:
     """Say whether a file may hold these images or labels under another name."""
     entry = entry.lower()
-    split, kind = part.split("-")
+    split, kind = role.split("-")
     splits = {"train": ("train",), "t10k": ("t10k", "test")}[split]
     return kind in entry and any(word in entry for word in splits)
 
 
-def below(folder: Path, part: str = "train-images") -> Iterator[Path]:
-    """Yield the files of this part in the folders below, as far as is quick."""
+def below(folder: Path, role: str = "train-images") -> Iterator[Path]:
+    """Yield the files of this role in the folders below, within the limits above."""
     seen = 0
     for where, folders, files in os.walk(folder):
         seen += len(files) + len(folders)
         if seen > _LOOKED_AT or len(Path(where).relative_to(folder).parts) >= _DEPTH:
             folders.clear()
         for file in sorted(files):
-            if (key := part_of(file)) and key[1] == part:
+            if (key := role_of(file)) and key[1] == role:
                 yield Path(where) / file

@@ -1,8 +1,8 @@
-"""Names what a file is that should be IDX and is not, by how it begins."""
+"""Name the kind of a file that should be IDX and is not, by its first bytes."""
 
 import string
 
-SHOWN = 512  # bytes of a file's beginning that are enough to know it by
+SHOWN = 512  # bytes at a file's beginning that are enough to recognise it
 
 _AGAIN = "Download the file itself again."
 _UNPACK = "Unpack it."
@@ -40,9 +40,8 @@ def described(head: bytes, gzipped: bool) -> tuple[str, str]:
     """Return what a file is, in words, and what to do about it.
 
     Args:
-      head: its first bytes, `SHOWN` of them if it has so many; decompressed if
-        `gzipped`.
-      gzipped: whether it is compressed; a second time is then named as such.
+      head: its first bytes, at most `SHOWN` of them; decompressed if `gzipped`.
+      gzipped: whether the file is compressed; a second compression is then named.
     """
     if not head:
         return ("an empty file, compressed" if gzipped else "an empty file"), _AGAIN

@@ -133,7 +133,7 @@ def _game(tree: Any, name: str, wanted: int | None) -> Game:
         board = boards.Board(record.get_size())
     except ValueError as error:
         raise DatasetError(
-            f"{name}: the board, SZ, is no square of 2 to 26 points a side. "
+            f"{name}: the board, SZ, is not a square of 2 to 26 points a side. "
             f"{str(error).capitalize()}"
         ) from error
     root = record.get_root()
@@ -191,8 +191,8 @@ def _move(board: Any, colour: str, raw: bytes, where: str) -> int:
         point = properties.interpret_go_point(raw, board.side)
     except ValueError as error:
         raise DatasetError(
-            f"{where} ({shown}) is no point of a board of {board.side} x {board.side}. "
-            "Is its size, SZ, right?"
+            f"{where} ({shown}) is not a point of a board of {board.side} x "
+            f"{board.side}. Is its size, SZ, right?"
         ) from error
     if point is None:
         return board.side**2
@@ -225,7 +225,7 @@ def _set_up(node: Any, board: Any, where: str) -> None:
 
 
 def _is_handicap(record: Any, node: Any) -> bool:
-    """Whether white begins: black has handicap stones, and nobody is named."""
+    """Whether white begins: black has handicap stones, and no player is named."""
     root = record.get_root()
     return node.has_property("AB") and root.has_property("HA")
 

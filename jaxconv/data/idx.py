@@ -1,4 +1,4 @@
-"""A reader for IDX files, gzipped or not, that believes nothing it has not seen.
+"""A reader for IDX files, gzipped or not, that checks all that their headers say.
 
 The format: two zero bytes, a byte for the element type (0x08: unsigned bytes), a byte
 for the number of axes, each axis's size as a big-endian uint32, then the elements.
@@ -19,7 +19,7 @@ import numpy as np
 
 from jaxconv.data import foreign
 
-_CHUNK = 2**20  # bytes read at once: what a false header can make us allocate
+_CHUNK = 2**20  # bytes read at once: a false header can make us allocate no more
 _GZIP_MAGIC = b"\x1f\x8b"
 _TYPES = {  # the third byte -> the elements, in words and in NumPy's
     0x08: ("unsigned bytes", "u1"),
@@ -34,12 +34,12 @@ WHOLE_NUMBERS = (0x08, 0x09, 0x0B, 0x0C)
 
 
 class DatasetError(ValueError):
-    """A data file is missing, damaged or not what it should be; the text says how."""
+    """A data file is missing, damaged or of the wrong kind; the message says which."""
 
 
 @runtime_checkable
 class Stream(Protocol):
-    """What is read from: an open file, or one that is being decompressed."""
+    """A source of bytes: an open file, or one that is being decompressed."""
 
     def read(self, size: int, /) -> bytes:
         """Return at most `size` bytes, none at the end."""
@@ -113,7 +113,7 @@ def _read_header(
     types: Sequence[int],
     gzipped: bool,
 ) -> tuple[bytes, tuple[int, ...]]:
-    """Return the header's bytes and the sizes of the axes, once they fit a shape."""
+    """Return the header's bytes and the sizes of the axes, which must fit a shape."""
     magic = stream.read(4)
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in _TYPES:
         kind, remedy = foreign.described(magic + _beginning(stream), gzipped)
@@ -147,7 +147,7 @@ def _read_header(
 
 
 def _beginning(stream: Stream) -> bytes:
-    """Read on, as far as a foreign file is recognised; less if it is damaged."""
+    """Read as many bytes as recognise a foreign file; fewer if it is damaged."""
     try:
         return stream.read(foreign.SHOWN)
     except (OSError, EOFError, zlib.error):
@@ -155,7 +155,7 @@ def _beginning(stream: Stream) -> bytes:
 
 
 def _wrong_axes(file: Path | Traversable, axes: int, wanted: int) -> str:
-    """Say that a file has not as many axes as it should."""
+    """Say that a file has the wrong number of axes."""
     kinds = {1: " (labels)", 3: " (images)"}
     found = f"{axes} {'axis' if axes == 1 else 'axes'}{kinds.get(axes, '')}"
     exchanged = " Were two files exchanged?" if axes in kinds else ""

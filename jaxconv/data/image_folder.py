@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from jaxconv._words import counted, listed
-from jaxconv.data.dataset import Dataset, Split, part_for_test
+from jaxconv.data.dataset import Dataset, Split, taken_for_test
 from jaxconv.data.idx import DatasetError
 from jaxconv.data.pixels import read_image
 
 _Labelled = tuple[list[Path], np.ndarray]
 
-_LOOKED_AT = 10_000  # files: nobody waits for a whole disk
+_LOOKED_AT = 10_000  # files at most, not a whole disk
 _TRAIN = ("train", "training")
 _TEST = ("test", "testing")
 _VALIDATION = ("val", "valid", "validation", "dev")
@@ -31,7 +31,7 @@ _BESIDE = (  # descriptions that lie beside images
 
 
 def is_image_folder(folder: Path) -> bool:
-    """Whether a folder below holds an image, by its name."""
+    """Whether a folder in it holds a file with the name of an image."""
     files = itertools.chain.from_iterable(map(_files, _folders(folder)))
     return any(
         file.suffix.lower() in _IMAGES for file in itertools.islice(files, _LOOKED_AT)
@@ -47,7 +47,7 @@ def read_image_folder(folder: Path) -> Dataset:
     """Return the data set of a folder of class folders, in `train` and `test` or not.
 
     Raises:
-      DatasetError: a class has no image, a file is none, or sizes differ.
+      DatasetError: a class has no image, a file is not an image, or sizes differ.
     """
     train_folder, test_folder, notes = _splits(folder)
     by_class = _classes(train_folder)
@@ -60,8 +60,8 @@ def read_image_folder(folder: Path) -> Dataset:
         in_test = _classes(test_folder)
         note = _check_test(test_folder, in_test, train_folder, by_class)
         test = _labelled(in_test, classes)
-    for part in filter(None, (train_folder, test_folder)):
-        notes += _without_class(part)
+    for split in filter(None, (train_folder, test_folder)):
+        notes += _without_class(split)
     splits = _read(*train), _read(*test, first=train[0][0])
     return Dataset(*_in_same_channels(*splits), classes, str(folder), notes + note)
 
@@ -89,7 +89,7 @@ def _splits(folder: Path) -> tuple[Path, Path | None, tuple[str, ...]]:
 
 
 def _classes(folder: Path) -> dict[str, list[Path]]:
-    """Return each class's image files, classes in order: numbers by their values."""
+    """Return each class's image files; classes are sorted, numbers by their values."""
     folders = _folders(folder)
     if not folders:
         raise DatasetError(
@@ -125,7 +125,7 @@ def _check_test(
     train_folder: Path,
     train: dict[str, list[Path]],
 ) -> tuple[str, ...]:
-    """Refuse classes that the training set lacks; note those that the test set does."""
+    """Refuse classes that the training set lacks; note those the test set lacks."""
     if more := [name for name in test if name not in train]:
         raise DatasetError(
             f"{test_folder / more[0]}: is a class that {train_folder} does not have: "
@@ -154,8 +154,8 @@ def _labelled(by_class: dict[str, list[Path]], classes: tuple[str, ...]) -> _Lab
 def _without_test(
     folder: Path, files: list[Path], labels: np.ndarray
 ) -> tuple[_Labelled, _Labelled, tuple[str, ...]]:
-    """Take a part of each class out as the test set."""
-    taken, note = part_for_test(labels, str(folder))
+    """Take some images of each class as the test set."""
+    taken, note = taken_for_test(labels, str(folder))
     train, test = (
         ([*itertools.compress(files, mask)], labels[mask]) for mask in (~taken, taken)
     )
@@ -183,7 +183,7 @@ def _read(files: list[Path], labels: np.ndarray, first: Path | None = None) -> S
 
 
 def _empty(files: list[Path], channels: int, size: tuple[int, ...]) -> np.ndarray:
-    """Return room for all images, or say that there is none."""
+    """Allocate an array for all images; raise if there is not enough memory."""
     shape = (len(files), channels, *size)
     try:
         return np.empty(shape, np.uint8)
@@ -209,12 +209,12 @@ def _in_same_channels(train: Split, test: Split) -> tuple[Split, Split]:
 
 
 def _is_read(file: Path) -> bool:
-    """Whether a file should be an image: anything but descriptions beside them."""
+    """Whether a file must be an image: any but the descriptions beside images."""
     return file.suffix.lower() not in _BESIDE
 
 
 def _visible(folder: Path) -> list[os.DirEntry[str]]:
-    """Return what people put into a folder, in the order of the names."""
+    """Return a folder's entries, sorted by name, without hidden and system files."""
     with os.scandir(folder) as entries:
         visible = [
             entry

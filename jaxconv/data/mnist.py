@@ -76,9 +76,9 @@ def load_mnist(
 
 
 def read_embedded() -> tuple[Split, Split]:
-    """Return the embedded MNIST, once its files are what they were."""
+    """Return the embedded MNIST; the files' checksums are checked."""
     folder = resources.files("jaxconv.data") / "mnist"
-    files = {part: folder / f"{name}.gz" for part, name in PLAIN.items()}
+    files = {role: folder / f"{name}.gz" for role, name in PLAIN.items()}
     train, test = (
         read_split(files, split, 10, _MNIST_SIZE, _SHA256)
         for split in ("train", "t10k")
@@ -87,7 +87,7 @@ def read_embedded() -> tuple[Split, Split]:
 
 
 def standardize(train_images: ArrayLike, *others: ArrayLike) -> list[np.ndarray]:
-    """Scale images to mean 0 and variance 1 with the training set's figures.
+    """Scale images by the training set's mean and deviation, to mean 0 and variance 1.
 
     Args:
       train_images: the images whose mean and standard deviation are used.

@@ -1,4 +1,4 @@
-"""A data set in one .npz file: `images` and `labels`, or a training and a test part."""
+"""A data set in one .npz file: `images` and `labels`, or those of two splits."""
 
 import contextlib
 import re
@@ -16,12 +16,12 @@ from jaxconv.data.dataset import (
     Split,
     check_classes,
     empty_classes,
-    part_for_test,
+    taken_for_test,
 )
 from jaxconv.data.idx import DatasetError
 
 # The names that arrays have: those of Keras (x_train), of MedMNIST (train_images), of
-# scikit-learn (data, target), and others alike.
+# scikit-learn (data, target), and similar ones.
 _SPLITS = {
     **dict.fromkeys(("train", "training"), "train"),
     **dict.fromkeys(("test", "testing", "t10k"), "test"),
@@ -49,27 +49,27 @@ def read_npz(file: Path, num_classes: int | None) -> Dataset:
     `num_classes` of them.
 
     Raises:
-      DatasetError: the file is none, lacks an array, or has one that does not fit.
+      DatasetError: the file is not .npz, lacks an array, or has one that does not fit.
     """
     with _opened(file) as archive:
-        names, parts = _named(file, archive.files)
-        splits = [_pair(file, archive, names, part) for part in parts]
+        names, kept = _named(file, archive.files)
+        splits = [_pair(file, archive, names, split) for split in kept]
         given = next((name for name in _CLASSES if name in archive.files), None)
         class_names = None if given is None else _array(file, archive, given)
-    where = [f"{file}: {names[part, 'images']}" for part in parts]
+    where = [f"{file}: {names[split, 'images']}" for split in kept]
     images = as_bytes([images for images, _ in splits], where)
     labels = [labels for _, labels in splits]
-    for label, part in zip(labels, parts, strict=True):
-        _check_range(f"{file}: {names[part, 'labels']}", label, num_classes)
+    for label, split in zip(labels, kept, strict=True):
+        _check_range(f"{file}: {names[split, 'labels']}", label, num_classes)
     classes = _classes(f"{file}: {given}", class_names, labels, num_classes)
-    if len(parts) == 1:
-        taken, *notes = part_for_test(labels[0], str(file))
+    if len(kept) == 1:
+        taken, *notes = taken_for_test(labels[0], str(file))
         images = [images[0][~taken], images[0][taken]]
         labels = [labels[0][~taken], labels[0][taken]]
     else:
         _check_sizes(images, where)
-        check_classes(labels[0], labels[1], f"{file}: {names[parts[1], 'labels']}")
-        notes = _unread(file, names, parts)
+        check_classes(labels[0], labels[1], f"{file}: {names[kept[1], 'labels']}")
+        notes = _unread(file, names, kept)
     if num_classes is None and class_names is None:
         _refuse_gaps(f"{file}: {names['train', 'labels']}", labels[0], len(classes))
     train, test = zip(images, labels, strict=True)
@@ -95,7 +95,7 @@ def _opened(file: Path) -> Iterator[np.lib.npyio.NpzFile]:
             archive = np.load(opened, allow_pickle=False)
         except DatasetError:
             raise
-        except Exception as error:  # whatever a damaged archive makes of itself
+        except Exception as error:  # a damaged archive may raise anything
             raise DatasetError(
                 f"{file}: is a damaged archive: {_first_line(error)}. Download it "
                 "again."
@@ -110,7 +110,7 @@ def _first_line(error: Exception) -> str:
 
 
 def _what_it_is(head: bytes) -> str:
-    """Say what a file that is no zip archive is."""
+    """Say what a file is that is not a zip archive."""
     kind, remedy = foreign.described(head, gzipped=False)
     if kind == "a zip archive":
         return "is truncated: the end of the archive is missing. Download it again."
@@ -118,7 +118,7 @@ def _what_it_is(head: bytes) -> str:
         remedy = "Save images and labels in one file, by numpy.savez."
     elif remedy == "Convert it to IDX.":
         remedy = "Save it by numpy.savez."
-    return f"is no .npz file but {kind}. {remedy}"
+    return f"is not an .npz file but {kind}. {remedy}"
 
 
 def _named(file: Path, found: list[str]) -> tuple[_Names, list[str]]:
@@ -174,7 +174,7 @@ def _array(file: Path, archive: np.lib.npyio.NpzFile, name: str) -> np.ndarray:
         array = archive[name]
     except MemoryError as error:
         raise DatasetError(f"{file}: {name} needs too much memory: {error}.") from error
-    except Exception as error:  # zip, zlib and NumPy have a dozen for damage
+    except Exception as error:  # damage has a dozen types in zipfile, zlib and NumPy
         if "allow_pickle" in str(error):
             raise DatasetError(
                 f"{file}: {name} is an array of Python objects, which are not read, as "
@@ -185,14 +185,14 @@ def _array(file: Path, archive: np.lib.npyio.NpzFile, name: str) -> np.ndarray:
             f"{file}: {name} is damaged: {_first_line(error)}. Download it again."
         ) from error
     if not isinstance(array, np.ndarray):
-        raise DatasetError(f"{file}: {name} is no array, {_EXPECTED}")
+        raise DatasetError(f"{file}: {name} is not an array, {_EXPECTED}")
     return array
 
 
 def _pair(
     file: Path, archive: np.lib.npyio.NpzFile, names: _Names, split: str
 ) -> Split:
-    """Return the images and the labels of a split, as many as each other."""
+    """Return the images and the labels of a split, equally many."""
     image_name, label_name = names[split, "images"], names[split, "labels"]
     images = channels_first(_array(file, archive, image_name), f"{file}: {image_name}")
     labels = as_labels(_array(file, archive, label_name), f"{file}: {label_name}")
@@ -204,9 +204,9 @@ def _pair(
     return images, labels
 
 
-def _unread(file: Path, names: _Names, parts: list[str]) -> list[str]:
+def _unread(file: Path, names: _Names, kept: list[str]) -> list[str]:
     """Return a note on the images that are given to validate on, if there are any."""
-    unread = [name for (part, _), name in names.items() if part not in parts]
+    unread = [name for (split, _), name in names.items() if split not in kept]
     if not unread:
         return []
     return [
@@ -226,7 +226,7 @@ def _check_range(name: str, labels: np.ndarray, num_classes: int | None) -> None
 
 
 def _refuse_gaps(name: str, labels: np.ndarray, count: int) -> None:
-    """Refuse labels that leave classes out, if nobody says how many there are."""
+    """Refuse labels that leave classes out, if their number is not given."""
     empty = np.flatnonzero(np.bincount(labels, minlength=count) == 0)
     if len(empty):
         raise DatasetError(
@@ -244,7 +244,7 @@ def _classes(
     num_classes: int | None,
 ) -> tuple[str, ...]:
     """Return the classes' names."""
-    count = max(int(part.max()) for part in labels) + 1
+    count = max(int(each.max()) for each in labels) + 1
     if given is None:
         return tuple(map(str, range(num_classes or count)))
     if given.ndim != 1 or given.dtype.kind not in "USui":

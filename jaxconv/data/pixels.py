@@ -47,7 +47,7 @@ def read_image(file: str | Path) -> np.ndarray:
     """Return a file's pixels as uint8: (h, w) if all are grey, else (h, w, 3).
 
     Raises:
-      DatasetError: the file cannot be read, or is no whole image.
+      DatasetError: the file cannot be read, or is not a complete image.
       ModuleNotFoundError: Pillow is not installed.
     """
     library, file = pillow(), Path(file)
@@ -69,7 +69,7 @@ def read_image(file: str | Path) -> np.ndarray:
         raise DatasetError(f"{file}: is too large an image for the memory.") from error
     except PermissionError as error:
         raise DatasetError(f"{file}: cannot be read: {error.strerror}.") from error
-    except Exception as error:  # damage shows itself in a dozen ways
+    except Exception as error:  # damage has a dozen types in Pillow
         why = str(error).rstrip(".") or type(error).__name__
         raise DatasetError(
             f"{file}: is a damaged image: {why}. Replace it, or take it out."
@@ -78,8 +78,8 @@ def read_image(file: str | Path) -> np.ndarray:
 
 def _no_file(path: Path) -> str:
     if path.exists():
-        return "a folder" if path.is_dir() else "no regular file"
-    return "a link to nowhere" if path.is_symlink() else "not there"
+        return "a folder" if path.is_dir() else "not a regular file"
+    return "a broken link" if path.is_symlink() else "not there"
 
 
 def _no_image(file: Path) -> DatasetError:
@@ -93,8 +93,8 @@ def _no_image(file: Path) -> DatasetError:
     if kind.endswith(" image"):  # it begins as one, and Pillow cannot go on
         return DatasetError(f"{file}: is a damaged image. Replace it, or take it out.")
     return DatasetError(
-        f"{file}: is no image that Pillow reads, but {kind}. Replace it, or take it "
-        "out."
+        f"{file}: is not an image that Pillow reads, but {kind}. Replace it, or take "
+        "it out."
     )
 
 
@@ -122,7 +122,7 @@ def _pixels(image: Any) -> np.ndarray:
 
 
 def _upright(image: Any) -> Any:
-    """Turn an image as its EXIF data says; not at all if they are damaged."""
+    """Turn an image as its EXIF data say; leave it if they are damaged."""
     try:
         orientation = image.getexif().get(0x0112, 1)
         method = _TURNS.get(orientation)

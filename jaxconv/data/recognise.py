@@ -1,4 +1,4 @@
-"""Recognises what a data set is kept in, and reads it."""
+"""Recognise the form in which a data set is kept, and read it."""
 
 import numbers
 from itertools import islice
@@ -9,7 +9,7 @@ import numpy as np
 from jaxconv._words import listed
 from jaxconv.data.arrays import MOST_CLASSES
 from jaxconv.data.dataset import Dataset, Split, empty_classes
-from jaxconv.data.files import PLAIN, below, closed, idx_sets, open_folder, part_of
+from jaxconv.data.files import PLAIN, below, closed, idx_sets, open_folder, role_of
 from jaxconv.data.foreign import SHOWN, described
 from jaxconv.data.idx import DatasetError
 from jaxconv.data.image_folder import images_in, is_image_folder, read_image_folder
@@ -30,7 +30,7 @@ def load(
     num_classes: int | None = None,
     transpose: bool = False,
 ) -> Dataset:
-    """Load a data set: the embedded MNIST, or what there is in a folder.
+    """Load a data set: the embedded MNIST, or that of a folder or file.
 
     Args:
       data_dir: None for the embedded MNIST; a folder with four IDX files under any of
@@ -38,9 +38,9 @@ def load(
         folder and their prefix (`gzip/emnist-letters`); a folder of class folders of
         images, in `train` and `test` or not; an .npz file with `images` and `labels`,
         or a folder with one.
-      num_classes: how many classes there are. None: 10 for IDX files, unless EMNIST's
-        names say how many; else as many as the data has.
-      transpose: exchange rows and columns of all images, as EMNIST's need it.
+      num_classes: how many classes there are. None: 10 for IDX files, or those of the
+        subset of EMNIST; for other data, as many as they have.
+      transpose: exchange rows and columns of all images, as EMNIST's need.
 
     Returns:
       The data set, images uint8 of shape (n, channels, h, w), labels int32. Without a
@@ -49,7 +49,7 @@ def load(
     Raises:
       DatasetError: a file is missing or damaged, or does not fit the others.
       ModuleNotFoundError: images are in files, and Pillow is not installed.
-      ValueError: `num_classes` is no whole number of at least 1.
+      ValueError: `num_classes` is not a whole number of at least 1.
     """
     _check_number(num_classes)
     if data_dir is None:
@@ -102,7 +102,7 @@ def _read(path: Path, num_classes: int | None, transpose: bool) -> Dataset:
             f"{path}: is not there. {path.parent} holds the data sets "
             f"{listed(prefixes)}."
         )
-    if path.is_file() and not part_of(path.name):
+    if path.is_file() and not role_of(path.name):
         raise DatasetError(f"{path}: {_a_file(path)}")
     folder = open_folder(path)
     names = sorted(f.name for f in folder.iterdir() if not f.name.startswith("."))
@@ -126,7 +126,7 @@ def _prefixes(folder: Path) -> list[str]:
 
 
 def _a_file(file: Path) -> str:
-    """Say what to do with a file that is no data set."""
+    """Say what to do with a file that is not a data set."""
     with file.open("rb") as opened:
         kind, remedy = described(opened.read(SHOWN), gzipped=False)
     if remedy == "Unpack it.":
@@ -184,12 +184,12 @@ def _darkness(images: np.ndarray) -> tuple[str, ...]:
         return ()
     return (
         f"The brightest pixel is {most} of 255. Scale the images if white should be "
-        "255: the model will not know other ones.",
+        "255: the model would not recognise images where it is.",
     )
 
 
 def _finished(split: Split, transpose: bool) -> Split:
-    """Return images as they lie in memory best, upright, and labels as int32."""
+    """Return images upright and contiguous in memory, and labels as int32."""
     images, labels = split
     if transpose:
         images = images.swapaxes(2, 3)

@@ -15,7 +15,7 @@ from jaxconv.data.mnist import read_split
 _SHAPES = ((None, None, None), (None, None, None, None))
 _DIGITS = tuple(string.digits)
 _MERGED = (*_DIGITS, *string.ascii_uppercase, *"abdefghnqrt")
-# The classes of EMNIST's parts. Source: Cohen, Afshar, Tapson and van Schaik,
+# The classes of EMNIST's subsets. Source: Cohen, Afshar, Tapson and van Schaik,
 # arXiv:1702.05373, table II, and the mapping files beside the data.
 _EMNIST = {
     "balanced": _MERGED,
@@ -36,8 +36,8 @@ def read_four(
 ) -> Dataset:
     """Return the data set of a folder's four IDX files.
 
-    Classes are "0", "1", … : `num_classes` of them, 10 if that is None; those of an
-    EMNIST part have their names, if it is recognised by its file names.
+    Classes are "0", "1", … : `num_classes` of them, 10 if that is None. A subset of
+    EMNIST, recognised by its file names, has its characters as classes.
     """
     files = find(folder, prefix)
     known = _emnist_classes(files["train-images"])
@@ -65,11 +65,11 @@ def read_four(
     return Dataset(train, test, classes, name, notes)
 
 
-def _in_channels(split: Split, files: dict[str, Path], part: str) -> Split:
+def _in_channels(split: Split, files: dict[str, Path], name: str) -> Split:
     """Return images as (n, channels, h, w), and labels as int32."""
     images, labels = split
-    if images.shape[1] != 1:  # of an IDX file of 4 axes
-        images = channels_first(images, str(files[f"{part}-images"]))
+    if images.shape[1] != 1:  # from an IDX file of 4 axes
+        images = channels_first(images, str(files[f"{name}-images"]))
     return images, labels.astype(np.int32)
 
 
@@ -86,7 +86,7 @@ def _emnist_classes(file: Path) -> tuple[str, ...] | None:
 
 
 def _is_emnist(file: Path) -> bool:
-    """Say whether EMNIST stands in a file's name, or in its folder's."""
+    """Whether a file's name, or its folder's, contains EMNIST."""
     return any("emnist" in name.lower() for name in (file.name, *file.parts[-3:-1]))
 
 

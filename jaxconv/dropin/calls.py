@@ -12,7 +12,8 @@ from jax import Array, lax
 from jaxconv.conv import primitives
 from jaxconv.conv.arguments.dtypes import as_precision
 from jaxconv.conv.arguments.shapes import dilate
-from jaxconv.conv.auto.rules import choose
+from jaxconv.conv.auto.plan import plan_for
+from jaxconv.conv.auto.target import target_of
 from jaxconv.conv.geometry import Geometry
 from jaxconv.conv.methods.registry import refusal
 from jaxconv.conv.primitives.eager import checked_once, is_eager, one_program
@@ -81,7 +82,7 @@ def translated(
         geometry=geometry,
         method=method,
         precision=as_precision(given.get("precision"), name),
-        chosen=choose(method, "output", geometry, dtype).method,
+        chosen=str(plan_for("output", geometry, dtype, method, target_of())),
     )
 
 

@@ -102,7 +102,8 @@ def _called_by_reference(frame: types.FrameType, args: tuple, kwargs: dict) -> A
     name, caller = frame.f_code.co_name, frame.f_back
     assert caller is not None
     module = caller.f_globals.get("__name__", "")
-    own = module == "jax._src.lax.convolution" or module.startswith("jaxconv.conv.")
+    of_lax = caller.f_globals is frame.f_globals  # the frame's globals are lax's
+    own = of_lax or module.startswith("jaxconv.conv.")
     if own or getattr(_thread, "untouched", False):
         return ORIGINAL[name](*args, **kwargs)
     where = f"{module}.{caller.f_code.co_qualname}"

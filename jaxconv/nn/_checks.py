@@ -1,6 +1,6 @@
-"""What a caller of a layer may have got wrong, and what to write instead.
+"""Checks of what callers give to layers; the errors say what to write instead.
 
-Values are annotated as `object`: these functions are there for those of a wrong type.
+Values are annotated as `object`, since they may be of any type.
 """
 
 import contextlib
@@ -42,12 +42,12 @@ def check_key(caller: str, key: object) -> None:
 
 
 def check_shape(caller: str, input_shape: object) -> tuple[Any, ...]:
-    """Return the sizes of one observation's axes as a tuple, if that is what they are.
+    """Return `input_shape`, the sizes of one observation's axes, as a tuple.
 
     An observation of several arrays has a tuple of such tuples.
 
     Raises:
-      ValueError: they are not.
+      ValueError: it is not a shape.
     """
     wanted = (
         f"{caller}: input_shape must be a tuple of sizes, without the batch, got "
@@ -78,7 +78,7 @@ def check_shape(caller: str, input_shape: object) -> tuple[Any, ...]:
 
 @contextlib.contextmanager
 def at_part(name: str) -> Iterator[None]:
-    """Let the message of an error inside begin with the part's name, as in a path."""
+    """Put the part's name before the message of an error inside it, as in a path."""
     try:
         yield
     except (ValueError, TypeError) as error:
@@ -133,7 +133,7 @@ def get_param(caller: str, params: Mapping[str, Any], name: str) -> Any:
 
 
 def described(value: object) -> str:
-    """Say what a value is, in a few words whatever its size."""
+    """Describe a value in a few words, however large it is."""
     if isinstance(value, jax.Array) and jnp.issubdtype(
         value.dtype, jax.dtypes.prng_key
     ):
@@ -149,9 +149,9 @@ def described(value: object) -> str:
 
 
 def as_called(function: object) -> str | None:
-    """Return the call that was meant if `function` makes layers, as `ReLU()`; or None.
+    """Return the call to write if `function` makes layers, such as `ReLU()`; or None.
 
-    Such a function is known by its annotation: it returns a `Layer`.
+    Such a function is annotated to return a `Layer`.
     """
     made = getattr(function, "__annotations__", {}).get("return")
     name = getattr(function, "__name__", "")
@@ -167,10 +167,10 @@ def as_called(function: object) -> str | None:
 def says_what_is_meant(
     **meant: str,
 ) -> Callable[[Callable[_Arguments, _Made]], Callable[_Arguments, _Made]]:
-    """Have the TypeError for a wrong argument name the right one.
+    """Make the TypeError for an unknown argument name the right one.
 
-    `meant` are other libraries' names: `kernel_size="param_size"`; or, where the value
-    differs too, what to write: `rate="dropout=1 - rate"`.
+    `meant` maps other libraries' names to ours, `kernel_size="param_size"`, or, where
+    the value differs too, to what to write: `rate="dropout=1 - rate"`.
     """
 
     def decorate(make: Callable[_Arguments, _Made]) -> Callable[_Arguments, _Made]:

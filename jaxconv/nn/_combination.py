@@ -1,6 +1,6 @@
-"""How layers made of layers work: what flows where, whose params are where.
+"""Layers made of layers: how data flow through the parts, and where their params are.
 
-`combine.py` has the kinds of combinations; all of them are made here.
+`combine.py` defines the kinds of combinations; all of them are made here.
 """
 
 import operator
@@ -28,9 +28,9 @@ _Step = Callable[[str, Layer, Any], Any]
 def combination(
     caller: str, parts: tuple[Part, ...], flow: Flow, join: Join = "tuple"
 ) -> Layer:
-    """Make a layer of named ones.
+    """Make a layer of named layers, its parts.
 
-    The parameters of a part without a name, at most one, stand among the others'.
+    At most one part may have no name: its parameters stand beside the others' entries.
     """
     names = dict(parts)
 
@@ -142,10 +142,10 @@ def _join_shapes(caller: str, parts: tuple[Part, ...], join: Join, shapes: Any) 
 
 
 def name_parts(caller: str, layers: Sequence[Layer]) -> tuple[Part, ...]:
-    """Name layers after their kind, numbered, or as they say themselves.
+    """Name layers after their kind, numbered, unless `named` has named them.
 
     Raises:
-      ValueError: an argument is no layer, or two would have one name.
+      ValueError: an argument is not a layer, or two would have one name.
     """
     check_layers(caller, layers)
     counts: Counter[str] = Counter()
@@ -172,7 +172,7 @@ def check_layers(caller: str, layers: Sequence[object]) -> None:
 
 
 def _meant(caller: str, argument: object) -> str:
-    """Say how an argument that is no layer should be written."""
+    """Say what to write for an argument that is not a layer."""
     if call := as_called(argument):
         return f"Write {call}."
     if (

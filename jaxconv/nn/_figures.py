@@ -1,4 +1,4 @@
-"""How the figures of `jaxconv.nn.visualize` are laid out; matplotlib only here."""
+"""The layout of the figures of `jaxconv.nn.visualize`; only here is matplotlib."""
 
 import math
 from typing import Any
@@ -8,7 +8,7 @@ import numpy as np
 Figure = Any  # matplotlib.figure.Figure: matplotlib is imported when a figure is drawn
 SIGNED = "RdBu_r"
 UNSIGNED = "magma"
-_MOST = 64  # panels that can still be told apart
+_MOST = 64  # panels; more would be too small to see
 
 
 def grid(
@@ -18,7 +18,7 @@ def grid(
     scale: tuple[float, float] | None = None,
     first: tuple[str, np.ndarray] | None = None,
 ) -> Figure:
-    """Draw the first panels in a grid as square as can be, numbered."""
+    """Draw the first panels in a nearly square grid, numbered."""
     shown = [(str(number), panel) for number, panel in enumerate(panels[:_MOST])]
     columns = math.ceil(math.sqrt(1.5 * (len(shown) + bool(first))))
     rows = math.ceil((len(shown) + bool(first)) / columns)

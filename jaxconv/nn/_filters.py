@@ -1,7 +1,7 @@
-"""What all layers with learned filters share: sizes, params, checks, and what follows.
+"""What all layers with learned filters share: sizes, params, checks, bias, activation.
 
-A family says how its filters are laid out and what is done with them; `layer_of` makes
-the layer.
+`Filters` describes a family: the layout of its filters and its operation; `layer_of`
+makes the layer.
 """
 
 import contextlib
@@ -46,18 +46,20 @@ _TERMS = {": w is ": ": the filter is ", "kernel_dilation": "dilation"}
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Filters:
-    """What tells one family of layers with filters from another."""
+    """What distinguishes one family of layers with filters from another."""
 
     caller: str  # the name that errors begin with
     name: str  # the kind of layer
     param_size: int | Shape  # one number serves all axes
     axes: int | None  # spatial ones; None: any number
     groups: int = 1  # must divide the input channels
-    shape: Callable[[int, Shape], Shape]  # of the filters: input channels and kernel
-    channels: Callable[[Shape], int]  # the input's, that filters of a shape take
+    shape: Callable[[int, Shape], Shape]  # (input channels, kernel) -> filters' shape
+    channels: Callable[[Shape], int]  # filters' shape -> input channels
     window: Window
-    check: Callable[[Shape], None]  # the settings, for filters of that many pixels
-    convolve: Callable[[Array, Array], Array]  # x and filters
+    check: Callable[
+        [Shape], None
+    ]  # raises if the settings do not fit the kernel's size
+    convolve: Callable[[Array, Array], Array]  # (x, filters) -> y
 
     def kernel(self, axes: int) -> Shape:
         """Return the filters' size along each axis."""
@@ -67,7 +69,7 @@ class Filters:
 
 
 class After(NamedTuple):
-    """What follows the filters: a number for each map, and the chapter's arguments."""
+    """What follows the filters: bias, activation, flattening and dropout."""
 
     bias: bool
     activation: Activation | None
@@ -86,7 +88,7 @@ def sizes_of(
     """Return the filters' size and the number of axes, as far as they are known.
 
     Raises:
-      ValueError: a size is not an int of at least 1, or there is one too many or few.
+      ValueError: a size is not an int of at least 1, or there are too many or too few.
     """
     listed = isinstance(param_size, Sequence)
     sizes: Any = param_size if listed else (param_size,)
@@ -104,7 +106,7 @@ def sizes_of(
 
 
 def layer_of(filters: Filters, draw: Draw, after: After) -> Layer:
-    """Make the layer of a family: `convolve`, add the bias, and what follows.
+    """Make the layer of a family: `convolve`, add the bias, apply what follows.
 
     Raises:
       ValueError: a setting is out of its range.
@@ -155,7 +157,7 @@ def check_groups(caller: str, groups: int, out_channels: int) -> None:
 
 @contextlib.contextmanager
 def retold(caller: str) -> Iterator[None]:
-    """Let errors of `jaxconv.conv` begin with the layer's name, and use its terms."""
+    """Rewrite errors of `jaxconv.conv` with the layer's name and terms."""
     try:
         yield
     except (TypeError, ValueError) as error:
@@ -193,7 +195,7 @@ def _check_input_shape(filters: Filters, input_shape: Shape) -> None:
 
 
 def _check_operands(filters: Filters, x: Array, w: Array) -> None:
-    """Raise unless `x` fits the filters, and they the settings."""
+    """Raise unless `x` fits the filters and the filters fit the settings."""
     caller = filters.caller
     check_array(caller, x)
     axes = filters.axes or w.ndim - 2

@@ -34,10 +34,11 @@ def normalize(
     variance: Array,
     epsilon: float,
 ) -> Array:
-    """Return `y` of the deviations `x - mean`; `variance` is of channels, or like `x`.
+    """Return `y`, given the deviations `x - mean` and the variance.
 
-    A factor of channels is multiplied by their scale first, being small; one of pixels
-    last: XLA takes three times as long for the gradient of the other order.
+    `variance` has one value a channel, or one a pixel, with axes as `x`. A factor a
+    channel is multiplied by the scale first, since both are small, and a factor a pixel
+    by the deviations first: the other order makes XLA's gradient three times as slow.
     """
     factor = jax.lax.rsqrt(variance.astype(deviations.dtype) + epsilon)
     if factor.ndim == 1:
@@ -55,12 +56,12 @@ def normalize(
 
 
 def wide(x: Array) -> Array:
-    """Return `x` in the type that it is computed in: at least float32."""
+    """Convert `x` to the type that is computed in: at least float32."""
     return x.astype(_wide_type(x))
 
 
 def of_channels(values: Array, x: Array) -> Array:
-    """Return a number for each channel in the rank, and the wide type, of `x`."""
+    """Give values, one a channel, the rank of `x` and the type that is computed in."""
     shape = (1, -1, *(1,) * (x.ndim - 2))
     return values.reshape(shape).astype(_wide_type(x))
 
@@ -70,7 +71,7 @@ def _wide_type(x: Array) -> Any:
 
 
 def init_affine(channels: int, scale: bool, shift: bool) -> Params:
-    """Return the params of a layer that at first neither scales nor shifts."""
+    """Return the first params: scales of 1 and shifts of 0, where they are learned."""
     params = {}
     if scale:
         params["scale"] = jnp.ones((channels,), jnp.float32)

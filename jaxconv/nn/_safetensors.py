@@ -11,9 +11,9 @@ from typing import Any, BinaryIO
 import jax.numpy as jnp
 import numpy as np
 
-RESERVED = "jaxconv."  # names in metadata that begin so are ours
+RESERVED = "jaxconv."  # begins our own names in metadata
 DIGEST = "jaxconv.sha256"
-FORMAT = "jaxconv.format"  # a second mark: damage to one name leaves the other
+FORMAT = "jaxconv.format"  # a second name: damage to one leaves the other
 CODES = {  # the format's names of dtypes, and JAX's
     "BOOL": "bool",
     "I8": "int8",
@@ -53,14 +53,14 @@ def package() -> Any:
         import safetensors
     except ImportError as error:
         raise ImportError(
-            "Weights are kept in safetensors files, which need a package more. Run "
+            "Weights are kept in safetensors files, which need another package. Run "
             'pip install safetensors, or pip install -e ".[train]".'
         ) from error
     return safetensors
 
 
 def digest(arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> str:
-    """Return the checksum of all that a file says, in an order of its own."""
+    """Return the checksum of arrays and metadata, whatever their order in a file."""
     notes = sorted((k, v) for k, v in metadata.items() if k not in (DIGEST, FORMAT))
     total = hashlib.sha256(json.dumps(notes).encode())
     for name, array in sorted(arrays.items()):
@@ -78,8 +78,8 @@ def flush(path: Path) -> None:
 def read(caller: str, path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """Return a file's arrays and all its metadata, checked against its checksum.
 
-    The package checks that names, shapes and places fit together and fill the file;
-    NumPy then reads the numbers, as it alone knows bfloat16 by its own name.
+    The package checks that names, shapes and offsets fit together and fill the file;
+    NumPy then reads the numbers, with JAX's type for bfloat16.
     """
     library = package()
     if path.is_dir():
@@ -134,10 +134,10 @@ def _arrays(caller: str, path: Path, file: BinaryIO) -> dict[str, np.ndarray]:
 
 
 def _what_is_wrong(beginning: bytes) -> str:
-    """Say what a file is that the library does not read, by how it begins."""
+    """Say what kind of file this is, by its first bytes: one that cannot be read."""
     for start, kind in _BEGINNINGS.items():
         if beginning.lstrip().startswith(start) and beginning[8:9] != b"{":
-            return f"is no safetensors file but {kind}"
+            return f"is not a safetensors file but {kind}"
     if beginning[8:9] == b"{":
         return "is damaged or cut off"
-    return "is no safetensors file"
+    return "is not a safetensors file"

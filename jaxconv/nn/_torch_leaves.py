@@ -1,8 +1,8 @@
 """A model's arrays in the order, and with the names and shapes, of PyTorch.
 
-The features of a flattened image are ordered by pixel here, by channel there. `order`
-holds, for each feature here, its number there; it goes with the features from layer to
-layer until a dense one mixes them.
+Features of a flattened image are ordered by pixel here and by channel in PyTorch.
+`order` holds PyTorch's index of each of our features; it is passed on from layer to
+layer until a dense layer mixes the features.
 """
 
 import math
@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxconv.conv.primitives.rules import input_grad_p
+from jaxconv.conv.primitives import PRIMITIVES
 from jaxconv.nn.layer import Layer, Shape
 from jaxconv.nn.products import primitives
 from jaxconv.nn.statistics import STATISTICS
@@ -31,18 +31,18 @@ NAMES = {  # a layer's leaves, in PyTorch's order and with its names
 
 
 class Leaf(NamedTuple):
-    """An array of a model's params, and how PyTorch has it."""
+    """An array of a model's params, and its form in PyTorch."""
 
-    place: tuple[str, ...]  # the names of its layer's path
-    keys: tuple[str, ...]  # its own in the layer's params
-    name: str  # PyTorch's
-    shape: Shape  # ours
-    exchanged: bool  # whether PyTorch has the first two axes the other way round
-    order: np.ndarray | None  # PyTorch's number of each of our rows
+    place: tuple[str, ...]  # the path of its layer
+    keys: tuple[str, ...]  # its path in the layer's params
+    name: str  # in PyTorch
+    shape: Shape  # here
+    exchanged: bool  # whether PyTorch has the first two axes exchanged
+    order: np.ndarray | None  # PyTorch's index of each of our rows
 
     @property
     def path(self) -> str:
-        """Where it is in params."""
+        """Its path in params."""
         return "/".join(self.place + self.keys)
 
     @property
@@ -80,14 +80,14 @@ def leaves_of(caller: str, model: Layer, input_shape: Shape) -> Iterator[Leaf]:
 
 
 def _of_step(step: Step, order: np.ndarray | None) -> Iterator[Leaf]:
-    """Yield a layer's arrays; those that PyTorch has no name for come last, as is."""
+    """Yield a layer's arrays; those without a name in PyTorch come last, unchanged."""
     shapes = _shapes(step)
     place = tuple(step.path.split("/")) if step.path else ()
     known = [keys for keys in NAMES if keys in shapes]
     for keys in (*known, *(keys for keys in shapes if keys not in known)):
         shape = shapes[keys]
         kernel = keys == ("filters",) and not _is_transposed(step)
-        # A dense layer has a row for each feature that it reads; its bias has not.
+        # A dense layer's weights have a row for each feature that it reads.
         ordered = keys == ("weights",) or "weights" not in step.params
         yield Leaf(
             place=place,
@@ -103,11 +103,11 @@ def _is_transposed(step: Step) -> bool:
     """Whether a layer's filters are laid out for a transposed convolution."""
     if step.layer.window.upsampling:
         return True
-    return input_grad_p.name in primitives(step.program())
+    return PRIMITIVES["input_grad"].name in primitives(step.program())
 
 
 def _shapes(step: Step) -> dict[tuple[str, ...], Shape]:
-    """Return the shape of each of a layer's arrays, by the way to it."""
+    """Return the shape of each of a layer's arrays, by its path in the layer."""
     return {
         tuple(str(getattr(key, "key", getattr(key, "idx", key))) for key in path): (
             leaf.shape
@@ -119,25 +119,25 @@ def _shapes(step: Step) -> dict[tuple[str, ...], Shape]:
 def _order_before(
     caller: str, orders: list[np.ndarray | None], step: Step
 ) -> np.ndarray | None:
-    """Return PyTorch's number of each feature that a layer reads; None: the same.
+    """Return PyTorch's index of each feature that a layer reads; None: the same.
 
     Raises:
-      ValueError: features of several orders have been put together.
+      ValueError: features of several orders have been joined.
     """
     if not any(order is not None for order in orders):
         return None
     first, *others = ([] if order is None else order.tolist() for order in orders)
     own = any(keys not in NAMES for keys in _shapes(step))
     if own or any(order != first for order in others):
-        told = "flattened images, and has params of its own"
+        what = "flattened images, and has params of its own"
         if not own:
-            told = "flattened images and something else, put together"
+            what = "flattened images joined with something else"
     elif len(first) != step.input_shape[0]:
-        told = "something made of flattened images"
+        what = "an output made of flattened images"
     else:
         return orders[0]
     raise ValueError(
-        f"{caller}: {step.path} reads {told}: how PyTorch orders its features is not "
+        f"{caller}: {step.path} reads {what}: how PyTorch orders its features is not "
         "known. Flatten after that, or not at all."
     )
 
@@ -145,11 +145,11 @@ def _order_before(
 def _order_after(
     caller: str, step: Step, before: np.ndarray | None
 ) -> np.ndarray | None:
-    """Return PyTorch's number of each feature of a layer's output; None: the same."""
+    """Return PyTorch's index of each feature of a layer's output; None: the same."""
     shape, output = step.input_shape, step.output_shape
     if is_several(shape) or is_several(output) or len(output) != 1:
         return None
-    if len(shape) == 1:  # what has weights mixes the features, or scales each
+    if len(shape) == 1:  # a layer with weights mixes the features, or scales each
         return None if "weights" in step.params else before
     if not step.params:
         if output != (math.prod(shape),):
@@ -167,10 +167,10 @@ def _order_after(
 
 
 def _numbered(caller: str, step: Step) -> np.ndarray:
-    """Return the order that a layer without params leaves features in: ask itself.
+    """Return the order in which a layer without params flattens: it flattens indices.
 
     Raises:
-      ValueError: it does not only flatten.
+      ValueError: it does more than flatten.
     """
     numbers = np.arange(step.output_shape[0], dtype=np.float32)
     images = jnp.asarray(numbers.reshape(1, *step.input_shape))

@@ -1,4 +1,4 @@
-"""Functions of each number alone, as layers."""
+"""Element-wise functions as layers."""
 
 import numbers
 from collections.abc import Callable
@@ -15,10 +15,11 @@ Activation = Layer | Callable[[Array], Array]
 
 
 def elementwise(function: Callable[[Array], Array], name: str = "elementwise") -> Layer:
-    """Make a layer of a function that leaves the shape as it is.
+    """Make a layer of a function that keeps the shape.
 
     Raises:
-      ValueError: `function` is none of an array; from `apply`: it changed the shape.
+      ValueError: `function` is not a function of an array; from `apply`: it changed the
+        shape.
     """
     plain = callable(function) and not isinstance(function, Layer)
     if not plain or as_called(function):
@@ -41,7 +42,7 @@ def elementwise(function: Callable[[Array], Array], name: str = "elementwise") -
 
 
 def Linear() -> Layer:
-    """Leave the input as it is, be it an array or a tuple of them."""
+    """Return the input, an array or a tuple of arrays, as it is."""
     return Layer(keeps_shape("linear"), lambda params, x, *, key=None: x, "linear")
 
 
@@ -94,9 +95,10 @@ def ELU(alpha: float = 1.0) -> Layer:
 
 
 def GELU(*, approximate: bool = True) -> Layer:
-    """Apply `x` times the normal distribution's probability of less than `x`.
+    """Apply `x * P(X <= x)` for X of the standard normal distribution.
 
-    Approximated by a tanh, as is JAX's default; PyTorch's is `approximate=False`.
+    The default approximates it by a tanh, as JAX's does; PyTorch's default is exact,
+    `approximate=False`.
 
     Source: D. Hendrycks and K. Gimpel (2016), arXiv:1606.08415, section 2.
     """
@@ -126,7 +128,7 @@ _BY_NAME = {
 
 
 def as_layer(caller: str, activation: Activation | None) -> Layer:
-    """Return what follows a layer: an activation as a layer.
+    """Return an activation as a layer.
 
     Raises:
       ValueError: it is neither a layer nor a function of an array.
@@ -144,7 +146,7 @@ def as_layer(caller: str, activation: Activation | None) -> Layer:
 
 
 def _hint(activation: object) -> str:
-    """Say how what is no function of an array should be written."""
+    """Say what to write for a value that is not a function of an array."""
     if isinstance(activation, Layer):
         return "It is a layer already: use it as it is."
     if isinstance(activation, str):

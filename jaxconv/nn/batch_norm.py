@@ -1,4 +1,4 @@
-"""Batch normalisation: each channel gets the mean and spread that it learns."""
+"""Batch normalisation: each channel gets a mean and a deviation that are learned."""
 
 from typing import Any
 
@@ -25,8 +25,8 @@ from jaxconv.nn.statistics import STATISTICS
 @says_what_is_meant(
     decay="momentum=1 - decay",
     decay_rate="momentum=1 - decay_rate",
-    use_running_average="a key in apply to train, none for the running figures",
-    training="a key in apply to train, none for the running figures",
+    use_running_average="a key in apply to train, none for the running statistics",
+    training="a key in apply to train, none for the running statistics",
     eps="epsilon",
     center="shift",
     use_bias="shift",
@@ -46,19 +46,19 @@ def BatchNorm(
 
         y = (x - mean) / sqrt(variance + epsilon) * scale + shift
 
-    `apply` with a key, and `update`, take mean and biased variance (sum of squared
-    deviations / count) of the batch; `apply` without a key takes the running ones.
-    `update` returns params in which these are
+    `apply` with a key, and `update`, use the mean and the biased variance (sum of
+    squared deviations / count) of the batch; `apply` without a key uses the running
+    ones. `update` returns params with new running ones,
 
         running = (1 - momentum) * running + momentum * (that of the batch)
 
-    with the unbiased variance (/ (count - 1)) of the batch, as in PyTorch. Keras and
-    Flax call 1 - `momentum` momentum, and keep the biased variance. The count is that
-    of the whole batch, on however many devices, less the rows that `mask` leaves out.
-    No gradient goes through what is kept.
+    with the unbiased variance (/ (count - 1)) of the batch, as in PyTorch. In Keras and
+    Flax, momentum means 1 - `momentum`, and the biased variance is kept. The count is
+    that of the whole batch, on however many devices, less the rows that `mask` leaves
+    out. No gradient flows through the running statistics.
 
     Args:
-      momentum: the weight of the newest batch in the running figures, in (0, 1].
+      momentum: the weight of the newest batch in the running statistics, in (0, 1].
       epsilon: what is added to the variance, above 0.
       scale: whether to learn a factor for each channel.
       shift: whether to learn a summand for each channel.
@@ -68,8 +68,8 @@ def BatchNorm(
       (channels,), and `statistics`: `mean` and `variance` (channels,).
 
     Raises:
-      ValueError: a setting is out of range; from `apply` and `update`: `x` is not of
-        the channels of `params`, or a batch has fewer than two numbers a channel.
+      ValueError: a setting is out of range; from `apply` and `update`: `x` does not
+        have the channels of `params`, or fewer than two numbers a channel.
 
     Source: S. Ioffe and C. Szegedy (2015), arXiv:1502.03167, algorithm 1.
     """
@@ -101,7 +101,7 @@ def BatchNorm(
             raise ValueError(
                 "BatchNorm: training takes at least two numbers a channel, got "
                 f"{count} (x has shape {x.shape}, channels on axis 1): its variance "
-                "would be 0. Give a larger batch, or no key for the running figures."
+                "would be 0. Give a larger batch, or no key for the running statistics."
             )
         if mask is not None:
             count = count // len(x) * jnp.sum(mask, dtype=jnp.int32)
@@ -122,8 +122,8 @@ def BatchNorm(
 def _moments(x: Array, mask: Array | None, count: Array) -> tuple[Array, Array, Array]:
     """Return each channel's mean and biased variance, and the deviations from the mean.
 
-    In two passes: the mean of squares less the square of the mean, in one, loses all
-    digits where the mean is large beside the spread.
+    In two passes. The one-pass formula, the mean of squares minus the squared mean,
+    loses all digits where the mean is large compared with the deviations.
     """
     x = wide(x)
     axes = (0, *range(2, x.ndim))

@@ -32,12 +32,12 @@ def serial(*layers: Layer) -> Layer:
 
 
 def chain(caller: str, *layers: Layer) -> Layer:
-    """Do as `serial`; errors begin with `caller`."""
+    """Chain layers as `serial` does; errors begin with `caller`."""
     return combination(caller, name_parts(caller, layers), "serial")
 
 
 def parallel(*layers: Layer, join: Join = "sum") -> Layer:
-    """Apply each layer to the same input and put their outputs together.
+    """Apply each layer to the same input and join their outputs.
 
     Args:
       layers: at least one; named as in `serial`.
@@ -59,7 +59,7 @@ def parallel(*layers: Layer, join: Join = "sum") -> Layer:
 
 
 def each(*layers: Layer, join: Join = "tuple") -> Layer:
-    """Apply the first layer to the first of a tuple of arrays, and so on.
+    """Apply each layer to its own array of a tuple: the first to the first, and so on.
 
     Its input shape is a tuple of shapes, its output a tuple of arrays; or, as `join`
     says, their sum or concatenation: see `parallel`.
@@ -72,7 +72,7 @@ def each(*layers: Layer, join: Join = "tuple") -> Layer:
 
 
 def residual(*layers: Layer, shortcut: Layer | None = None) -> Layer:
-    """Chain layers and add the input to their output, or what `shortcut` makes of it.
+    """Chain layers and add the input, or `shortcut` of the input, to their output.
 
     Raises:
       ValueError: as `serial`; from `init`: the two summands have different shapes.
@@ -85,8 +85,8 @@ def residual(*layers: Layer, shortcut: Layer | None = None) -> Layer:
     body = serial(*layers)
     if "shortcut" in dict(body.parts):
         raise ValueError(
-            "residual: a layer is named 'shortcut', which is the name of the other "
-            "way. Give it another name."
+            "residual: a layer is named 'shortcut', the name that the layer given as "
+            "shortcut= has. Give it another name."
         )
     return combination(
         "residual", (("", body), ("shortcut", shortcut)), "parallel", "sum"
@@ -94,12 +94,12 @@ def residual(*layers: Layer, shortcut: Layer | None = None) -> Layer:
 
 
 def dense_block(*layers: Layer) -> Layer:
-    """Chain layers, each of which sees the input and all outputs before it.
+    """Chain layers, each of which reads the input and all outputs before it.
 
-    They are concatenated along the channels, and so is the result.
+    These are concatenated along the channels; the result is all of them concatenated.
 
     Raises:
-      ValueError: as `serial`; from `init`: a layer's pixels are not those of its input.
+      ValueError: as `serial`; from `init`: a layer changes the size of the images.
 
     Source: G. Huang et al. (2017), arXiv:1608.06993, equation 2.
     """
@@ -144,7 +144,7 @@ def named(name: str, layer: Layer) -> Layer:
 def _side_by_side(
     caller: str, layers: Sequence[Layer], flow: Flow, join: Join
 ) -> Layer:
-    """Make a layer of at least one, whose outputs are put together."""
+    """Make a layer of one or more layers, whose outputs are joined."""
     if join not in ("sum", "concatenate", "tuple"):
         raise ValueError(
             f'{caller}: join must be "sum", "concatenate" or "tuple", got '

@@ -40,7 +40,7 @@ class Sliding(NamedTuple):
         )
 
     def check(self, kernel: Shape) -> None:
-        """Raise ValueError if filters of that many pixels cannot slide like this."""
+        """Raise ValueError if the settings do not fit filters of that size."""
         prepared(
             "conv",
             (1, 1, *(_MANY,) * len(kernel)),
@@ -78,15 +78,15 @@ def Conv(
 
     Args:
       out_channels: the number of feature maps.
-      param_size: the filters' size along each spatial axis, in pixels; one number for
-        all axes, of which there are as many as the input has.
+      param_size: the filters' size along each spatial axis, in pixels; one number
+        serves all axes of the input.
       activation: what follows, such as `Tanh()` or `jax.nn.relu`; None for linear.
       dropout: the probability of KEEPING a unit: 0.8 keeps four in five.
       weight_init: "glorot" (variance 2 / (fan in + fan out)), "he" (2 / fan in),
         "lecun" (1 / fan in), these three normal and truncated at two deviations;
         "standard" (normal, variance 1); or an initializer of `jax.nn.initializers`,
         made with its default axes, as `he_normal()`: it is called with JAX's order of
-        axes, (*kernel, in // groups, out), and what it draws is moved to ours.
+        axes, (*kernel, in // groups, out), and its result is transposed to ours.
       flatten: whether the output is one vector of features, as `Dense` takes it.
       bias: whether to add a number to each map; the chapter's layer has none.
       strides: as for `jaxconv.conv`.
@@ -218,7 +218,7 @@ def conv_layer(
     weight_init: WeightInit,
     after: After,
 ) -> Layer:
-    """Make the layer that `caller` is asked for; `axes` None is any number."""
+    """Make the layer of the constructor `caller`; `axes` None allows any number."""
     check_groups(caller, groups, out_channels)
     sizes, axes = sizes_of(caller, param_size, axes)
 

@@ -1,4 +1,4 @@
-"""The fully connected layer, and the one before it: images to vectors of features."""
+"""The fully connected layer, and the layer that makes images vectors of features."""
 
 import math
 
@@ -80,8 +80,9 @@ def Dense(
 def _product(x: Array, weights: Array) -> Array:
     """Return `x @ weights`.
 
-    XLA's CPU is slow at products with few columns, as their gradient is then. It has
-    few rows instead where the weights are transposed; XLA must not undo that.
+    XLA's CPU is slow at products with few columns, and the gradient of a product with
+    few columns is one too. Transposed weights give it few rows instead; the barrier
+    keeps XLA from undoing the transposition.
     """
     if weights.shape[1] >= _FEW_COLUMNS:
         return x @ weights
@@ -92,7 +93,7 @@ def Flatten() -> Layer:
     """Turn (channels, height, width) into one vector of features, pixel by pixel.
 
     The channels of a pixel are neighbours, as in Flax and Keras: on CPUs convolutions
-    leave them so in memory, and nothing is moved.
+    store their results in this order, so nothing is moved.
     """
 
     def init(key, input_shape):

@@ -1,4 +1,4 @@
-"""Convolution channel by channel, and followed by one of single pixels."""
+"""Depthwise convolution, and depthwise-separable convolution."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -70,7 +70,7 @@ def Separable(
     padding_mode: str | Sequence[str] = "zeros",
     method: Method = "auto",
 ) -> Layer:
-    """Convolve each channel with filters of its own, then mix the channels by pixel.
+    """Convolve each channel with its own filter, then mix channels by 1x1 filters.
 
     It is `Depthwise(param_size)`, linear and without a bias, then `Conv(out_channels,
     1)`, which adds the bias and what follows. Arguments and errors are theirs.

@@ -20,16 +20,16 @@ _BIASES = ("bias", "shift")
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """One simple layer; all but `weights`, `biases`, `statistics` of one observation.
+    """One simple layer. Figures other than counts of params are for one observation.
 
     Attributes:
-      path: where it stands in the model, as in errors and params.
+      path: its path in the model, as in errors and params.
       kind: the name that the layer was made with, such as "conv", or that of `named`.
       output_shape: without the batch.
-      weights: the numbers that it learns, without its biases.
-      biases: those of them whose name is `bias` or `shift`.
-      statistics: the numbers that it keeps of its input, which are not learned.
-      neurons: the numbers that it computes; 0 for a layer that learns nothing.
+      weights: how many numbers it learns, without its biases.
+      biases: how many numbers it learns under the name `bias` or `shift`.
+      statistics: how many numbers it keeps of its input, which are not learned.
+      neurons: how many numbers it computes; 0 for a layer that learns nothing.
       multiply_adds: see `count_multiply_adds`; None: its program cannot be read.
       receptive_field: along each axis of the image, the pixels that an output can be
         computed from, with those of the padding; None: the whole image.
@@ -53,11 +53,11 @@ class Row:
 
 @dataclasses.dataclass(frozen=True)
 class Description:
-    """A row for each simple layer, and one with their sums; its text is a table.
+    """A row for each simple layer, and one with their sums; `str` makes it a table.
 
-    The sum of multiply-adds leaves out those that are not known, and `unknown` says why
-    they are not. The sum of bytes is that of the rows: what joins the branches of
-    `parallel` and its relatives is no layer, and has none.
+    The sum of multiply-adds leaves out those that are unknown; `unknown` says why they
+    are. The sum of bytes is that of the rows: joining the outputs of `parallel`, `each`
+    or `residual` is not a layer, and its result is not counted.
     """
 
     rows: tuple[Row, ...]
@@ -72,7 +72,7 @@ class Description:
 
 
 def describe(model: Layer, input_shape: Shape) -> Description:
-    """Describe each layer of a model, without drawing a weight or computing an output.
+    """Describe each layer of a model, without drawing weights or computing outputs.
 
     Args:
       model: any layer.
@@ -160,7 +160,7 @@ def _counts(params: Any) -> tuple[int, int, int]:
 
 
 def _start(shape: Shape) -> Field:
-    """Return the field of the model's input: each pixel sees itself."""
+    """Return the field of the model's input: each pixel depends on itself."""
     return joined([(Reach(),) * (len(array) - 1) for array in arrays(shape)])
 
 

@@ -21,7 +21,7 @@ def Dropout(dropout: float, *, channels: bool = False) -> Layer:
     rounded to a multiple of 2**-32, and the scale is that of the rounded one.
 
     With `channels`, whole maps of (channels, *space) are kept or zeroed: neighbouring
-    pixels of a map tell much the same.
+    pixels of a map are strongly correlated.
 
     Raises:
       ValueError: `dropout` is not in (0, 1]; from `apply`: there are no channels.
@@ -57,11 +57,11 @@ def Dropout(dropout: float, *, channels: bool = False) -> Layer:
 
 
 def _draw_words(key: Array, shape: tuple[int, ...]) -> Array:
-    """Draw whole numbers below 2**32: each place's number, hashed with the key.
+    """Draw whole numbers below 2**32: the index of each element, hashed with the key.
 
-    `jax.random` encrypts them, which in the chapter's model would take longer than the
-    convolution; a dropout needs no more than that places and keys have nothing to do
-    with each other.
+    `jax.random` encrypts the indices, which in the chapter's model would take longer
+    than the convolution. Dropout needs no cryptography, only numbers that are
+    uncorrelated between elements and between keys.
     """
     first, second = jax.random.bits(key, (2,), jnp.uint32)
     places = jax.lax.iota(jnp.uint32, math.prod(shape)).reshape(shape)
@@ -69,9 +69,9 @@ def _draw_words(key: Array, shape: tuple[int, ...]) -> Array:
 
 
 def _hash(words: Array) -> Array:
-    """Let every bit flip each other with probability 1/2: MurmurHash3's finaliser.
+    """Mix bits: a flipped input bit flips each output bit with probability 1/2.
 
-    Source: A. Appleby, MurmurHash3 (2011), `fmix32`.
+    Source: A. Appleby, MurmurHash3 (2011), the finaliser `fmix32`.
     """
     words = (words ^ (words >> np.uint32(16))) * np.uint32(0x85EBCA6B)
     words = (words ^ (words >> np.uint32(13))) * np.uint32(0xC2B2AE35)

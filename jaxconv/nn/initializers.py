@@ -1,4 +1,4 @@
-"""How weights are drawn: what `weight_init` may be.
+"""Drawing weights: what `weight_init` may be.
 
 The fans of filters are counted as PyTorch and Flax count them: each output is computed
 from `fan in` = (in // groups) * taps numbers, and `fan out` = out * taps, whatever
@@ -30,11 +30,12 @@ _NAMED = {
 def initializer_of(caller: str, weight_init: WeightInit) -> Draw:
     """Return the function of a key and a shape (in, out, *kernel) that draws weights.
 
-    An initializer of the caller's own is given the shape (*kernel, in, out), for which
-    those of `jax.nn.initializers` count the fans, and its axes are moved.
+    An initializer, as of `jax.nn.initializers`, is called with the shape (*kernel, in,
+    out), for which JAX's count the fans, and its result is transposed.
 
     Raises:
-      ValueError: `weight_init` is none; from what is returned: it draws another shape.
+      ValueError: `weight_init` is not a name or an initializer; from the returned
+        function: it draws another shape.
     """
     if isinstance(weight_init, str) and weight_init in _NAMED:
         named = _NAMED[weight_init]

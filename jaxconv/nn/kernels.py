@@ -1,8 +1,8 @@
-"""Filters that people designed, before networks learned theirs, and an image to try.
+"""Filters designed by hand, before networks learned theirs, and an image to try.
 
-Each filter is 3 x 3 and is not turned: its dot product with a patch says how far the
-patch shows what the filter looks like. Those that detect sum to zero, so they are
-silent where the image is flat; those that change the image (blur, sharpen) sum to one.
+Each filter is 3 x 3 and is not turned: its dot product with a patch is large where the
+patch looks like the filter. Those that detect sum to zero, so they give zero where the
+image is flat; those that change the image (blur, sharpen) sum to one.
 
 Source: the Laplacian is the chapter's first example (see `jaxconv.chapter`); the others
 are in R. Gonzalez and R. Woods, Digital Image Processing, chapters 3 and 10.
@@ -16,7 +16,7 @@ import numpy as np
 
 
 def _filter(*rows: tuple[int, ...] | np.ndarray) -> np.ndarray:
-    """Return a filter that nobody can change by mistake."""
+    """Return a read-only filter."""
     array = np.array(rows, np.float32)
     array.setflags(write=False)
     return array

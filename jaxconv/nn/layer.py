@@ -6,11 +6,11 @@
 
 Shapes leave out the batch axis; `x` and `y` have it first. `params` is a dict of
 arrays, nested where layers are, `{}` for a layer without any. `key` is the source of a
-layer's randomness (dropout); without one, `apply` computes what inference needs.
+layer's randomness (dropout); without one, `apply` computes inference.
 
 Only a layer that keeps statistics of its input has `update`: it computes what training
-computes, and returns the params with their statistics brought up to date. `mask`, (n,)
-bool, says which rows of `x` count in them: the others fill a batch up.
+computes, and returns the params with updated statistics. `mask`, (n,) bool, is true for
+the rows of `x` that count in them; the others pad an incomplete batch.
 """
 
 import dataclasses
@@ -57,7 +57,7 @@ class Layer:
         return iter((self.init, self.apply))
 
     def __call__(self, *_: object, **__: object) -> NoReturn:
-        """Say how a layer is applied."""
+        """Raise, saying how a layer is applied."""
         raise TypeError(
             f"{self.name}: a layer is two functions, and is not called itself. Write "
             "layer.apply(params, x), with params from layer.init(key, input_shape)."
@@ -77,10 +77,10 @@ def update(
     key: Array | None = None,
     mask: Array | None = None,
 ) -> tuple[Any, Params]:
-    """Compute `(y, params)` as training does, of any layer.
+    """Compute `(y, params)` as training does, for any layer.
 
-    The params are those given, unless the layer keeps statistics. These are of the rows
-    of `x` where `mask`, (n,) bool, is true: the others fill a batch up.
+    The params are those given, unless the layer keeps statistics. These count the rows
+    of `x` where `mask`, (n,) bool, is true; the others pad an incomplete batch.
     """
     if layer.update is None:
         return layer.apply(params, x, key=key), params
@@ -90,7 +90,7 @@ def update(
 
 
 def eval_shape(layer: Layer, input_shape: Shape) -> tuple[Shape, Any]:
-    """Compute what `init` would return, without drawing a number.
+    """Compute the shapes that `init` would return, without drawing numbers.
 
     Returns:
       The output shape, and params of `jax.ShapeDtypeStruct`.
@@ -115,7 +115,7 @@ def eval_shape(layer: Layer, input_shape: Shape) -> tuple[Shape, Any]:
 
 
 def followed_by(caller: str, layer: Layer, *others: Layer) -> Layer:
-    """Chain layers of which only the first has parameters; they stay its own.
+    """Chain layers of which only the first has parameters; its params are the chain's.
 
     `caller` is the name that errors begin with.
     """
@@ -156,5 +156,5 @@ def keeps_shape(caller: str) -> Init:
 
 
 def split(key: Array | None, count: int) -> list[Array | None]:
-    """Return a key for each part; none if there is none."""
+    """Return a key for each part, or None for each if there is no key."""
     return [None] * count if key is None else list(jax.random.split(key, count))

@@ -17,9 +17,9 @@ def LocalResponseNorm(
     """Divide by `(k + alpha / size * sum of squares) ** beta`.
 
     The sum is over `size` neighbouring channels of the same pixel, from `size // 2`
-    before to `(size - 1) // 2` after; there are zeros beyond the last. `alpha` is
-    PyTorch's and Caffe's, divided by `size`; that of the paper, and of TensorFlow, is
-    not: their 1e-4 is `alpha=5e-4` here.
+    before to `(size - 1) // 2` after; channels that do not exist count as zero. `alpha`
+    is divided by `size`, as in PyTorch and Caffe; in the paper and in TensorFlow it is
+    not: their 1e-4 is `alpha=5e-4` here, for `size=5`.
 
     Raises:
       ValueError: a setting is out of range, or the input has no channels.

@@ -70,7 +70,7 @@ def softmax_cross_entropy(
 
 
 def _check_range(labels: Array | np.ndarray, shape: tuple[int, ...]) -> None:
-    """Raise ValueError for a label that is no class, where the values are known."""
+    """Raise ValueError for a label that is not a class, where the values are known."""
     if isinstance(labels, jax.core.Tracer):
         return
     if isinstance(labels, jax.Array) and not labels.is_fully_addressable:

@@ -1,4 +1,4 @@
-"""Normalisation of each observation by its own figures: by group, or by pixel."""
+"""Normalisation of each observation on its own: by group, or by pixel."""
 
 import jax.numpy as jnp
 from jax import Array
@@ -36,9 +36,9 @@ def GroupNorm(
 
         y = (x - mean) / sqrt(variance + epsilon) * scale + shift
 
-    The variance is the biased one. Groups are of neighbouring channels; one group takes
-    in all of an observation, as many as channels are instance normalisation. Training
-    and inference do not differ.
+    The variance is the biased one. A group is a run of neighbouring channels; one group
+    is the whole observation, and as many groups as channels is instance normalisation.
+    Training and inference do not differ.
 
     Returns:
       A layer for (channels, *space), or (features,), with params `scale` and `shift`,
@@ -84,10 +84,11 @@ def LayerNorm(
 ) -> Layer:
     """Normalise each pixel over its channels.
 
-    Computes what `GroupNorm` does, but over axis 1 of `x` alone, as ConvNeXt does, and
-    Flax and Keras on channels-last images. Features are normalised all together. Over
-    pixels as well, as `torch.nn.LayerNorm((channels, height, width))`: `GroupNorm(1)`,
-    which scales by channel where PyTorch scales each number.
+    The formula is that of `GroupNorm`, with mean and variance over axis 1 of `x` only,
+    as in ConvNeXt, and in Flax and Keras on channels-last images. A vector of features
+    is normalised as a whole. To normalise over pixels as well, as
+    `torch.nn.LayerNorm((channels, height, width))` does, take `GroupNorm(1)`, which
+    scales by channel where PyTorch scales each number.
 
     Returns:
       A layer for (channels, *space), or (features,), with params `scale` and `shift`,

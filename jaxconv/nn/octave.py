@@ -3,9 +3,9 @@
     high = conv(x_high, w_high_high)      + upsample(conv(x_low, w_low_high))
     low  = conv(pool(x_high), w_high_low) + conv(x_low, w_low_low)
 
-The four filter banks are one, cut between the high and the low channels of the input
-and of the output: there are as many weights as without. What flows is a pair of arrays,
-(high, low); `each` applies layers to them.
+The four filter banks are one bank, cut between the high and the low channels of the
+input and of the output: it has as many weights as a plain convolution. Inputs and
+outputs are pairs of arrays, (high, low); `each` applies layers to them.
 """
 
 import dataclasses
@@ -40,9 +40,9 @@ def OctConv2D(
     repeated 2 x 2 times after one from low to high. Images are padded by `param_size //
     2` zeros on each side.
 
-    With strides of 2, all is averaged once more before, and from low to high nothing is
-    repeated. With strides of 1 and both alphas the same, it takes `1 - 3/4 alpha (2 -
-    alpha)` of the multiply-adds of a plain convolution.
+    With strides of 2, every input is averaged once more first, and pixels are not
+    repeated from low to high. With strides of 1 and both alphas the same, it takes `1 -
+    3/4 alpha (2 - alpha)` of the multiply-adds of a plain convolution.
 
     Args:
       out_channels: the number of feature maps, high and low together.
@@ -106,7 +106,7 @@ def OctConv2D(
 
 
 def check_alpha(caller: str, name: str, alpha: object) -> None:
-    """Raise ValueError unless `alpha` is a share of channels that leaves some high."""
+    """Raise ValueError unless `alpha` is a share of channels in [0, 1)."""
     number = isinstance(alpha, numbers.Real) and not isinstance(alpha, bool)
     if not number or not 0 <= alpha < 1:  # type: ignore[operator]
         raise ValueError(

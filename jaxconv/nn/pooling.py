@@ -1,4 +1,4 @@
-"""The layers that make images smaller: the largest or the mean of each window."""
+"""Pooling layers: the maximum or the mean of each window."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -108,7 +108,7 @@ def _pool(
         check_array(caller, x)
         _check_image(caller, x.shape[1:], x.shape)
         check(x.shape)
-        # Convolutions leave images channels-last in memory: so nothing is moved.
+        # Convolutions leave images channels-last in memory, so this moves nothing.
         y = pool(jnp.moveaxis(x, 1, -1), window, channels_last=True, **settings)
         return jnp.moveaxis(y, -1, 1)
 
@@ -118,7 +118,7 @@ def _pool(
 
 
 def _check_settings(caller: str, window: Any, strides: Any, padding: Any) -> None:
-    """Raise unless each setting is right for some number of axes."""
+    """Raise unless each setting is valid for some number of axes."""
     given = [s for s in (window, strides) if isinstance(s, Sequence)]
     axes = len(given[0]) if given else 1
     sizes = per_axis("window", window, axes, caller)

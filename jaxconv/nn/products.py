@@ -1,7 +1,7 @@
-"""Count the multiplications of a program, without running it.
+"""Count the multiply-adds of a program, without running it.
 
-Counted are the convolutions' and the matrix products', each together with its addition
-one multiply-add; what is done to each number alone is not, as in published figures.
+Convolutions and matrix products are counted, a multiplication with its addition as one
+multiply-add. Element-wise operations are not, as in published figures.
 """
 
 import math
@@ -11,14 +11,14 @@ from typing import Any
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn
 
 from jaxconv.conv.geometry import Geometry
-from jaxconv.conv.primitives.rules import RESULTS
+from jaxconv.conv.primitives import PRIMITIVES
 
 
 def count_multiply_adds(program: ClosedJaxpr | Jaxpr) -> int:
     """Return the number of multiply-adds of `jax.make_jaxpr(function)(*shapes)`.
 
     Products with padding count. A transposed convolution has one for each pixel of its
-    input and each tap that the pixel is spread through. Of a `cond` the dearest branch
+    input and each tap that the pixel meets. Of a `cond` the most expensive branch
     counts; the body of a `while_loop`, which may run any number of times, counts once.
 
     >>> import jax, jax.numpy as jnp
@@ -30,7 +30,7 @@ def count_multiply_adds(program: ClosedJaxpr | Jaxpr) -> int:
 
 
 def primitives(program: ClosedJaxpr | Jaxpr) -> set[str]:
-    """Return the names of what a program is made of, calls and loops looked into."""
+    """Return the names of a program's primitives, also of those in calls and loops."""
     jaxpr = program.jaxpr if isinstance(program, ClosedJaxpr) else program
     found = {equation.primitive.name for equation in jaxpr.eqns}
     inner = (one for equation in jaxpr.eqns for one in _programs(equation.params))
@@ -38,7 +38,7 @@ def primitives(program: ClosedJaxpr | Jaxpr) -> set[str]:
 
 
 def _of_equation(equation: JaxprEqn) -> int:
-    if equation.primitive in RESULTS:
+    if equation.primitive in PRIMITIVES.values():
         return _of_geometry(equation.params["geometry"])
     if equation.primitive.name == "conv_general_dilated":
         return _of_lax_convolution(equation)
@@ -70,7 +70,7 @@ def _positions(out: int, size: int, stride: int, dilation: int) -> int:
     """Return how many times a tap is used along an axis.
 
     Zeros between the pixels of a dilated input do not count: each pixel meets the tap
-    once, or, with a stride, one in so many does.
+    once, or with a stride one pixel in `stride` does.
     """
     return out if dilation == 1 else -(-size // stride)
 

@@ -1,11 +1,11 @@
 """Receptive fields: how many pixels of a model's input an output is computed from.
 
-n neighbouring outputs of a window of k taps, d apart, which steps by s, read
+Let a window have k taps, d apart, and step by s. Then n neighbouring outputs read
 
     (n - 1) s + (k - 1) d + 1
 
-neighbouring inputs. Where it is transposed, inputs are s outputs apart, and the n
-outputs lie in the windows of at most
+neighbouring inputs. In a transposed convolution inputs are s outputs apart, and n
+neighbouring outputs lie in the windows of at most
 
     floor((n - 1 + (k - 1) d) / s) + 1
 
@@ -24,11 +24,12 @@ from jaxconv.nn.window import Sizes, Window
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Reach:
-    """What outputs see of the input along one axis.
+    """How many pixels of the model's input outputs depend on, along one axis.
 
-    n neighbouring outputs are computed from `slope * n + offset` neighbouring pixels;
-    or, with `before`, from as many as that many pixels of an earlier layer are.
-    `stride` is the distance of two neighbouring outputs, in pixels of the input.
+    n neighbouring outputs are computed from m = `slope * n + offset` neighbouring
+    pixels of the input. With `before` the m pixels are of an earlier layer, and it is
+    `before(m)` pixels of the input. `stride` is the distance of two neighbouring
+    outputs, in pixels of the input.
     """
 
     slope: int = 1
@@ -86,10 +87,10 @@ def seen_through(window: Window, field: Field) -> Field:
 
 
 def joined(fields: Sequence[Field]) -> Field:
-    """Return the field of what is added or concatenated: along each axis the largest.
+    """Return the field of a sum or concatenation: along each axis the largest.
 
-    Outputs that fit together are equally far apart, unless the branches cut off or pad
-    differently; then the larger distance is given.
+    Outputs that fit together are equally far apart, unless the branches crop or pad
+    differently; the stride is then the larger one.
     """
     axes = max(map(len, fields))
     fitting = [field for field in fields if len(field) == axes]

@@ -1,4 +1,4 @@
-"""Images of another size: each pixel repeated."""
+"""Upsampling: each pixel repeated."""
 
 import itertools
 import math
@@ -69,10 +69,10 @@ def Upsample(factor: int | Sequence[int]) -> Layer:
 
 
 def _spread(x: Array, factors: tuple[int, ...]) -> Array:
-    """Add up the copies, each spread out with zeros between its pixels.
+    """Add up the copies, each with zeros between its pixels.
 
-    The transpose adds up slices, which XLA's CPU does ten times as fast as it reduces
-    an array along short axes.
+    The transpose of this adds up slices, which XLA's CPU does ten times as fast as it
+    reduces an array along short axes.
     """
     zero = jnp.zeros((), x.dtype)
     total: Any = None

@@ -10,8 +10,8 @@ from jaxconv.nn.window import Window
 def PadChannels(out_channels: int, *, strides: int = 1) -> Layer:
     """Take every `strides`-th pixel along each axis, and append channels of zeros.
 
-    The outputs are as many as those of a convolution with these strides whose padding
-    is half of its filters' size, for sizes that are odd.
+    The output has the size of that of a convolution with these strides, filters of odd
+    size k, and padding k // 2.
 
     Raises:
       ValueError: a setting is out of range; from `init`: the input has more channels

@@ -20,8 +20,8 @@ def weight_standardized(layer: Layer, *, epsilon: float = 1e-6) -> Layer:
     over input channels and window, with the biased variance. The params are as before.
 
     Raises:
-      ValueError: `layer` is no `Layer`, `epsilon` is not above 0; from `init`: the
-        layer has no `filters` of its own, or filters of one number, which would be 0.
+      ValueError: `layer` is not a `Layer`, `epsilon` is not above 0; from `init`: the
+        layer has no `filters` of its own, or filters of one number, which become 0.
 
     Source: S. Qiao et al. (2019), arXiv:1903.10520, equation 5.
     """
@@ -37,8 +37,7 @@ def weight_standardized(layer: Layer, *, epsilon: float = 1e-6) -> Layer:
         if "filters" not in params:
             raise ValueError(
                 f"{caller}: {layer.name} has no filters of its own, only "
-                f"{sorted(params)}. Standardise each convolution, not what it is "
-                "part of."
+                f"{sorted(params)}. Standardise each convolution in it."
             )
         return params["filters"]
 
@@ -48,8 +47,8 @@ def weight_standardized(layer: Layer, *, epsilon: float = 1e-6) -> Layer:
         if math.prod(filters.shape) == filters.shape[1]:
             raise ValueError(
                 f"{caller}: the filters of {layer.name} have one number for each of "
-                f"the output channels (axis 1 of {filters.shape}), which less its mean "
-                "is 0. Leave this layer as it is."
+                f"the output channels (axis 1 of {filters.shape}), which would become "
+                "0. Leave this layer as it is."
             )
         return shape, params
 

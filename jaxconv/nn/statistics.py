@@ -17,8 +17,8 @@ _KEY = jax.tree_util.DictKey(STATISTICS)
 def split_statistics(params: Params) -> tuple[Params, Params]:
     """Return the params that are learned, and the statistics.
 
-    Both have the structure of `params`, with None in place of what the other has: no
-    leaf to JAX and optax.
+    Both have the structure of `params`, with None in place of what the other has. JAX
+    and optax do not count None as a leaf.
 
     >>> params = {"scale": 1.0, "statistics": {"mean": 0.0}}
     >>> split_statistics(params)[1]

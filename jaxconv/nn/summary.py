@@ -33,10 +33,10 @@ def summary(model: Layer, input_shape: Shape) -> None:
     that it computes for one observation (0 for a layer that learns nothing). A
     convolution has few weights and many neurons, a dense layer the other way round.
 
-    Its MACs are multiply-adds; the field is the pixels of the image that an output sees
-    along an axis, the stride how many pixels further its neighbour looks; the memory is
-    the bytes of its output. No weight is drawn. `describe` returns the same as data,
-    every number exact, and says more of each.
+    MACs are multiply-adds. The field is how many pixels of the image an output depends
+    on along an axis, the stride the distance of neighbouring outputs in pixels of the
+    image, the memory the size of the output. No weights are drawn. `describe` returns
+    the same as data, with exact numbers, and defines each.
 
     Args:
       model: the layer, usually from `serial`.

@@ -3,7 +3,7 @@
 A PyTorch `state_dict` is ordered as the modules were defined, a model as its layers
 are: the entries are matched one after another, each shape is checked, and names do not
 matter. So the modules must be defined in the order of the model's layers; in a residual
-block, the shortcut's last. What has no weights on either side may be anywhere.
+block, the shortcut's last. Layers and modules without weights may be anywhere.
 
     layer             here                             in PyTorch
     convolution       filters (in // groups, out, *k)  weight (out, in // groups, *k)
@@ -13,8 +13,9 @@ block, the shortcut's last. What has no weights on either side may be anywhere.
       its statistics  mean, variance                   running_mean, running_var
     any of them       bias                             bias
 
-The features of a flattened image are ordered by pixel here, by channel there: the rows
-of the next dense layer are permuted, and so is a normalisation before it.
+A flattened image's features are ordered by pixel here and by channel in PyTorch: the
+rows of the next dense layer are permuted, and so are the params of a normalisation
+before it.
 
 Equal weights give equal outputs if the settings are equal too. "SAME" is the usual
 cause of a silent difference. For 3 x 3 filters at stride 2 it pads an image of even
@@ -44,7 +45,7 @@ from jaxconv.nn._checks import check_params, described
 from jaxconv.nn._torch_leaves import NAMES, Leaf, leaves_of
 from jaxconv.nn.layer import Layer, Params, Shape, eval_shape
 
-_BATCHES = "num_batches_tracked"  # PyTorch counts them; the momentum makes no use of it
+_BATCHES = "num_batches_tracked"  # PyTorch's count, which is not used here
 _ORDER = "Modules must be defined in the order of the model's layers."
 
 
@@ -54,14 +55,15 @@ def from_torch(
     """Return the params of a model with the weights of the same network in PyTorch.
 
     Args:
-      model: the layer; its settings, the padding above all, are those of the network.
+      model: the layer; its settings, padding among them, are those of the network.
       state_dict: what `network.state_dict()` returns, of tensors or NumPy arrays, its
         modules defined in the order of the model's layers (see the module's docstring).
       input_shape: the shape of one observation, without the batch.
 
     Raises:
-      ValueError: `state_dict` is none, has entries too many or too few, or an entry is
-        not of the shape or kind that the model has there; the message names both.
+      ValueError: `state_dict` is not a state dict, has too many or too few entries, or
+        an entry does not have the shape or kind that the model has there; the message
+        names both.
 
     >>> from jaxconv import nn
     >>> weights = {"weight": np.array([[1.0, 2.0]]), "bias": np.array([3.0])}
@@ -90,9 +92,9 @@ def to_torch(
     *,
     like: Mapping[str, Any] | None = None,
 ) -> dict[str, np.ndarray]:
-    """Return a model's params as the same network in PyTorch has them.
+    """Return a model's params in the form of the same network in PyTorch.
 
-    To load them there:
+    To load them in PyTorch:
 
         arrays = to_torch(model, params, input_shape, like=network.state_dict())
         network.load_state_dict({k: torch.from_numpy(v) for k, v in arrays.items()})
@@ -139,7 +141,7 @@ def _entries(caller: str, state_dict: object) -> list[tuple[str, Any]]:
     """Return the names and values of a state dict without its counters.
 
     Raises:
-      ValueError: it is none.
+      ValueError: it is not a state dict.
     """
     name = "like" if caller == "to_torch" else "state_dict"
     if not isinstance(state_dict, Mapping):
@@ -161,7 +163,7 @@ def _entries(caller: str, state_dict: object) -> list[tuple[str, Any]]:
 
 def _as_array(value: Any) -> np.ndarray:
     """Return a tensor or an array as a NumPy array of float32."""
-    if hasattr(value, "detach"):  # NumPy knows no bfloat16 of PyTorch
+    if hasattr(value, "detach"):  # NumPy has no type for PyTorch's bfloat16
         value = value.detach().cpu().float().numpy()
     return np.asarray(value).astype(np.float32)
 

@@ -81,17 +81,18 @@ def saliency(
 ) -> Figure:
     """Draw the magnitude of a logit's gradient at each pixel, beside the image.
 
-    It says which pixels the logit would follow if they changed a little, not which made
-    it large. Of an image in colour, the largest over the channels is drawn.
+    It shows which pixels change the logit most if they change a little, not which made
+    it large. For an image in colour, the largest over the channels is drawn.
 
     Args:
       model: a model whose output is a vector of logits.
       params: its params.
       image: (channels, height, width).
-      label: the class; None for the one that the model finds likeliest.
+      label: the class; None for the most likely one.
 
     Raises:
-      ValueError: `image` is not an image, the output is no vector, or has no `label`.
+      ValueError: `image` is not an image, the output is not a vector, or `label` is
+        not in it.
 
     Source: K. Simonyan, A. Vedaldi, A. Zisserman, arXiv:1312.6034, section 3.
     """
@@ -179,7 +180,7 @@ def classic(image: Array | np.ndarray) -> Figure:
 
     The filters are those of `jaxconv.nn.kernels`, the convolution is `jaxconv.conv`
     without padding. A colour image is turned into grey first, by the channels' mean.
-    Each detector has a scale of its own: a hundredth of its pixels is beyond it.
+    Each detector has a scale of its own, which 1 % of its pixels exceed.
 
     Raises:
       ValueError: `image` is not (channels, height, width), or below 3 x 3 pixels.
@@ -234,8 +235,8 @@ def _shown(x: Array) -> np.ndarray:
 def _bounds(reached: np.ndarray) -> tuple[int, int, int, int]:
     """Return first row, first column, height and width of what is reached.
 
-    Transforms leave rounding errors where the gradient is zero, so a pixel counts from
-    a millionth of the largest on.
+    The methods `fft` and `winograd` leave rounding errors where the gradient is zero,
+    so a pixel counts if its gradient is at least a millionth of the largest.
     """
     rows, columns = np.nonzero(reached > 1e-6 * reached.max())
     if not len(rows):

@@ -44,7 +44,7 @@ class Step:
 
 @dataclasses.dataclass(frozen=True)
 class Value:
-    """What flows: an array's shape, and the steps that it comes from."""
+    """A value between layers: an array's shape, and the steps that it comes from."""
 
     shape: Any
     sources: tuple[Step, ...] = ()
@@ -52,7 +52,7 @@ class Value:
 
 
 def walk(model: Layer, input_shape: Shape, *, caller: str = "walk") -> Iterator[Step]:
-    """Yield each simple layer of a model with its path and shapes; no weight is drawn.
+    """Yield each simple layer of a model with its path and shapes, drawing no weights.
 
     Parts follow each other as in `Layer.parts`: of a `residual` first the layers, then
     the shortcut.
@@ -142,7 +142,7 @@ def _one_of(layer: Layer, value: Value, place: int, path: str) -> Value:
 
 
 def _joined(layer: Layer, value: Value, outputs: list[Value], path: str) -> Value:
-    """Return the output of parts side by side: a tuple of theirs, or made of them."""
+    """Return the joined outputs of parts that stand side by side."""
     sources = tuple(dict.fromkeys(step for one in outputs for step in one.sources))
     together = tuple(one.shape for one in outputs)
     with at_part(path):
@@ -153,9 +153,9 @@ def _joined(layer: Layer, value: Value, outputs: list[Value], path: str) -> Valu
 
 
 def _shapes(layer: Layer, shape: Shape) -> tuple[Shape, Any]:
-    """Return what `init` does, as shapes.
+    """Return what `init` returns, as shapes.
 
-    An `init` that JAX cannot trace, as it computes with NumPy, runs as it is.
+    An `init` that JAX cannot trace, because it computes with NumPy, is run.
     """
     try:
         return eval_shape(layer, shape)

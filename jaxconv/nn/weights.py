@@ -6,8 +6,8 @@
 
 The array `params["stage2"]["conv1"]["filters"]` is called `stage2/conv1/filters`. Any
 safetensors reader reads these files, and `load` reads any safetensors file. The format
-has no checksum of its own: `save` puts one of names, shapes, data and metadata among
-the metadata, and `load` checks it where it is.
+has no checksum of its own: `save` stores one of names, shapes, data and metadata in the
+metadata, and `load` checks it if there is one.
 """
 
 import os
@@ -44,9 +44,9 @@ def save(
 ) -> None:
     """Write params to a safetensors file, whole or not at all.
 
-    A file that is there is replaced when the new one is complete and on the disk. An
-    empty dict within params is not written; `load` restores it from `like`. Arrays
-    that are shared out among devices are gathered.
+    An existing file is replaced when the new one is complete and on the disk. An empty
+    dict within params is not written; `load` restores it from `like`. Arrays that are
+    sharded over devices are gathered.
 
     Args:
       path: the file, usually `*.safetensors`.
@@ -74,11 +74,11 @@ def save(
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
     try:
         temporary.touch(exist_ok=False)
-        mode = temporary.stat().st_mode  # the library's file is its owner's alone
+        mode = temporary.stat().st_mode  # safetensors lets only the owner read it
         try:
             save_file(arrays, temporary, notes)
             temporary.chmod(mode)
-        except Exception as error:  # the library's own, where the disk is full
+        except Exception as error:  # safetensors' own type, where the disk is full
             raise OSError(f"save: {target} cannot be written: {error}") from error
         flush(temporary)
         temporary.replace(target)
@@ -101,7 +101,7 @@ def load(path: str | os.PathLike[str], like: Params | None = None) -> Params:
       A dict of JAX arrays, nested as the names say, or as `like` is.
 
     Raises:
-      WeightsError: the file is damaged or no safetensors file, does not agree with
+      WeightsError: the file is damaged or not a safetensors file, does not agree with
         `like`, or has 64-bit numbers while `jax_enable_x64` is off.
       FileNotFoundError: there is no such file.
       ValueError: `like` is not a dict of arrays.
@@ -111,7 +111,7 @@ def load(path: str | os.PathLike[str], like: Params | None = None) -> Params:
     if wanted is not None:
         _check_agreement(path, arrays, wanted)
     held = {}
-    for name in list(arrays):  # let go of each on the host before the next is copied
+    for name in list(arrays):  # free each on the host before the next is copied
         held[name] = _on_device(path, name, arrays.pop(name))
     if like is None:
         return _nested(path, held)
@@ -122,7 +122,7 @@ def load_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
     """Return the metadata that `save` was given; the whole file is checked.
 
     Raises:
-      WeightsError: the file is damaged or no safetensors file.
+      WeightsError: the file is damaged or not a safetensors file.
       FileNotFoundError: there is no such file.
     """
     _, metadata = read("load_metadata", Path(path))
@@ -156,7 +156,7 @@ def _leaves(caller: str, params: object, above: str = "") -> Iterator[tuple[str,
         elif not (hasattr(value, "shape") and hasattr(value, "dtype")):
             raise ValueError(
                 f"{caller}: {name} must be an array, got {described(value)}. Use "
-                "jnp.asarray for a number; leave out what is none."
+                "jnp.asarray for a number; leave out what is not an array."
             )
         else:
             yield name, value
@@ -170,7 +170,7 @@ def _on_host(name: str, leaf: Any) -> np.ndarray:
         raise ValueError(f"save: {name} must be an array, got {described(leaf)}.")
     if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
         raise ValueError(
-            f"save: {name} is a random key, which is no parameter. Leave it out, or "
+            f"save: {name} is a random key, not a parameter. Leave it out, or "
             "save jax.random.key_data of it."
         )
     if leaf.dtype.name not in CODES.values():
@@ -186,7 +186,7 @@ def _on_host(name: str, leaf: Any) -> np.ndarray:
             )
         if not leaf.is_fully_addressable:
             raise ValueError(
-                f"save: parts of {name} are held by other processes. Gather it first, "
+                f"save: shards of {name} are held by other processes. Gather it first, "
                 "with jax.experimental.multihost_utils.process_allgather."
             )
     array = np.asarray(leaf, order="C")
@@ -238,7 +238,7 @@ def _check_agreement(
         troubles.append(f"different: {_listed(different)}")
     if troubles:
         raise WeightsError(
-            f"load: {path} is not of the model that `like` is of. "
+            f"load: {path} does not hold the params of the model of `like`. "
             f"{'. '.join(troubles)}. Is it another model's file, or another setting?"
         )
 
@@ -272,7 +272,7 @@ def _nested(path: object, arrays: Mapping[str, jax.Array]) -> Params:
         if not isinstance(place, dict) or last in place:
             raise WeightsError(
                 f"load: {path} has {name} and another array within or above it, so its "
-                "names are no paths. Read it with safetensors.numpy.load_file."
+                "names are not paths. Read it with safetensors.numpy.load_file."
             )
         place[last] = array
     return params

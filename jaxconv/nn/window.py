@@ -8,10 +8,10 @@ Sizes = int | Sequence[int]
 
 @dataclasses.dataclass(frozen=True)
 class Window:
-    """A window of `size` pixels, `dilation` apart; the next output's lies `strides` on.
+    """A window of `size` pixels, `dilation` apart; it moves by `strides`.
 
-    One number serves all axes; a size of None is the whole image. With `upsampling`,
-    the window is one of outputs that read the same input: a transposed convolution.
+    One number serves all axes; a size of None is the whole image. With `upsampling`, as
+    in a transposed convolution, the window holds the outputs that read one input.
     """
 
     size: Sizes | None

@@ -1,4 +1,4 @@
-"""Training: the configuration, the jitted step, the loop and its report."""
+"""Training: the configuration, the jitted step, the loop and its observers."""
 
 from jaxconv.train.checkpoints import CheckpointError
 from jaxconv.train.config import Config
@@ -6,9 +6,9 @@ from jaxconv.train.distributed import LostError
 from jaxconv.train.experiment import train
 from jaxconv.train.loop import fit
 from jaxconv.train.measured import DivergedError
+from jaxconv.train.observers import Observer, PlainLines, Progress, make_display
 from jaxconv.train.optimizer import make_optimizer
 from jaxconv.train.rate_finder import FoundRates, find_learning_rate
-from jaxconv.train.report import PlainReport, Progress, Report, make_report
 from jaxconv.train.result import Result
 from jaxconv.train.runs import Run, RunError, open_run
 from jaxconv.train.scaling import Scaling
@@ -21,9 +21,9 @@ __all__ = [
     "FoundRates",
     "LostError",
     "Metrics",
-    "PlainReport",
+    "Observer",
+    "PlainLines",
     "Progress",
-    "Report",
     "Result",
     "Run",
     "RunError",
@@ -32,8 +32,8 @@ __all__ = [
     "find_learning_rate",
     "fit",
     "init_state",
+    "make_display",
     "make_optimizer",
-    "make_report",
     "make_step",
     "open_run",
     "train",

@@ -1,4 +1,4 @@
-"""How a process ends whose engine has given up: with one line and an exit code."""
+"""End a process that JAX's runtime aborts with one line and an exit code."""
 
 import contextlib
 import ctypes
@@ -11,11 +11,11 @@ from typing import NoReturn
 
 
 class OnAbort:
-    """What this process says, and the code with which it exits, when JAX aborts it.
+    """What this process prints, and its exit code, when JAX's runtime aborts it.
 
-    JAX's engine ends a process by SIGABRT, from a thread of its own, once another one
-    is gone; Python sees nothing of it. TF_CPP_MIN_LOG_LEVEL=4 at the start of the
-    process keeps the engine's own words away: see `jaxconv/_program.py`.
+    The runtime ends a process by SIGABRT, from a thread of its own, once another one is
+    gone; Python does not notice. TF_CPP_MIN_LOG_LEVEL=4 at the start of the process
+    silences what the runtime itself prints: see `jaxconv/_program.py`.
     """
 
     _only: "OnAbort | None" = None  # C holds a pointer to it
@@ -47,7 +47,7 @@ _ending = threading.Lock()  # an error and an abort may come at the same time
 
 
 def hold() -> bool:
-    """Let no abort end this process any more; return whether one could until now."""
+    """Keep aborts from ending this process; return whether they could until now."""
     return _ending.acquire(blocking=False)
 
 
@@ -57,13 +57,13 @@ def leave_at_once(line: str, code: int) -> NoReturn:
     flusher.start()
     flusher.join(1)  # a thread may have stopped while it writes
     if line:
-        begin = "\r\x1b[K\x1b[?25h" if os.isatty(2) else ""  # in place of a bar
+        begin = "\r\x1b[K\x1b[?25h" if os.isatty(2) else ""  # clear a progress bar
         os.write(2, f"{begin}{line}\n".encode())
     os._exit(code)
 
 
 def flush() -> None:
-    """Write out what was printed, where there is somewhere to write it."""
+    """Flush standard output and error, where they are open."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError, AttributeError):
             stream.flush()

@@ -1,4 +1,4 @@
-"""The coordinator's address: whether it is one, is free, and can be reached."""
+"""Check that the coordinator's address is valid, free and reachable."""
 
 import errno
 import socket

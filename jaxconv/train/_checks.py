@@ -1,4 +1,4 @@
-"""What a caller of the training step may have got wrong, and what to write instead."""
+"""Checks of what callers give to training; the errors say what to write instead."""
 
 import numbers
 from typing import Any
@@ -12,7 +12,7 @@ from jaxconv.nn._checks import as_called, described
 from jaxconv.nn.layer import Layer, eval_shape
 from jaxconv.nn.statistics import split_statistics
 from jaxconv.train.config import Config
-from jaxconv.train.report import Report
+from jaxconv.train.observers import Observer
 
 
 def check_model(caller: str, model: object) -> None:
@@ -89,15 +89,15 @@ def check_not_donated(state: Any) -> None:
             )
 
 
-def check_fit(model: Any, data: Any, config: Any, report: Any) -> None:
-    """Raise TypeError unless the arguments of `fit` are of their kinds."""
+def check_fit(model: Any, data: Any, config: Any, observer: Any) -> None:
+    """Raise unless the arguments of `fit` have the right types and fit each other."""
     check_model("fit", model)
     if not isinstance(data, Dataset):
         raise TypeError(
             f"fit: data must be a Dataset, got {described(data)}. Write "
             "jaxconv.data.load(folder), or Dataset(train, test, classes, name)."
         )
-    check_run("fit", config, report)
+    check_run("fit", config, observer)
     for name in ("train", "test"):
         images, labels = getattr(data, name)
         _check_split(name, images, labels, len(data.classes))
@@ -121,19 +121,19 @@ def check_fit(model: Any, data: Any, config: Any, report: Any) -> None:
         )
 
 
-def check_run(caller: str, config: Any, report: Any) -> None:
-    """Raise TypeError unless `config` is a `Config` and `report` a report or None."""
+def check_run(caller: str, config: Any, observer: Any) -> None:
+    """Raise TypeError unless `config` is a `Config`, `observer` an observer or None."""
     if not isinstance(config, Config):
         raise TypeError(
             f"{caller}: config must be a Config, got {config!r}. Write "
             "Config(epochs=1)."
         )
-    if report is None:
+    if observer is None:
         return
-    if isinstance(report, type) or not isinstance(report, Report):
+    if isinstance(observer, type) or not isinstance(observer, Observer):
         raise TypeError(
-            f"{caller}: report must have the methods of Report, got {report!r}. Write "
-            "PlainReport()."
+            f"{caller}: observer must have the methods of Observer, got {observer!r}. "
+            "Write PlainLines()."
         )
 
 

@@ -1,4 +1,4 @@
-"""Writing the files of a run: whole or not at all, and one line for what fails."""
+"""Write the files of a run, whole or not at all; errors are one line."""
 
 import contextlib
 import os
@@ -8,7 +8,7 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def writing(path: Path, what: str) -> Iterator[None]:
-    """Let an OSError say what could not be written, where, and why."""
+    """Make an OSError say what could not be written, where, and why."""
     try:
         yield
     except OSError as error:
@@ -19,9 +19,9 @@ def writing(path: Path, what: str) -> Iterator[None]:
 
 
 def replace_text(path: Path, text: str) -> None:
-    """Write a file under another name, then give it its own.
+    """Replace a file: write another one, then rename it.
 
-    Where that fails, what was there before is there still, and nothing else.
+    If that fails, the old file is still there, and no other.
     """
     temporary = path.with_name(f".{path.name}.tmp")
     try:

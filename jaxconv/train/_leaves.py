@@ -20,37 +20,37 @@ def described(tree: Any) -> list[list[str]]:
 
 
 def packed(tree: Any, into: np.ndarray | None = None) -> np.ndarray:
-    """Copy the leaves to the host, one after another, into bytes used before if given.
+    """Copy the leaves to the host, one after another, into the bytes `into` if given.
 
-    It is a copy even where the host is the device, as a training step takes the arrays
-    that it is given. Memory used again is faster than memory asked for anew.
+    It copies even where the host is the device, because a training step takes over the
+    buffers of the arrays that it is given. Reused memory is faster than new memory.
     """
     leaves = jax.tree.leaves(tree)
-    parts = _parts(leaves)
-    if into is None or into.size != parts[-1].stop:
-        into = np.empty(parts[-1].stop, np.uint8)
-    for leaf, part in zip(leaves, parts, strict=True):
+    ranges = _ranges(leaves)
+    if into is None or into.size != ranges[-1].stop:
+        into = np.empty(ranges[-1].stop, np.uint8)
+    for leaf, range_ in zip(leaves, ranges, strict=True):
         numbers = _numbers(leaf)
-        np.copyto(_as_array(into[part], numbers), numbers)
+        np.copyto(_as_array(into[range_], numbers), numbers)
     return into
 
 
 def unpacked(like: Any, data: np.ndarray) -> Any:
     """Return a pytree of these bytes, with the structure and kinds of `like`."""
     leaves, structure = jax.tree.flatten(like)
-    parts = zip(leaves, _parts(leaves), strict=True)
+    ranges = zip(leaves, _ranges(leaves), strict=True)
     return jax.tree.unflatten(
-        structure, [_restored(leaf, data[part]) for leaf, part in parts]
+        structure, [_restored(leaf, data[range_]) for leaf, range_ in ranges]
     )
 
 
 def size(tree: Any) -> int:
     """Return how many bytes the leaves take."""
-    return _parts(jax.tree.leaves(tree))[-1].stop
+    return _ranges(jax.tree.leaves(tree))[-1].stop
 
 
-def _parts(leaves: list[Any]) -> list[slice]:
-    """Return which bytes each leaf has."""
+def _ranges(leaves: list[Any]) -> list[slice]:
+    """Return the range of bytes of each leaf."""
     sizes = [math.prod(n.shape) * n.dtype.itemsize for n in map(_bits, leaves)]
     bounds = itertools.accumulate(sizes, initial=0)
     return [slice(*pair) for pair in itertools.pairwise(bounds)]
@@ -73,12 +73,12 @@ def _numbers(leaf: Any) -> np.ndarray:
 
 
 def _as_array(data: np.ndarray, like: Any) -> np.ndarray:
-    """Look at bytes as an array of a shape and type."""
+    """View bytes as an array with the shape and type of `like`."""
     return data.view(like.dtype).reshape(like.shape)
 
 
 def _restored(leaf: Any, data: np.ndarray) -> Any:
-    """Return a leaf of what `leaf` is."""
+    """Return a leaf of these numbers, of the same kind as `leaf`."""
     array = _as_array(data, _bits(leaf))
     if _is_key(leaf):
         impl = jax.random.key_impl(leaf)

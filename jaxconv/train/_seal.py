@@ -1,8 +1,8 @@
 """A seal on a folder: JSON with a SHA-256 digest of each file, and of itself.
 
-File formats do not notice every flipped bit, and libraries do not always survive the
-ones that they meet. So whatever is in a sealed folder is compared with its digests
-before anything else reads it.
+File formats do not notice every flipped bit, and libraries may crash on those that they
+meet. So all files of a sealed folder are compared with their digests before anything
+else reads them.
 """
 
 import hashlib
@@ -36,9 +36,9 @@ def seal(folder: Path, about: dict[str, Any]) -> None:
 
 
 def publish(folder: Path, path: Path) -> None:
-    """Rename a sealed folder, once all of it would survive a loss of power.
+    """Write a sealed folder to the disk, to survive a loss of power, and rename it.
 
-    The files in folders of its own have been written to the disk by who made them.
+    Files in subfolders must have been written to the disk by who made them.
     """
     for part in folder.iterdir():
         _sync(part)
@@ -48,10 +48,10 @@ def publish(folder: Path, path: Path) -> None:
 
 
 def opened(folder: Path) -> dict[str, Any]:
-    """Return what the folder is about, once the seal itself is known to be whole.
+    """Return what the folder is about, after checking the seal's own digest.
 
     Raises:
-      BrokenSealError: it is not.
+      BrokenSealError: the seal is missing or damaged.
     """
     return _read(folder)["about"]
 

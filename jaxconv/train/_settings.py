@@ -1,4 +1,4 @@
-"""What a setting may be, and what to write instead."""
+"""Checks of the settings; the errors say what to write instead."""
 
 import dataclasses
 import math
@@ -56,7 +56,7 @@ def check_config(config: "Config") -> None:
 
 
 def _check_choices(config: "Config") -> None:
-    """Raise ValueError for a name that is none of a setting's."""
+    """Raise ValueError for a value that is not among a setting's choices."""
     hints = get_type_hints(type(config))
     for field in dataclasses.fields(config):
         choices = get_args(hints[field.name])
@@ -110,7 +110,7 @@ def _check_whole(name: str, value: Any, least: int) -> None:
 
 
 def _number(value: Any) -> float:
-    """Return a setting as a float, NaN for what is no number."""
+    """Return a setting as a float, NaN if it is not a number."""
     if isinstance(value, str | bytes | bool):
         return math.nan
     try:

@@ -1,4 +1,4 @@
-"""What the processes of a run agree upon: settings, errors, and when to stop."""
+"""Agreement among the processes of a run: on settings, errors, and when to stop."""
 
 import contextlib
 import os
@@ -20,7 +20,7 @@ def check_same(values: dict[str, Any]) -> None:
     from jax.experimental import multihost_utils
 
     sums = [zlib.crc32(repr(value).encode()) for value in values.values()]
-    with _without_output():  # the library that connects the processes says so
+    with _without_output():  # the library that connects the processes prints messages
         found = multihost_utils.process_allgather(np.array(sums, np.uint32))
     unequal = found != found[0]
     if not unequal.any():
@@ -34,8 +34,8 @@ def check_same(values: dict[str, Any]) -> None:
 
 
 @contextlib.contextmanager
-def told_to_all() -> Iterator[None]:
-    """Raise an error of process 0 in all processes; all have to come to the end."""
+def raised_in_all() -> Iterator[None]:
+    """Raise an error of process 0 in all processes; all must reach the block's end."""
     failed: Exception | None = None
     try:
         yield
@@ -71,7 +71,7 @@ def stop_together(step: int, asked: bool) -> bool:
 
 @contextlib.contextmanager
 def _without_output() -> Iterator[None]:
-    """Send to nowhere what C++ writes to standard output."""
+    """Discard what C++ writes to standard output."""
     flush()
     try:
         kept, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)

@@ -1,4 +1,4 @@
-"""Images turned and shifted at random, so that no two epochs show the same ones."""
+"""Turn and shift images at random, so that no two epochs show the same ones."""
 
 import functools
 from collections.abc import Callable
@@ -19,11 +19,11 @@ def turn_and_shift(
     degrees: float,
     pixels: float,
 ) -> Float[Array, "n channels height width"]:
-    """Turn each image about its centre and shift it, by amounts of its own.
+    """Turn each image about its centre and shift it, by its own random amounts.
 
     Angles are uniform between -degrees and degrees, shifts along each axis between
-    -pixels and pixels. Values are interpolated bilinearly; beyond the border, the pixel
-    at the border counts.
+    -pixels and pixels. Values are interpolated bilinearly; beyond the border, the
+    border's pixels are repeated.
     """
     n = len(images)
     angle_key, shift_key = jax.random.split(key)

@@ -7,8 +7,8 @@ from typing import NamedTuple
 from rich import console, progress
 from rich.table import Column
 
+from jaxconv.train.observers import Progress, short, stopping_line, validation_line
 from jaxconv.train.pace import Pace, duration
-from jaxconv.train.report import Progress, short, stopping_line, validation_line
 
 
 def is_drawable() -> bool:
@@ -16,7 +16,7 @@ def is_drawable() -> bool:
     return not console.Console().is_dumb_terminal
 
 
-class BarReport:
+class ProgressBar:
     """A progress bar with loss, accuracy, images a second and time left, by rich."""
 
     def __init__(self, on: console.Console | None = None) -> None:
@@ -57,19 +57,20 @@ class BarReport:
 
 
 class _Bar(progress.Progress):
-    """A bar whose least important columns go where the terminal is narrow."""
+    """A bar that drops its least important columns on a narrow terminal."""
 
     def get_renderables(self) -> Iterator[console.RenderableType]:
-        """Choose the columns for the width of now, and yield the table."""
+        """Choose the columns for the current width, and yield the table."""
         for task in self.tasks:
             self.columns = _columns(task, self.console.width)
         yield from super().get_renderables()
 
 
 class _Column(NamedTuple):
-    """A column in the forms that it can take, and how long each is kept.
+    """The forms that a column can take, each with its rank and width.
 
-    A form is kept where all of lower rank fit beside it; the last one kept is shown.
+    Forms are taken in the order of rank as long as all fit on the line together; of a
+    column the last form taken is shown.
     """
 
     forms: tuple[tuple[int, int, progress.ProgressColumn], ...]  # rank, width, itself

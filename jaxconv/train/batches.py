@@ -1,4 +1,4 @@
-"""Which images a step takes: a function of the seed and the step's number alone."""
+"""Which images a step takes: a function of only the seed and the step's number."""
 
 import functools
 import math
@@ -28,9 +28,9 @@ class Batch(NamedTuple):
 class Batches:
     """The batches of a set of images, for some devices.
 
-    A batch that the devices do not share evenly, and the last one of an epoch if it is
-    smaller, are filled up with rows of zeros that do not count: so all have one shape,
-    and one program serves them.
+    A batch that does not divide evenly among the devices, and a smaller last batch of
+    an epoch, are padded with rows of zeros that do not count: all batches have one
+    shape and share one compiled program.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Batches:
         return math.ceil(len(self) / self._size)
 
     def at(self, step: int, seed: int) -> Batch:
-        """Return what a step trains on; each epoch has an order of its own."""
+        """Return the batch of a step; each epoch has its own order."""
         epoch, number = divmod(step, self.per_epoch)
         return self._batch(_order(len(self), seed, epoch)[self._slice(number)])
 
@@ -73,7 +73,7 @@ class Batches:
             part = self._slice(number)
             if not self._scaled or self._is_masked or self._devices.count > 1:
                 yield self._batch(order[part])
-            else:  # as they lie, without a copy
+            else:  # views, without a copy
                 images, labels = self._images[part], self._labels[part]
                 yield Batch(images, labels, None, len(images))
 

@@ -1,8 +1,8 @@
 """Checkpoints of a run, written by orbax in the background, checked when they are read.
 
 A checkpoint is a folder that orbax has written, with the identity of the run and a
-digest of each file in its seal. It gets its name when it is whole. Of several processes
-the first one writes and reads, and hands the others what it has read.
+digest of each file in its seal. It gets its name when it is complete. Of several
+processes the first one writes and reads, and sends the others what it has read.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ _UNFINISHED = "unfinished"  # the folder in which a checkpoint is written
 
 
 class CheckpointError(ValueError):
-    """There is no whole checkpoint, it is of another run, or it cannot be written."""
+    """No checkpoint is intact, it is of another run, or it cannot be written."""
 
 
 class Checkpoints:
@@ -34,7 +34,7 @@ class Checkpoints:
     def __init__(self, folder: Path, *, keep: int, identity: dict[str, Any]) -> None:
         """Keep the `keep` newest checkpoints in `folder`, and the most accurate one.
 
-        `identity` is what a run must have in common with a checkpoint to go on from it.
+        `identity` is what a run and a checkpoint to resume from must have in common.
 
         Raises:
           CheckpointError: the folder cannot be written.
@@ -46,7 +46,7 @@ class Checkpoints:
         self._first = jax.process_index() == 0
         self._pending: Future[None] | None = None
         self._copy: np.ndarray | None = None
-        self._whole: dict[int, float | None] | None = None  # accuracy after so many
+        self._whole: dict[int, float | None] | None = None  # batches -> accuracy
         if not self._first:
             return
         _orbax.check_installed()
@@ -57,13 +57,13 @@ class Checkpoints:
     def save(
         self, state: TrainState, notes: dict[str, Any], *, accuracy: float | None
     ) -> None:
-        """Begin to write a checkpoint, once the one before is written.
+        """Begin to write a checkpoint, once the previous one is written.
 
-        The state may be given to the next step at once. `notes` are JSON. A checkpoint
-        that is there already, after as many batches, stays as it is.
+        The state may be given to the next step at once. `notes` are JSON. If there is a
+        checkpoint after as many batches already, it stays as it is.
 
         Raises:
-          CheckpointError: the one before could not be written.
+          CheckpointError: the previous one could not be written.
         """
         if not self._first:
             return
@@ -92,13 +92,13 @@ class Checkpoints:
     def restore(
         self, like: TrainState, say: Callable[[str], None]
     ) -> tuple[TrainState, dict[str, Any]] | None:
-        """Return the state and the notes of the newest whole checkpoint, or None.
+        """Return the state and the notes of the newest intact checkpoint, or None.
 
-        The state has the structure, types and shapes of `like`. `say` is told of each
-        damaged checkpoint that is passed over. None: there is no checkpoint at all.
+        The state has the structure, types and shapes of `like`. `say` is called for
+        each damaged checkpoint, which is skipped. None: there is no checkpoint at all.
 
         Raises:
-          CheckpointError: none is whole, or it is that of another run.
+          CheckpointError: none is intact, or it is that of another run.
         """
         found = None
         error: CheckpointError | None = None
@@ -115,10 +115,10 @@ class Checkpoints:
         return None if found is None else (_leaves.unpacked(like, found[0]), found[1])
 
     def close(self) -> None:
-        """Wait for what is being written.
+        """Wait until the last checkpoint is written.
 
         Raises:
-          CheckpointError: it could not be.
+          CheckpointError: it could not be written.
         """
         if self._pending is not None:
             self._pending.exception()  # Ctrl-C may come here: then it is still pending
@@ -140,7 +140,7 @@ class Checkpoints:
             unfinished.mkdir(parents=True)
             _orbax.write(unfinished / str(step), data)
             _seal.seal(unfinished / str(step), about)
-            _remove(path)  # a damaged one that was passed over
+            _remove(path)  # a damaged one that was skipped
             _seal.publish(unfinished / str(step), path)
         except Exception as error:
             _remove(unfinished)
@@ -168,7 +168,7 @@ class Checkpoints:
     def _newest(
         self, like: TrainState, say: Callable[[str], None]
     ) -> tuple[np.ndarray, dict[str, Any]] | None:
-        """Return the bytes and the notes of the newest whole checkpoint."""
+        """Return the bytes and the notes of the newest intact checkpoint."""
         steps = _steps(self._folder)
         why = ""
         for step in reversed(steps):
@@ -180,9 +180,9 @@ class Checkpoints:
                 data = _orbax.read(path)
             except CheckpointError:
                 raise
-            except Exception as error:  # what damage does to other code
+            except Exception as error:  # damage can make other code raise anything
                 why = _orbax.reason(error).rstrip(".")
-                say(f"The checkpoint {path} is damaged and was passed over: {why}.")
+                say(f"The checkpoint {path} is damaged and was skipped: {why}.")
                 continue
             self._whole = {n: _accuracy(self._folder / str(n)) for n in steps}
             self._whole = {n: v for n, v in self._whole.items() if n <= step}
@@ -196,7 +196,7 @@ class Checkpoints:
         return None
 
     def _check_is_ours(self, about: dict[str, Any], like: TrainState) -> None:
-        """Raise CheckpointError unless this run can go on from a checkpoint."""
+        """Raise CheckpointError unless this run can resume from a checkpoint."""
         there, now = about["identity"], self._identity
         unequal = [
             f"{name} is {_value(there, name)} in the checkpoint and "
@@ -229,7 +229,7 @@ def _value(identity: dict[str, Any], name: str) -> str:
 
 
 def _accuracy(path: Path) -> float | None:
-    """Return the accuracy of a checkpoint, None where it has none or is damaged."""
+    """Return the accuracy of a checkpoint, None if it has none or is damaged."""
     with contextlib.suppress(OSError, ValueError):
         return _seal.opened(path)["accuracy"]
     return None
@@ -279,7 +279,7 @@ def _from_first(
         return None, CheckpointError(message)
     if notes is None:
         return None, None
-    # As bytes: a sum with zeros, which this is, would turn -0.0 into 0.0.
+    # As bytes: the broadcast is a sum with zeros, which would turn -0.0 into 0.0.
     if data is None:
         data = np.zeros(_leaves.size(like), np.uint8)
     return (_broadcast(data), notes), None

@@ -1,4 +1,4 @@
-"""The command line: a typed configuration in, an exit code out."""
+"""The command line of training: a typed configuration in, an exit code out."""
 
 import os
 import sys
@@ -7,16 +7,16 @@ from pathlib import Path
 
 import jax
 
+from jaxconv._command_line import as_options, fail, parse
 from jaxconv.train.config import Config
 from jaxconv.train.distributed import LostError, joint
 from jaxconv.train.experiment import load_data, train
 from jaxconv.train.measured import DivergedError
-from jaxconv.train.options import as_options, fail, parse
+from jaxconv.train.observers import batches, make_display
 from jaxconv.train.presets import take_preset
-from jaxconv.train.report import batches, make_report
 from jaxconv.train.result import Result
 
-__all__ = ["closing_lines", "fail", "main", "parse"]
+__all__ = ["closing_lines", "main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _main(given: Sequence[str]) -> int:
-    """Do it, whatever other processes do."""
+    """Do what `main` says, without waiting for other processes at the end."""
     try:
         preset, given = take_preset(given)
     except ValueError as error:
@@ -43,7 +43,7 @@ def _main(given: Sequence[str]) -> int:
         return fail(as_options(str(error), Config), 1)
     except ValueError as error:
         return fail(as_options(str(error), Config), 2)
-    except BrokenPipeError:  # nobody reads what is printed
+    except BrokenPipeError:  # the reader of standard output is gone
         raise
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
@@ -61,7 +61,7 @@ def _main(given: Sequence[str]) -> int:
 def _train(config: Config) -> int:
     """Train, say what was reached, and return the exit code."""
     terminal = sys.stdout is not None and sys.stdout.isatty()
-    result = train(config, make_report(terminal))
+    result = train(config, make_display(terminal))
     if jax.process_index() == 0:
         print(closing_lines(result, config))
     return 130 if result.interrupted else 0
@@ -109,12 +109,12 @@ def closing_lines(result: Result, config: Config | None = None) -> str:
 
 
 def _sets(option: str, given: Sequence[str]) -> bool:
-    """Whether the arguments set an option, to whatever value."""
+    """Whether the arguments set an option to any value."""
     return any(word.partition("=")[0] == f"--{option}" for word in given)
 
 
 def _is_of_memory(error: BaseException) -> bool:
-    """Whether there was not enough memory: XLA says so in words only."""
+    """Whether there was not enough memory: XLA says so only in the message."""
     return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
 
 

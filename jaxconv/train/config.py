@@ -25,9 +25,9 @@ Schedule = Literal["constant", "cosine", "one-cycle"]
 class Config:
     """Train a model on images; without arguments, the chapter's experiment on MNIST.
 
-    Other defaults come with --preset chapter5, lenet5 or best. On Linux, memory is
-    asked for in huge pages, which is faster, unless there is --no-huge-pages. Errors
-    show where they come from with --debug. There is --version, too.
+    --preset chapter5, lenet5 or best sets other defaults. On Linux, memory is requested
+    in huge pages, which is faster; --no-huge-pages turns that off. --debug shows the
+    tracebacks of errors, --version the versions.
 
     Raises:
       ValueError: a number is out of range.
@@ -39,7 +39,7 @@ class Config:
     normalisation; a number at the end is the depth."""
 
     method: Method = "auto"
-    """The convolution's algorithm; chapter5 alone takes another one than auto."""
+    """The convolution's algorithm; only chapter5 takes another one than auto."""
 
     epochs: int = 1
     """Passes over the training set."""
@@ -48,8 +48,9 @@ class Config:
     """Images in each step."""
 
     microbatches: int = 2
-    """Parts of a batch whose gradients are computed in parallel and averaged, unless
-    the model normalises over the batch or several devices share it."""
+    """Split each batch into this many microbatches, whose gradients are computed in
+    parallel and averaged; not if the model normalises over the batch or several devices
+    share it."""
 
     accumulate: int = 1
     """Batches whose gradients are averaged for one update: for a larger batch than fits
@@ -65,32 +66,32 @@ class Config:
     """How much of the last step sgd keeps, at least 0 and below 1. adam has none."""
 
     schedule: Schedule = "constant"
-    """How the learning rate changes: not; down to 0 like a cosine; or up over the first
-    30 percent of the steps, then down."""
+    """How the learning rate changes. cosine: down to 0 along a cosine. one-cycle: up
+    over the first 30 percent of the steps, then down."""
 
     warm_up: int = 0
     """Updates in which the learning rate rises from 0, unless the schedule is
     one-cycle."""
 
     weight_decay: float = 0.0
-    """How much of the weights each step takes away, times the learning rate."""
+    """The share of the weights that each step subtracts, times the learning rate."""
 
     clip_norm: float = 0.0
-    """Gradients whose norm over all parameters is larger are scaled down to it. 0:
-    none."""
+    """Scale gradients whose norm over all parameters is larger down to it. 0: no
+    clipping."""
 
     ema: float = 0.0
-    """Validate and keep an exponential moving average of the weights, of which each
-    step keeps this share, such as 0.999. 0: the weights themselves."""
+    """Validate and keep an exponential moving average of the weights. Each step keeps
+    this share of the average, such as 0.999. 0: the weights themselves."""
 
     label_smoothing: float = 0.0
     """The share of each label that is spread over all classes."""
 
     max_shift: float = 0.0
-    """Training images are shifted by up to so many pixels, another way each time."""
+    """Shift training images at random by up to this many pixels."""
 
     max_rotation: float = 0.0
-    """Training images are turned by up to so many degrees, another way each time."""
+    """Turn training images at random by up to this many degrees."""
 
     seed: int = 20190402
     """Fixes the initial weights, the order of the images and the dropout."""
@@ -102,26 +103,26 @@ class Config:
 
     num_classes: int | None = None
     """Classes of the data set; labels lie below this number. None: 10 for IDX files,
-    else as many as there are."""
+    for other data as many as they have."""
 
     transpose_images: bool = False
-    """Exchange rows and columns of the images: for EMNIST, whose files hold them so."""
+    """Exchange rows and columns of the images: for EMNIST, stored transposed."""
 
     held_out: int = 0
-    """Take so many images out of the training set, of each class its share, and
-    validate on them, not on the test set. The weights of the best validation are
+    """Take this many images out of the training set, each class in proportion, and
+    validate on them instead of the test set. The weights of the best validation are
     kept."""
 
     patience: int = 0
-    """Stop after so many validations on held-out images without a better one. 0:
+    """Stop after this many validations on held-out images without a better one. 0:
     never."""
 
     validate_every: int = 100
     """Batches between two validations. 0: one, at the end."""
 
     overfit_batches: int = 0
-    """Train and validate on so many batches only, again and again: a model that cannot
-    learn these by heart has a fault. 0: on all."""
+    """Train and validate on only this many batches, again and again: a model that
+    cannot memorise them has a bug. 0: on all."""
 
     find_learning_rate: bool = False
     """Do not train: try learning rates from small to large, and propose one."""
@@ -130,20 +131,20 @@ class Config:
     """Stop after this many batches: a quick run. 0: all of them."""
 
     max_test_images: int = 0
-    """Validate on the first so many test images: a quick run. 0: all of them."""
+    """Validate on only this many of the first test images: a quick run. 0: all."""
 
     run: Path | None = None
     """The folder to keep the run in: checkpoints, metrics.jsonl, the trained model and
     report.html. None: nothing is kept."""
 
     resume: bool = False
-    """Go on with the run in that folder, where its last checkpoint is."""
+    """Resume the run in that folder from its last checkpoint."""
 
     checkpoint_every: int = 500
     """Batches between two checkpoints; there is one at the end, and after Ctrl-C."""
 
     keep: int = 3
-    """Checkpoints to keep: so many of the newest, and the best."""
+    """Checkpoints to keep: this many of the newest, and the best."""
 
     tensorboard: bool = False
     """Write the metrics for TensorBoard too, into the run's folder."""
@@ -153,13 +154,13 @@ class Config:
 
     coordinator: str | None = None
     """Train on several machines: the address, host:port, of the first process, the same
-    for all; "auto" where Slurm, Kubernetes or the like tell it."""
+    for all; "auto" where Slurm, Kubernetes or Open MPI provide it."""
 
     num_processes: int | None = None
     """Processes in all, with a coordinator."""
 
     process_id: int | None = None
-    """Which of them this one is, from 0."""
+    """The number of this process among them, from 0."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""

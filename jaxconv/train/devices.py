@@ -1,8 +1,8 @@
 """The devices that share a batch: each computes the gradient of its rows.
 
-JAX sums the gradients over the devices, as the arrays say how they lie: parameters
-whole on each, batches cut along their rows (`jax.sharding`). Of several processes, each
-reads the rows of its own devices.
+The arrays' shardings make JAX sum the gradients over the devices: parameters are
+replicated on each, batches are split along their rows. Of several processes, each reads
+the rows of its own devices.
 """
 
 from typing import Any
@@ -16,19 +16,19 @@ from jaxconv._words import counted
 
 
 class Devices:
-    """A line of devices, those of all processes; `count` of them."""
+    """A one-dimensional mesh of `count` devices, those of all processes."""
 
     def __init__(self, count: int = 1) -> None:
         """Take the first `count` local devices; 0, or several processes: all.
 
         Raises:
-          ValueError: there are not so many, or several processes are to leave some out.
+          ValueError: there are fewer, or several processes are to leave some out.
         """
         local = jax.local_devices()
         if count > len(local):
             more = ""
             if local[0].platform == "cpu":
-                more = f" JAX_NUM_CPU_DEVICES={count} makes so many of one processor."
+                more = f" JAX_NUM_CPU_DEVICES={count} makes that many of one processor."
             raise ValueError(
                 f"devices must be at most {len(local)}, as JAX sees "
                 f"{counted(len(local), 'device')} here, got {count}. 0 takes all.{more}"
@@ -40,7 +40,7 @@ class Devices:
                     f"devices must be 0 with several processes, as all "
                     f"{counted(len(local), 'device')} of each take part, got {count}."
                 )
-            # Those of a process side by side: so its rows are, too.
+            # The devices of a process stand side by side, and so do its rows.
             chosen = sorted(jax.devices(), key=lambda one: (one.process_index, one.id))
         self.count = len(chosen)
         mesh = Mesh(np.array(chosen), ("data",))
@@ -57,11 +57,11 @@ class Devices:
         return jax.process_index() == 0
 
     def padded(self, rows: int) -> int:
-        """Return the least number of rows, from `rows` on, that all share evenly."""
+        """Return the least number of rows, at least `rows`, that all share evenly."""
         return -(-rows // self.count) * self.count
 
     def replicate(self, tree: Any) -> Any:
-        """Place a pytree, the same in all processes, whole on each device."""
+        """Replicate a pytree, the same in all processes, on each device."""
         if self.whole is None:
             return tree
         if jax.process_count() == 1:
@@ -74,7 +74,7 @@ class Devices:
         return rows[self._first * each : (self._first + self._mine) * each]
 
     def share(self, array: np.ndarray) -> Array | np.ndarray:
-        """Place a batch of which this process has its `own` rows."""
+        """Split a batch over the devices; this process has its `own` rows."""
         return array if self.whole is None else self._placed(array, self._rows)
 
     def _replicated(self, leaf: Any) -> Array:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 _BOX = 20 / 28  # of the image, for the longer side of the ink
-_FAINTEST = 16  # grey levels between ink and ground; less is a blank sheet
+_FAINTEST = 16  # grey levels between ink and background; less is a blank sheet
 _COARSE = 256  # pixels of the longer side of what is looked at for ink
 _FINE = 100  # pixels of the longer side of the ink, when its lines are measured
 _LINE = 10  # their least width then: 2 pixels of 20
@@ -42,7 +42,7 @@ def fitted(
     Args:
       picture: of Pillow, in mode L.
       size: height and width in pixels.
-      light: whether its ground is light, and that of the result.
+      light: whether the background is light, in the picture and in the result.
 
     Raises:
       BlankError: there is no ink.
@@ -68,14 +68,14 @@ def fitted(
 
 
 def is_on_light(picture: Any) -> bool:
-    """Return whether ink is darker than the ground of a grey picture."""
+    """Return whether ink is darker than the background of a grey picture."""
     grey = coarse(picture)
     above = grey - _ground(grey)
     return _level(-above) > _level(above)
 
 
 def _is_fitted(image: np.ndarray, box: int) -> bool:
-    """Return whether a dark image fills the box, about its mass's centre, already."""
+    """Return whether the ink of a dark image fills the box and is centred already."""
     ink = image > 64
     if not ink.any() or image.max() < 128:
         return False
@@ -86,7 +86,7 @@ def _is_fitted(image: np.ndarray, box: int) -> bool:
 
 
 def _cut_out(picture: Any) -> Any:
-    """Return the ink, from black to white, without the ground around it."""
+    """Return the ink, from black to white, without the background around it."""
     from PIL import Image, ImageFilter
 
     factor = max(1, max(picture.size) // (2 * _COARSE))
@@ -98,7 +98,7 @@ def _cut_out(picture: Any) -> Any:
     level = _level(grey)
     noise = 1.5 * float(np.median(np.abs(grey)))
     if level <= max(_FAINTEST, 5 * noise):
-        raise BlankError("is blank: there is no digit, light or dark, on its ground.")
+        raise BlankError("is blank: there is no digit, light or dark, on it.")
     low = 2 * noise
     ink = grey > max(_EDGE * level, 5 * noise)
     top, left, bottom, right = _bounds(ink)
@@ -107,10 +107,10 @@ def _cut_out(picture: Any) -> Any:
 
 
 def _ground(grey: np.ndarray) -> np.ndarray:
-    """Return the level of the ground below each pixel: paper lies in uneven light.
+    """Return the background's level at each pixel, since paper is lit unevenly.
 
-    A plane, with as much curvature as fits, is laid through the pixels of the border,
-    but for those far from its median: ink.
+    A quadratic surface is fitted to the border's pixels, except those far from their
+    median, which are ink.
     """
     rows, columns = (np.linspace(-1, 1, side) for side in grey.shape)
     y, x = np.meshgrid(rows, columns, indexing="ij")
@@ -123,7 +123,7 @@ def _ground(grey: np.ndarray) -> np.ndarray:
 
 
 def _level(grey: np.ndarray) -> float:
-    """Return how far ink stands out from a ground of 0: the mean of the upper half."""
+    """Return the ink's level above a background of 0: the mean of the upper half."""
     level = float(grey.max())
     for _ in range(5 if level > 0 else 0):
         level = float(grey[grey >= level / 2].mean())

@@ -1,6 +1,6 @@
 """Several processes train one model: how they find each other, and how they end.
 
-One process, number 0, is the coordinator. JAX's engine connects the others to it, and
+One process, number 0, is the coordinator. JAX's runtime connects the others to it, and
 aborts a process, with a stack trace, as soon as another one is gone. Here that abort
 becomes one line and an exit code.
 """
@@ -104,7 +104,8 @@ def check(config: Config) -> None:
 def watched() -> Iterator[None]:
     """Turn the error of a step whose other processes are gone into a LostError.
 
-    Whatever else ends on the way out has twenty seconds, as it may wait for them, too.
+    What else is cleaned up on the way out has twenty seconds: it may wait for the other
+    processes, too.
     """
     try:
         yield
@@ -122,7 +123,7 @@ def watched() -> Iterator[None]:
 def joint(main: Callable[[], int]) -> int:
     """Run a program's main function, and return the exit code as `leave` does.
 
-    An error that nobody expects must not keep this process waiting for the others.
+    After an unexpected error this process must not wait for the others.
     """
     try:
         code = main()
@@ -135,10 +136,10 @@ def joint(main: Callable[[], int]) -> int:
 
 
 def leave(code: int) -> int:
-    """Return a program's exit code, once the others are done or need not be waited for.
+    """Return a program's exit code, after waiting for the other processes if need be.
 
     After an error this process does not wait for the others, as they may wait for it;
-    it gives them two seconds to come upon the same error, and exits.
+    it gives them two seconds to meet the same error, and exits.
     """
     if not jax.distributed.is_initialized() or jax.process_count() == 1:
         return code
@@ -151,9 +152,10 @@ def leave(code: int) -> int:
 
 
 def _leave_together(code: int) -> int:
-    """Return the exit code once all processes are done: the first one writes longest.
+    """Wait for all processes, of which the first writes longest; return the exit code.
 
-    What it has to write is then written: were another one lost, nothing would be.
+    If another one is lost here, the first has written all that it had to write, and
+    exits with the code.
     """
     from jax.experimental import multihost_utils
 
@@ -222,7 +224,7 @@ def _connect(config: Config, say: Callable[[str], None]) -> None:
 
 
 def _in_thread(work: Callable[[], None], after_a_while: Callable[[], None]) -> None:
-    """Do what blocks, so that Ctrl-C is heard meanwhile."""
+    """Do work that blocks in a thread, so that Ctrl-C still works."""
     failed: list[BaseException] = []
 
     def run() -> None:

@@ -25,13 +25,16 @@ from typing import Annotated, Any, Literal, get_args
 import jax
 import jax.numpy as jnp
 import tyro
-from jax._src.config import traceback_in_locations_limit
 from jax.export import Exported, export, symbolic_shape
 
+<<<<<<< HEAD
+from jaxconv._command_line import fail, parse
+=======
+from jaxconv.conv.primitives.jax_internals import traceback_in_locations_limit
+>>>>>>> main
 from jaxconv.conv.primitives.portable import every_method_is
 from jaxconv.nn import WeightsError
 from jaxconv.train.classifier import classifier
-from jaxconv.train.options import fail, parse
 from jaxconv.train.runs import Run, RunError, open_run
 
 PROGRAM, ABOUT = "model.jaxexport", "model.json"
@@ -42,7 +45,7 @@ _REFUSED = "custom calls whose targets have no compatibility guarantees"  # jax'
 
 
 class ExportError(ValueError):
-    """A model holds what cannot run elsewhere; the text says what."""
+    """A model has a layer that cannot run elsewhere; the message says which call."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,7 +57,7 @@ class Export:
     model.jaxexport for jax.export.deserialize, and model.json: the classes and shapes.
 
     Raises:
-      ValueError: a platform is none that JAX exports to.
+      ValueError: JAX does not export to a platform.
     """
 
     run: Annotated[Path, tyro.conf.arg(metavar="RUN")]
@@ -64,7 +67,7 @@ class Export:
     """The file to write. None: exported.zip in the run's folder."""
 
     platforms: str = "cpu"
-    """Where it is to run: any of cpu, cuda, rocm and tpu, with commas between."""
+    """The platforms to export for: any of cpu, cuda, rocm and tpu, with commas."""
 
     def __post_init__(self) -> None:
         """Check the platforms."""

@@ -1,4 +1,4 @@
-"""Ctrl-C during training: the first one is a wish to stop, the second one an order."""
+"""Ctrl-C during training: the first stops it gently, the second at once."""
 
 import contextlib
 import signal
@@ -6,42 +6,42 @@ import threading
 from collections.abc import Callable, Iterator
 
 from jaxconv.train.agreement import stop_together
-from jaxconv.train.report import Report
+from jaxconv.train.observers import Observer
 
 
 class Stop:
-    """Whether to stop; the first time that it is so, the report is told.
+    """Whether to stop; when it first is so, the observer's `stopping` is called.
 
-    Until the first step is done, there is nothing to keep: Ctrl-C does then what it did
-    before. A signal's handler must not print, so the report is told from the loop.
+    Until the first step is done, there is nothing to keep, and Ctrl-C does what it did
+    before. A signal's handler must not print, so the loop calls the observer.
     """
 
-    def __init__(self, report: Report) -> None:
-        """Take the report that is told."""
+    def __init__(self, observer: Observer) -> None:
+        """Take the observer to call."""
         self.interrupted: Callable[[], bool] = lambda: False
-        self._report, self._told = report, False
+        self._observer, self._told = observer, False
 
     def __call__(self, done: int) -> bool:
         """Return whether to stop after `done` batches."""
         if self.interrupted() and not self._told:
             self._told = True
-            self._report.stopping(done)
+            self._observer.stopping(done)
         return self._told
 
     def together(self, done: int) -> bool:
-        """Return the same, agreed upon by all processes: call it before each step."""
+        """Return the same in all processes; it must be called before each step."""
         stops = stop_together(done, self(done))
         if stops and not self._told:  # another process was asked to
             self._told = True
-            self._report.stopping(done)
+            self._observer.stopping(done)
         return stops
 
 
 @contextlib.contextmanager
 def interrupts() -> Iterator[Callable[[], bool]]:
-    """Turn the first Ctrl-C into a note to stop; a second one does what it did before.
+    """Let the first Ctrl-C only set a flag; a second one does what it did before.
 
-    A step must not be cut in half: the buffers it was given are gone, and the new ones
+    A step must not be interrupted: the buffers it was given are gone, and the new ones
     are not there yet. Where Ctrl-C is ignored (`nohup`), it stays so.
     """
     seen = False

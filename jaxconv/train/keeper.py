@@ -1,4 +1,4 @@
-"""What is kept of a run: nothing, or a folder that another run can go on from."""
+"""What is kept of a run: nothing, or a folder from which it can be resumed."""
 
 import dataclasses
 from pathlib import Path
@@ -11,11 +11,11 @@ from jaxconv._words import counted
 from jaxconv.data.dataset import Dataset
 from jaxconv.nn import Layer, Params
 from jaxconv.train import runs
-from jaxconv.train.agreement import told_to_all
+from jaxconv.train.agreement import raised_in_all
 from jaxconv.train.config import Config
 from jaxconv.train.devices import Devices
 from jaxconv.train.measured import DivergedError
-from jaxconv.train.report import Report, Reports
+from jaxconv.train.observers import Observer, Observers
 from jaxconv.train.result import Result
 from jaxconv.train.scaling import Scaling
 from jaxconv.train.step import TrainState
@@ -23,7 +23,7 @@ from jaxconv.train.step import TrainState
 
 @dataclasses.dataclass
 class Notes:
-    """What a run goes on from, beside the state: kept in each checkpoint."""
+    """What a resumed run needs beside the state; each checkpoint has it."""
 
     seconds: float = 0.0
     best_accuracy: float = -1.0
@@ -31,7 +31,7 @@ class Notes:
     waited: int = 0  # validations since the best one
 
     def is_better(self, accuracy: float, done: int) -> bool:
-        """Take note of a validation; return whether none was better or as good."""
+        """Record a validation; return whether it is better than all before."""
         if accuracy <= self.best_accuracy:
             self.waited += 1
             return False
@@ -43,15 +43,15 @@ class Keeper:
     """Keeps nothing."""
 
     def __init__(self) -> None:
-        """Begin at the beginning."""
+        """Begin with no validations."""
         self.notes = Notes()
 
-    def reporting(self, report: Report) -> Report:
-        """Return a report that also writes down what it is told."""
-        return report
+    def recording(self, observer: Observer) -> Observer:
+        """Return an observer that also writes metrics to files, if any are kept."""
+        return observer
 
-    def restored(self, state: TrainState, report: Report) -> TrainState:
-        """Return the state of the checkpoint to go on from, or the one given."""
+    def restored(self, state: TrainState, observer: Observer) -> TrainState:
+        """Return the state of the checkpoint to resume from, or the one given."""
         return state
 
     def save(self, state: TrainState, done: int, accuracy: float | None) -> None:
@@ -65,7 +65,7 @@ class Keeper:
         """Keep what the run has reached."""
 
     def close(self) -> None:
-        """Wait for what is being written."""
+        """Wait until everything is written."""
 
 
 class RunKeeper(Keeper):
@@ -98,7 +98,7 @@ class RunKeeper(Keeper):
         )
         self._writes = devices.first
         self._saved = -1
-        with told_to_all():
+        with raised_in_all():
             if self._writes:
                 runs.check(self._folder, resume=config.resume)
             self._checkpoints = Checkpoints(
@@ -108,32 +108,34 @@ class RunKeeper(Keeper):
             )
             self._lock = runs.hold(self._folder) if self._writes else None
 
-    def restored(self, state: TrainState, report: Report) -> TrainState:
-        """Go on from the newest whole checkpoint, where the run is to be resumed."""
+    def restored(self, state: TrainState, observer: Observer) -> TrainState:
+        """Resume from the newest intact checkpoint, if the run is to be resumed."""
         if self._config.resume:
-            found = self._checkpoints.restore(state, report.note)
+            found = self._checkpoints.restore(state, observer.note)
             if found is None:
-                report.note(f"{self._folder}: no checkpoint there yet; starting anew.")
+                observer.note(
+                    f"{self._folder}: no checkpoint there yet; starting anew."
+                )
             else:
                 state, notes = found
                 self.notes = Notes(**notes)
                 self._saved = done = int(state.step)
-                report.note(f"Going on after {counted(done, 'batch', 'batches')}.")
+                observer.note(f"Going on after {counted(done, 'batch', 'batches')}.")
         return state
 
-    def reporting(self, report: Report) -> Report:
-        """Write the settings; return a report that also writes metrics to files."""
+    def recording(self, observer: Observer) -> Observer:
+        """Write the settings; return an observer that also writes metrics to files."""
         from jaxconv.train.metrics_file import MetricsFile
         from jaxconv.train.tensorboard import TensorBoard
 
         if not self._writes:
-            return report
+            return observer
         runs.write_settings(self._folder, self._described)
         done = max(self._saved, 0)
-        also: list[Report] = [MetricsFile(self._folder / runs.METRICS, done)]
+        also: list[Observer] = [MetricsFile(self._folder / runs.METRICS, done)]
         if self._config.tensorboard:
             also.append(TensorBoard(self._folder))
-        return Reports(report, *also)
+        return Observers(observer, *also)
 
     def save(self, state: TrainState, done: int, accuracy: float | None) -> None:
         """Write a checkpoint, unless there is one of this state."""
@@ -166,7 +168,7 @@ class RunKeeper(Keeper):
         write_page(self._folder, self._model, params, self._data, result.scaling)
 
     def close(self) -> None:
-        """Wait for what is being written, and let others at the folder."""
+        """Wait until everything is written, and release the folder."""
         try:
             self._checkpoints.close()
         finally:

@@ -1,8 +1,8 @@
 """The training loop: from a model, data and settings to trained parameters.
 
-A run's numbers depend on its settings and its data alone: the step is a pure function
-of the state and a batch, and the batch of the seed and the step's number. So a run that
-was stopped and goes on from a checkpoint ends with the same bits.
+A run's numbers depend only on its settings and its data: a step is a pure function of
+the state and a batch, and a batch is one of the seed and the step's number. So a run
+that is stopped and resumed from a checkpoint ends with the same bits.
 """
 
 import contextlib
@@ -26,67 +26,67 @@ from jaxconv.train.distributed import watched
 from jaxconv.train.interrupts import Stop, interrupts
 from jaxconv.train.keeper import make_keeper
 from jaxconv.train.measured import DivergedError, Measured
+from jaxconv.train.observers import Observer, Observers, Progress, make_display
 from jaxconv.train.optimizer import make_optimizer, rate_after
-from jaxconv.train.parts import parts_of, steps_of
-from jaxconv.train.report import Progress, Report, Reports, make_report
 from jaxconv.train.result import Result
 from jaxconv.train.runs import RunError
 from jaxconv.train.scaling import Scaling, scaling_of
+from jaxconv.train.splits import splits_of, steps_of
 from jaxconv.train.step import TrainState, init_state, make_count_correct, make_step
 
 _REPORT_EVERY = 10  # batches
 _UNFETCHED = 2  # steps whose metrics are left on the device: they may not be done yet
-_TEST_BATCH = 50  # images validated at once: more need memory anew each time
+_TEST_BATCH = 50  # images validated at once: more would allocate memory each time
 
 
 def fit(
-    model: Layer, data: Dataset, config: Config, report: Report | None = None
+    model: Layer, data: Dataset, config: Config, observer: Observer | None = None
 ) -> Result:
-    """Train a model as `config` says, telling `report` how it goes.
+    """Train a model as `config` says, calling `observer` on the way.
 
-    The model and the images are those given; what `config` says of them is not looked
-    at. Ctrl-C ends the run early, with what it has reached so far.
+    The model and the images are those given; what `config` says of them is ignored.
+    Ctrl-C ends the run early, with what it has reached so far.
 
     Raises:
-      CheckpointError: there is none to go on from, or that of another run.
+      CheckpointError: there is none to resume from, or it is of another run.
       DatasetError: there are fewer images than a batch has, or nothing to learn.
       DivergedError: the loss became infinite or NaN.
       LostError: another process of the run has ended.
       RunError: the folder of the run holds one already, or none to resume.
-      TypeError: an argument is of another kind.
-      ValueError: the model does not take the images, or there are not so many devices.
+      TypeError: an argument has the wrong type.
+      ValueError: the model does not take the images, or there are too few devices.
     """
-    return run_fit(model, data, config, report, own=True)
+    return run_fit(model, data, config, observer, own=True)
 
 
 def run_fit(
-    model: Layer, data: Dataset, config: Config, report: Report | None, *, own: bool
+    model: Layer, data: Dataset, config: Config, observer: Observer | None, *, own: bool
 ) -> Result:
     """Do what `fit` does; `own` is whether `config` does not name the model."""
-    check_fit(model, data, config, report)
-    report = report or make_report(sys.stdout is not None and sys.stdout.isatty())
+    check_fit(model, data, config, observer)
+    observer = observer or make_display(sys.stdout is not None and sys.stdout.isatty())
     with watched():
         if jax.process_count() > 1:
             check_same({"the images": fingerprint(data)})
-        return _Fit(model, data, config, report, own).run()
+        return _Fit(model, data, config, observer, own).run()
 
 
 class _Fit:
-    """A run under way: its state, and what is kept of it."""
+    """A run in progress: its state, and what is kept of it."""
 
     def __init__(
         self,
         model: Layer,
         data: Dataset,
         config: Config,
-        report: Report,
+        observer: Observer,
         own: bool,
     ) -> None:
         self.config, self.devices = config, Devices(config.devices)
-        report = report if self.devices.first else Reports()
-        self.total, data = steps_of(data, config), parts_of(data, config)
+        observer = observer if self.devices.first else Observers()
+        self.total, data = steps_of(data, config), splits_of(data, config)
         for line in (*data.notes, *_remarks(config, self.total)):
-            report.note(line)
+            observer.note(line)
         self.scaling = _scaling(data)
         batches = functools.partial(Batches, scaling=self.scaling, devices=self.devices)
         self.batches = batches(data.train, batch_size=config.batch_size)
@@ -97,17 +97,17 @@ class _Fit:
         self.rate = rate_after(config, self.total)
         self.keeper = make_keeper(model, data, self.scaling, config, self.devices, own)
         try:
-            self.state = self._first_state(report)
-            self.report = self.keeper.reporting(report)
+            self.state = self._first_state(observer)
+            self.observer = self.keeper.recording(observer)
         except BaseException:
             self.keeper.close()
             raise
-        self.stop = Stop(self.report)
+        self.stop = Stop(self.observer)
         self.measured = Measured()
         self.accuracy: float | None = None
 
-    def _first_state(self, report: Report) -> TrainState:
-        """Return the first state, or that of the checkpoint to go on from."""
+    def _first_state(self, observer: Observer) -> TrainState:
+        """Return the first state, or that of the checkpoint to resume from."""
         state = init_state(
             self.model,
             self.optimizer,
@@ -117,7 +117,7 @@ class _Fit:
         )
         if self.config.held_out:
             state = state._replace(best=_copy(state.params))
-        state = self.keeper.restored(state, report)
+        state = self.keeper.restored(state, observer)
         if (done := int(state.step)) > self.total:
             raise RunError(
                 f"{self.config.run}: the run has done {done:,} batches, more than the "
@@ -144,7 +144,7 @@ class _Fit:
         done, stopped = first, False
         with contextlib.ExitStack() as later:
             later.enter_context(contextlib.closing(self.keeper))
-            later.enter_context(self.report.running(self.total, first))
+            later.enter_context(self.observer.running(self.total, first))
             while done < self.total and not self._is_enough(done):
                 if stopped := self.stop.together(done):
                     break
@@ -154,7 +154,7 @@ class _Fit:
                 self.measured.add(done, metrics, batch.size)
                 if done == first + 1:
                     metrics.loss.block_until_ready()
-                    self.report.started()
+                    self.observer.started()
                     self.stop.interrupted = later.enter_context(interrupts())
                     self.measured.restart()
                 self.keeper.notes.seconds = time.perf_counter() - started
@@ -165,12 +165,12 @@ class _Fit:
             return result
 
     def _end(self, done: int, stopped: bool) -> None:
-        """Validate and save what has not been.
+        """Validate and save, unless that has just been done.
 
-        A validation that was not due leaves no trace in the checkpoint: a run that goes
-        on from there does without it, like one that was never stopped.
+        A validation that was not due is not recorded in the checkpoint: a resumed run
+        does without it, like one that was never stopped.
         """
-        if stopped:  # who asks to stop may not wait for the validation
+        if stopped:  # the process may be killed before the validation ends
             self._save(done)
         accuracy = self.accuracy
         if accuracy is None:
@@ -184,14 +184,14 @@ class _Fit:
         patience, waited = self.config.patience, self.keeper.notes.waited
         if not patience or waited < patience:
             return False
-        self.report.note(
+        self.observer.note(
             f"Stopping early after {done:,} batches: no validation was better than "
             f"that after {self.keeper.notes.best_step:,}."
         )
         return True
 
     def _after(self, done: int) -> None:
-        """Do what is due after so many batches: report, validate, save."""
+        """Do what is due after `done` batches: report, validate, save."""
         config, ends = self.config, done == self.total
         validates = bool(config.validate_every) and done % config.validate_every == 0
         if done % _REPORT_EVERY == 0 or ends:
@@ -210,14 +210,14 @@ class _Fit:
         loss, accuracy, speed = means
         rate = self.rate((done - 1) // self.config.accumulate)
         epoch = (done - 1) // self.batches.per_epoch
-        self.report.progress(Progress(done, epoch, loss, accuracy, rate, speed))
+        self.observer.progress(Progress(done, epoch, loss, accuracy, rate, speed))
 
     def _share_right(self, done: int) -> float:
-        """Return the share of the validated images that is classified rightly."""
+        """Return the share of the validation images that is classified correctly."""
         params = _used(self.state)
         right = 0
         for batch in self.test.in_order():
-            self.stop(done)  # one at a time: several at once need more memory anew
+            self.stop(done)  # wait for each: several at once would allocate memory
             count, finite = self.count_correct(params, *batch[:3])
             if not finite:
                 what = "an output of the model"
@@ -226,14 +226,14 @@ class _Fit:
         return right / len(self.test)
 
     def _judge(self, accuracy: float, done: int) -> None:
-        """Take note of a validation, and keep the best params."""
+        """Record a validation, and keep the best params."""
         self.accuracy = accuracy
-        self.report.validation(done, accuracy)
+        self.observer.validation(done, accuracy)
         if self.config.held_out and self.keeper.notes.is_better(accuracy, done):
             self.state = self.state._replace(best=_copy(_used(self.state)))
 
     def _save(self, done: int) -> None:
-        """Keep the state, once it is known that its loss is a number."""
+        """Save the state, after checking that its loss is finite."""
         self.measured.check(self.keeper.last_good())
         self.keeper.save(self.state, done, self.accuracy)
 
@@ -257,7 +257,7 @@ def _copy(params: Params) -> Params:
 
 
 def _remarks(config: Config, steps: int) -> list[str]:
-    """Return what is odd about the settings, but no error."""
+    """Return remarks on settings that are odd, but not errors."""
     updates = -(-steps // config.accumulate)
     if config.warm_up < updates:
         return []

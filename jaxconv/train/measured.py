@@ -1,4 +1,4 @@
-"""What steps measured, fetched when it is there: asking earlier would stall them."""
+"""The metrics of steps, fetched once they are computed: earlier would stall steps."""
 
 import math
 import time
@@ -24,7 +24,7 @@ class DivergedError(RuntimeError):
 
 
 class Measured:
-    """The metrics of the last steps, and the images a second since the last look."""
+    """The metrics of the last steps, and the images a second since the last `take`."""
 
     def __init__(self) -> None:
         """Begin now."""
@@ -33,11 +33,11 @@ class Measured:
         self.restart()
 
     def restart(self) -> None:
-        """Leave out of the speed what has happened since the last look."""
+        """Leave the time since the last `take` out of the speed."""
         self._images, self._since = 0, time.perf_counter()
 
     def add(self, done: int, metrics: Metrics, images: int) -> None:
-        """Take note of a step's metrics, which may not be computed yet."""
+        """Add a step's metrics, which may not be computed yet."""
         self._waiting.append((done, metrics))
         self._images += images
 
@@ -45,7 +45,7 @@ class Measured:
         """Fetch all metrics but the newest; None if there are none.
 
         Returns:
-          The mean loss, the mean accuracy, and images a second since the last look.
+          The mean loss, the mean accuracy, and images a second since the last `take`.
 
         Raises:
           DivergedError: a loss is not finite.

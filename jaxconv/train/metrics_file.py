@@ -1,4 +1,4 @@
-"""The figures of a run in a file: a line of JSON each time that there are some."""
+"""The metrics of a run in a file: a line of JSON for each report of the loop."""
 
 import contextlib
 import json
@@ -9,19 +9,19 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from jaxconv.train._files import replace_text, writing
-from jaxconv.train.report import Progress
+from jaxconv.train.observers import Progress
 
 
 class MetricsFile:
-    """A report that writes `metrics.jsonl`, each line at once and whole.
+    """An observer that writes `metrics.jsonl`, each line at once and whole.
 
     {"step": 10, "epoch": 0, "loss": 0.5, "accuracy": 0.9, "learning_rate": 0.01,
      "images_per_second": 15000.0, "seconds": 2.5}
     {"step": 100, "validation_accuracy": 0.95, "seconds": 4.0}
     {"step": 1, "compilation_seconds": 2.0, "seconds": 2.0}
 
-    `step` counts batches, `seconds` those of all runs that the file is of. What is not
-    a finite number is null.
+    `step` counts batches, `seconds` the time of the run and of those that it resumed.
+    Numbers that are not finite are null.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class MetricsFile:
         """Write nothing."""
 
     def _write(self, step: int, **figures: float | int) -> None:
-        """Append a line; it is in the operating system's hands afterwards."""
+        """Append a line, and flush it to the operating system."""
         seconds = self._before + self._clock() - self._since
         values = {"step": step, **figures, "seconds": round(seconds, 3)}
         line = json.dumps({name: _finite(value) for name, value in values.items()})
@@ -91,7 +91,7 @@ class MetricsFile:
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """Return the lines of a `metrics.jsonl` that are whole; none where there is none.
+    """Return the complete lines of a `metrics.jsonl`; none if there is no file.
 
     Raises:
       OSError: the file cannot be read.
@@ -100,9 +100,9 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
 
 
 def _lines_until(path: Path, done: int | None) -> Iterator[str]:
-    """Yield the lines that are whole, of the first `done` batches; None: of all.
+    """Yield the complete lines of the first `done` batches; None: of all.
 
-    A process that is killed while it writes leaves half a line, which ends the file.
+    A process that is killed while it writes leaves half a line at the file's end.
     """
     if not path.exists():
         return

@@ -22,7 +22,7 @@ _MODELS: dict[Model, Callable[..., Layer]] = {
 
 
 def make_model(config: Config, classes: int = 10) -> Layer:
-    """Return the model that `config` names, for so many classes."""
+    """Return the model that `config` names, for a number of classes."""
     if config.model == "chapter5":
         return models.chapter5(classes, method=config.method)
     return _MODELS[config.model](num_classes=classes)

@@ -91,9 +91,9 @@ def rate_after(config: Config, steps: int) -> Callable[[int], float]:
 def _accumulating(
     optimizer: optax.GradientTransformation, every: int, steps: int | None
 ) -> optax.GradientTransformation:
-    """Take the mean gradient of so many steps for each update; of the rest at the end.
+    """Average the gradients of `accumulate` steps for each update.
 
-    The last update of a run of `steps` is of fewer where they do not divide.
+    The last update of a run averages those that are left, if they divide unevenly.
     """
 
     def gradients(updates_done: Array) -> Array:
@@ -106,7 +106,7 @@ def _accumulating(
 
 
 def _decays(params: Params) -> Params:
-    """Say of each leaf whether it decays: weights and filters do, not biases."""
+    """Return for each leaf whether it decays: weights and filters do, biases do not."""
     return jax.tree.map(_is_matrix, params)
 
 

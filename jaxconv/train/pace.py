@@ -7,8 +7,8 @@ from collections.abc import Callable
 class Pace:
     """How long a run still takes, by the mean over the batches that this one has done.
 
-    The mean has the share of validations and checkpoints in it; the first batch, which
-    everything is compiled for, is left out.
+    The mean includes validations and checkpoints. The first batch, which waits for
+    compilation, is left out.
     """
 
     def __init__(

@@ -1,8 +1,8 @@
 """Pictures of any kind and size, as the bytes that a model takes.
 
-A data set whose mean is far from grey has a ground, dark or light, on which its things
-stand: MNIST's is black. A picture on the other ground is inverted. Photographs have
-none, and colours would change: there nothing is inverted.
+A data set whose mean is far from grey has a background, dark or light: MNIST's is
+black. A picture on the opposite background is inverted. Photographs have no such
+background, and inverting would change colours: neither is inverted.
 """
 
 from collections.abc import Iterable, Iterator
@@ -19,22 +19,22 @@ Fit = Literal["auto", "digit", "plain"]
 Ground = Literal["dark", "light"]
 
 # fmt: off
-_SUFFIXES = (  # of what is taken out of a folder
+_SUFFIXES = (  # of the files that are taken from a folder
     ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".gif", ".webp", ".tif", ".tiff",
     ".pbm", ".pgm", ".ppm", ".pnm", ".jp2", ".avif",
 )
 # fmt: on
-_GROUND = 85  # the training set's mean: below, its ground is black; 170 up, white
-_STROKES = 51  # below, it is strokes on black: MNIST 33, EMNIST 44, KMNIST 49
+_GROUND = 85  # a training set's mean below it: black background; from 170 on: white
+_STROKES = 51  # a mean below it: strokes on black; MNIST 33, EMNIST 44, KMNIST 49
 _MOST_OF_BORDER = 0.75
 
 
 class PictureError(ValueError):
-    """A picture cannot be used, or a model takes none; the text says why."""
+    """A picture cannot be used, or a model takes none; the message says why."""
 
 
 class Picture(NamedTuple):
-    """What a model takes of one file."""
+    """A file's picture as the model takes it."""
 
     file: Path
     image: np.ndarray  # uint8 (channels, h, w)
@@ -42,7 +42,7 @@ class Picture(NamedTuple):
 
 
 class Preparation(NamedTuple):
-    """How pictures become what the model was trained on."""
+    """How to make pictures like those that the model was trained on."""
 
     shape: tuple[int, ...]  # (channels, h, w)
     ground: Ground | None
@@ -53,7 +53,7 @@ class Preparation(NamedTuple):
 def preparation(
     shape: tuple[int, ...], mean: float, invert: Invert = "auto", fit: Fit = "auto"
 ) -> Preparation:
-    """Tell from the training set's shape and mean how its pictures were made.
+    """Choose the preparation by the shape and mean of the training set.
 
     Raises:
       PictureError: the model does not take images of one or three channels.
@@ -75,7 +75,7 @@ def preparation(
 
 
 def files_of(paths: Iterable[Path]) -> Iterator[Path]:
-    """Yield files as they are named, and of folders all that look like pictures.
+    """Yield the files named, and all files in folders that look like pictures.
 
     Raises:
       PictureError: a folder holds none.
@@ -99,7 +99,7 @@ def read(file: Path, how: Preparation) -> Picture:
     """Read a picture and prepare it.
 
     Raises:
-      DatasetError: the file is not there, or is no whole picture.
+      DatasetError: the file is not there, or is not a complete picture.
       PictureError: there is no digit on it.
     """
     from PIL import Image
@@ -116,7 +116,7 @@ def prepare(picture: Any, how: Preparation) -> tuple[np.ndarray, str]:
     """Return a picture of Pillow as bytes of the model's shape, and what was done.
 
     Raises:
-      BlankError: all pixels of what should be a digit are alike.
+      BlankError: a digit is wanted, and all pixels are alike.
     """
     channels, *size = how.shape
     picture = picture.convert("L" if channels == 1 else "RGB")
@@ -135,7 +135,7 @@ def prepare(picture: Any, how: Preparation) -> tuple[np.ndarray, str]:
 
 
 def ground_of(picture: Any, fit: Literal["digit", "plain"]) -> Ground | None:
-    """Return on which ground a grey picture stands: most of its border is of it."""
+    """Return the background of a grey picture, which most of its border shows."""
     if fit == "digit":
         return "light" if digits.is_on_light(picture) else "dark"
     grey = digits.coarse(picture)
@@ -153,9 +153,9 @@ def _border(grey: np.ndarray) -> np.ndarray:
 def _resized(
     picture: Any, size: list[int], ground: Ground | None
 ) -> tuple[np.ndarray, str]:
-    """Resize a picture to height and width, without aliases and without distortion.
+    """Resize a picture to height and width, without aliasing or distortion.
 
-    On a ground, there is more of that around it; else its middle is taken.
+    If it has a background, it is padded with that; otherwise it is cropped.
     """
     from PIL import Image, ImageOps
 

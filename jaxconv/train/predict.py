@@ -1,4 +1,4 @@
-"""Say what pictures show, by a trained model: the program `predict`."""
+"""Classify pictures by a trained model: the program `predict`."""
 
 import dataclasses
 import json
@@ -11,11 +11,11 @@ import jax
 import numpy as np
 import tyro
 
+from jaxconv._command_line import fail, parse
 from jaxconv.data import DatasetError
 from jaxconv.nn import WeightsError
 from jaxconv.train import pictures
 from jaxconv.train.classifier import classifier
-from jaxconv.train.options import fail, parse
 from jaxconv.train.pictures import Fit, Invert, Picture, PictureError
 from jaxconv.train.runs import Run, RunError, open_run
 
@@ -24,10 +24,10 @@ _AT_ONCE = 64  # pictures
 
 @dataclasses.dataclass(frozen=True)
 class Predict:
-    """Say what pictures show, by the trained model of a run.
+    """Classify pictures by the trained model of a run.
 
-    A line for each picture: the classes that are most probable, and what was done to
-    the picture. The exit code is 0, or 1 if some pictures could not be read, or 2 if
+    It prints a line for each picture: the most probable classes, and how the picture
+    was prepared. The exit code is 0, or 1 if some pictures could not be read, or 2 if
     none could.
 
     Raises:
@@ -49,12 +49,12 @@ class Predict:
 
     invert: Invert = "auto"
     """Whether to exchange dark and light. auto: if the border of the picture is light
-    and the training images were on black (their mean is below 85), or the reverse;
-    colours and photographs are left as they are."""
+    and the training images have a black background (their mean is below 85), or the
+    reverse; colours and photographs are left as they are."""
 
     fit: Fit = "auto"
-    """digit: cut the ink out of its ground, fit it into 20 x 20 pixels, make fine lines
-    bolder, and centre it by its mass, as MNIST was made. plain: resize the whole
+    """digit: cut the ink out of the background, fit it into 20 x 20 pixels, make fine
+    lines bolder, and centre it by its mass, as MNIST was made. plain: resize the whole
     picture. auto: digit for 28 x 28 images of strokes on black, whose mean is below
     51."""
 
@@ -84,7 +84,7 @@ def predict(run: Run, taken: Iterable[Picture]) -> Iterator[tuple[Picture, np.nd
 def _predicted(
     probabilities: Callable[..., Any], batch: list[Picture]
 ) -> Iterator[tuple[Picture, np.ndarray]]:
-    """Predict a batch, filled up to a power of two: few sizes are compiled."""
+    """Predict a batch, padded to a power of two so that few sizes are compiled."""
     images = np.stack([picture.image for picture in batch])
     full = 1 << (len(batch) - 1).bit_length()
     images = np.resize(images, (full, *images.shape[1:]))

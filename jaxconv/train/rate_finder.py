@@ -19,15 +19,15 @@ from jaxconv.train.batches import Batches
 from jaxconv.train.config import Config
 from jaxconv.train.devices import Devices
 from jaxconv.train.optimizer import make_optimizer
-from jaxconv.train.parts import parts_of
 from jaxconv.train.scaling import scaling_of
+from jaxconv.train.splits import splits_of
 from jaxconv.train.step import init_state, make_step
 
 _LOWEST, _HIGHEST = 1e-6, 10.0
 _KEPT = 0.9  # of the average loss, at each step
-_BLOWN_UP = 4.0  # times the least average: no use going on
-_LEAST_FALL = 0.01  # of the loss at first: less is no learning
-_BEYOND = 10  # the suggestion lies at least so far below the rate of the least loss
+_BLOWN_UP = 4.0  # times the least average loss: stop there
+_LEAST_FALL = 0.01  # of the first loss: a smaller fall is not learning
+_BEYOND = 10  # the suggestion is at most the rate of the least loss divided by this
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,11 +42,11 @@ class FoundRates:
 def find_learning_rate(
     model: Layer, data: Dataset, config: Config, *, steps: int = 100
 ) -> FoundRates:
-    """Train for some steps with rates from 1e-6 to 10, and look where the loss falls.
+    """Train for some steps with rates from 1e-6 to 10, and find where the loss falls.
 
-    The optimiser is that of `config`, with its clipping and decay. What is suggested is
-    the rate at which the average loss falls most steeply, and at most a tenth of the
-    one at which it is least. It is the peak for a schedule.
+    The optimiser is that of `config`, with its clipping and decay. The suggestion is
+    the rate at which the average loss falls most steeply, but at most a tenth of the
+    rate at which it is least. For a schedule it is the peak.
 
     Raises:
       ValueError: the loss falls at no rate; or `steps` is below 20.
@@ -58,7 +58,7 @@ def find_learning_rate(
     schedule = optax.exponential_decay(_LOWEST, 1, factor)
     plain = dataclasses.replace(config, accumulate=1)
     optimizer = make_optimizer(plain, learning_rate=schedule)
-    data = parts_of(data, config)
+    data = splits_of(data, config)
     scaling, devices = scaling_of(data.train[0]), Devices(1)
     batches = Batches(data.train, scaling, config.batch_size, devices)
     state = init_state(model, optimizer, batches.shape, config.seed)
@@ -92,7 +92,7 @@ def _suggested(rates: np.ndarray, losses: np.ndarray) -> float:
 
 
 def _rounded(rate: float) -> float:
-    """Return a rate to one digit: the plot shows no more."""
+    """Return a rate to one digit: more would not be significant."""
     digit = 10.0 ** math.floor(math.log10(rate))
     return float(f"{round(rate / digit) * digit:.0e}")
 

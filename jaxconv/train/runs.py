@@ -1,8 +1,8 @@
-"""The folder of a run: what it was made with, what it reached, and how to go on.
+"""The folder of a run: its settings, its results, and what resumes it.
 
 settings.json      settings, data and versions
 metrics.jsonl      losses and accuracies, a line each
-checkpoints/       what `resume` goes on from
+checkpoints/       what `resume` starts from
 model.safetensors  the trained parameters, with settings.json in their metadata
 report.html        all of it to look at
 """
@@ -72,7 +72,7 @@ def description(
 ) -> dict[str, Any]:
     """Return what `settings.json` says of a run.
 
-    `own` is the model, if it is none that `config` names.
+    `own` is the model, if it is not the one that `config` names.
     """
     from jaxconv.data.dataset import fingerprint
 
@@ -103,7 +103,7 @@ def description(
 
 
 def program(model: nn.Layer, input_shape: tuple[int, ...]) -> str:
-    """Return a digest of what a model computes, whatever its params are."""
+    """Return a digest of what a model computes, which does not depend on its params."""
     _, params = nn.eval_shape(model, input_shape)
     images = jax.ShapeDtypeStruct((1, *input_shape), np.float32)
     text = str(jax.make_jaxpr(model.apply)(params, images))
@@ -112,7 +112,7 @@ def program(model: nn.Layer, input_shape: tuple[int, ...]) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Return a setting as JSON has it."""
+    """Return a setting as it is in JSON."""
     if isinstance(value, Path):
         return str(value)
     if isinstance(value, bool):
@@ -124,7 +124,7 @@ def _plain(value: Any) -> Any:
 
 
 def identity(config: Config, described: dict[str, Any]) -> dict[str, Any]:
-    """Return what a checkpoint and the run that goes on from it must have in common."""
+    """Return what a checkpoint and the run that resumes it must have in common."""
     free = set(_FREE)
     if not config.held_out:
         free |= set(_KEEPING_BEST)
@@ -143,7 +143,7 @@ def identity(config: Config, described: dict[str, Any]) -> dict[str, Any]:
 def check(folder: Path, *, resume: bool) -> None:
     """Raise RunError unless a run may be kept in the folder.
 
-    It must be none, or hold nothing but the run to resume.
+    It must not exist, be empty, or hold only the run to resume.
     """
     if folder.exists() and not folder.is_dir():
         raise RunError(f"{folder}: is a file. Name a folder for the run.")
@@ -163,9 +163,9 @@ def check(folder: Path, *, resume: bool) -> None:
 
 
 def hold(folder: Path) -> IO[str] | None:
-    """Make the folder, and keep other processes out until the file is closed.
+    """Make the folder, and lock it against other processes until the file is closed.
 
-    Where the system or the disk has no such locks, nobody is kept out.
+    Where the system or the disk has no locks, it is not locked.
 
     Raises:
       RunError: another process trains there.

@@ -15,7 +15,7 @@ class Scaling(NamedTuple):
     deviation: float
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """Return images of bytes as float32, less the mean, over the deviation."""
+        """Return images of bytes as float32: minus the mean, over the deviation."""
         scaled = images.astype(np.float32)
         scaled -= np.float32(self.mean)
         scaled /= np.float32(self.deviation)
@@ -40,7 +40,7 @@ def scaling_of(images: np.ndarray) -> Scaling:
     deviation = math.sqrt(total / images.size)
     if not deviation:
         raise ValueError(
-            f"scaling_of: all pixels of the training images are {mean:g}: they cannot "
-            "be told apart."
+            f"scaling_of: all pixels of the training images are {mean:g}: there is "
+            "nothing to learn."
         )
     return Scaling(mean, deviation)

@@ -34,18 +34,18 @@ from jaxconv.train.augment import Augment
 
 
 class TrainState(NamedTuple):
-    """All that a run goes on from, and nothing else."""
+    """The complete state of a run: all that is needed to resume it."""
 
     params: Params
     opt_state: Any
-    key: Array  # of the whole run; each step folds its number in
+    key: Array  # the run's; each step folds its number in
     step: Array  # () int32, the number of steps done
     average: Params | None = None  # the exponential moving average of params
     best: Params | None = None  # those of the best validation; no step changes them
 
 
 class Metrics(NamedTuple):
-    """What a step says of its batch: the loss, and the share that was right."""
+    """The loss and the accuracy of a step's batch."""
 
     loss: Array  # ()
     accuracy: Array  # () from 0 to 1
@@ -107,16 +107,16 @@ def make_step(
 
     The loss is the mean over the batch, whose `microbatches` are computed in parallel,
     each in memory that fits the caches. A model that keeps statistics takes the batch
-    whole: they are of all its images. The optimiser leaves statistics alone. Rows where
-    `mask`, (n,) bool, is false fill the batch up: they count nowhere.
+    undivided, since they are of all its images. The optimiser leaves statistics alone.
+    Rows where `mask`, (n,) bool, is false pad the batch and do not count.
 
-    `augment(key, images)` changes the images first, by another key in each step.
+    `augment(key, images)` changes the images first, with another key in each step.
     `label_smoothing` is that of `softmax_cross_entropy`. `ema` is the share of the old
     average that each step keeps, in the first steps less: (1 + step) / (10 + step).
-    `sharding` is how the new state lies on several devices.
+    `sharding` is the new state's, on several devices.
 
-    The old state's buffers are donated: they hold the new state afterwards, so use the
-    returned one only.
+    The old state's buffers are donated: they hold the new state afterwards, so use only
+    the returned state.
 
     Raises:
       TypeError: `model` is not a layer, or `optimizer` no optimiser of optax.
@@ -131,7 +131,7 @@ def make_step(
             f"make_step: microbatches must be at least 1, got {microbatches!r}."
         )
 
-    parts = 1 if model.update else microbatches
+    count = 1 if model.update else microbatches
 
     def step(state, images, labels, mask=None):
         check_batch(images, labels)
@@ -143,20 +143,20 @@ def make_step(
 
         def loss_of(learned):
             params, loss, right = merge_statistics(learned, statistics), 0.0, 0.0
-            for i, part in enumerate(_cut(len(images), parts)):
-                present = None if mask is None else mask[part]
+            for i, rows in enumerate(_cut(len(images), count)):
+                present = None if mask is None else mask[rows]
                 logits, params = update(
                     model,
                     params,
-                    images[part],
+                    images[rows],
                     key=jax.random.fold_in(key, i),
                     mask=present,
                 )
-                share = _share(part, mask, len(images), logits.dtype)
+                share = _share(rows, mask, len(images), logits.dtype)
                 loss += share * softmax_cross_entropy(
-                    logits, labels[part], label_smoothing=label_smoothing, mask=present
+                    logits, labels[rows], label_smoothing=label_smoothing, mask=present
                 )
-                right += share * _accuracy(logits, labels[part], present)
+                right += share * _accuracy(logits, labels[rows], present)
             return loss, (split_statistics(params)[1], right)
 
         loss_and_grads = jax.value_and_grad(loss_of, has_aux=True)
@@ -182,15 +182,15 @@ def make_step(
     return checked
 
 
-def _share(part: slice, mask: Array | None, images: int, dtype: Any) -> float | Array:
-    """Return which share of a batch's images a part of it has."""
+def _share(rows: slice, mask: Array | None, images: int, dtype: Any) -> float | Array:
+    """Return the share of a batch's images that a microbatch, its `rows`, has."""
     if mask is None:
-        return (part.stop - part.start) / images
-    return (jnp.sum(mask[part]) / jnp.maximum(jnp.sum(mask), 1)).astype(dtype)
+        return (rows.stop - rows.start) / images
+    return (jnp.sum(mask[rows]) / jnp.maximum(jnp.sum(mask), 1)).astype(dtype)
 
 
 def _accuracy(logits: Array, labels: Array, mask: Array | None) -> Array:
-    """Return the share of rows that are classified rightly; 0 if there are none."""
+    """Return the share of rows that are classified correctly; 0 if there are none."""
     right = jnp.argmax(logits, axis=1) == labels
     if mask is None:
         return jnp.mean(right, dtype=logits.dtype)
@@ -204,10 +204,10 @@ def _kept(ema: float, state: TrainState) -> Array:
     return jnp.minimum(ema, (1 + done) / (10 + done))
 
 
-def _cut(images: int, parts: int) -> list[slice]:
-    """Cut a batch into parts, as equal as they come; none is empty."""
-    parts = min(parts, images)
-    bounds = (images * i // parts for i in range(parts + 1))
+def _cut(images: int, count: int) -> list[slice]:
+    """Split a batch into microbatches, as equal as possible; none is empty."""
+    count = min(count, images)
+    bounds = (images * i // count for i in range(count + 1))
     return [slice(*pair) for pair in itertools.pairwise(bounds)]
 
 
@@ -216,8 +216,8 @@ def make_count_correct(
 ) -> Callable[..., tuple[Array, Array]]:
     """Return the jitted `(params, images, labels, mask=None) -> (right, finite)`.
 
-    `right` counts the images that `model` classifies rightly; `finite` is whether all
-    its outputs are: if not, the count means nothing.
+    `right` counts the images that `model` classifies correctly; `finite` says whether
+    all its outputs are finite: if not, the count means nothing.
     """
 
     def count_correct(params, images, labels, mask=None):

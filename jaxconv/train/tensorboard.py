@@ -1,4 +1,4 @@
-"""The figures of a run for TensorBoard; needs tensorboardX, an extra of its own."""
+"""The metrics of a run for TensorBoard; needs tensorboardX, an extra of its own."""
 
 import contextlib
 import os
@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from jaxconv.train._files import writing
-from jaxconv.train.report import Progress
+from jaxconv.train.observers import Progress
 
 _FLUSH_SECONDS = 10.0  # tensorboardX waits for the disk: not in every step
 
 
 class TensorBoard:
-    """A report that writes event files: scalars over the number of batches.
+    """An observer that writes event files: scalars over the number of batches.
 
     Events are written at once, by this thread: tensorboardX's own thread ends on a full
-    disk, and whoever hands it more waits for ever.
+    disk, and writing more to it then blocks for ever.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -70,7 +70,7 @@ class TensorBoard:
         """Write nothing."""
 
     def progress(self, progress: Progress) -> None:
-        """Write the figures of training."""
+        """Write the metrics of training."""
         self._scalars(
             progress.done,
             {

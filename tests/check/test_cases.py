@@ -73,7 +73,7 @@ def test_a_case_is_a_line_and_back():
     assert parse_case(str(case)) == [case]
     every = ["auto", "im2col", "loops", "taps", "xla", "fft"]
     assert [c.method for c in parse_case(LINE)] == every
-    with pytest.raises(ValueError, match=r"'tap' in 'tap/.*' is no method"):
+    with pytest.raises(ValueError, match=r"'tap' in 'tap/.*' is not a method"):
         parse_case(f"tap/{LINE}")
     with pytest.raises(ValueError, match=r"case: method \"winograd\" does not serve"):
         parse_case(f"winograd/{LINE}")
@@ -203,7 +203,7 @@ def test_the_script_names_the_failing_case_and_returns_1(monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--case", "tops/iw3"], "--case: case: 'tops' in 'tops/iw3' is no method"),
+        (["--case", "tops/iw3"], "--case: case: 'tops' in 'tops/iw3' is not a method"),
         (["--case", "taps/iw3"], "lacks ic, oc, kw"),
         (["--cases", "-1"], "must not be negative"),
     ],

@@ -160,7 +160,7 @@ def test_moves_off_the_board_are_errors(our_errors):
         boards.decode_move(4672, board)
     with pytest.raises(ValueError, match="leaves the board, from row 0, column 0 to"):
         boards.decode_move(0, board)
-    with pytest.raises(ValueError, match="a1b4 is no move of chess"):
+    with pytest.raises(ValueError, match="a1b4 is not a move of chess"):
         boards.encode_move(chess.Move.from_uci("a1b4"), board)
 
 

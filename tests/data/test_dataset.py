@@ -6,7 +6,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from jaxconv.data import Dataset, DatasetError, fingerprint, held_out, load
-from jaxconv.data.dataset import check_classes, empty_classes, part_for_test, stratified
+from jaxconv.data.dataset import (
+    check_classes,
+    empty_classes,
+    stratified,
+    taken_for_test,
+)
 
 
 def dataset(labels, classes="abcdefgh") -> Dataset:
@@ -101,17 +106,17 @@ def test_a_count_that_is_no_number_of_images_is_refused(count):
 
 
 def test_one_image_in_six_becomes_the_test_set():
-    taken, note = part_for_test(np.repeat(np.arange(2), [12, 24]), "x")
+    taken, note = taken_for_test(np.repeat(np.arange(2), [12, 24]), "x")
     assert np.bincount(np.repeat(np.arange(2), [12, 24])[taken]).tolist() == [2, 4]
     assert note.startswith("There is no test set: 6 of 36 images, one in 6 of each")
 
 
 def test_a_few_images_still_make_a_test_set():
     labels = np.array([0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11])
-    taken, _ = part_for_test(labels, "x")
+    taken, _ = taken_for_test(labels, "x")
     assert labels[taken].tolist() == [0]
     with pytest.raises(DatasetError, match=r"x: holds 3 images, one of each class"):
-        part_for_test(np.arange(3), "x")
+        taken_for_test(np.arange(3), "x")
 
 
 # Classes

@@ -147,7 +147,7 @@ def test_an_empty_folder_is_called_empty(tmp_path):
 
 def test_a_link_to_nowhere_is_named(tmp_path):
     (tmp_path / IMAGES).symlink_to("/nowhere")
-    with pytest.raises(DatasetError, match=r"ubyte is a link to nowhere"):
+    with pytest.raises(DatasetError, match=r"ubyte is a broken link"):
         load_mnist(tmp_path)
 
 

@@ -98,9 +98,12 @@ def test_results_are_of_who_moves(result, winner):
 BAD = {
     "no SGF": ("(hello", "the SGF text: is not SGF: "),
     "occupied": ("(;SZ[5];B[aa];W[aa])", r"move 2 \(white 'aa'\) is on an occupied"),
-    "off the board": ("(;SZ[5];B[ff])", r"move 1 \(black 'ff'\) is no point of a bo"),
-    "oblong": ("(;SZ[19:13];B[aa])", "SZ, is no square of 2 to 26 .*19:13"),
-    "one point": ("(;SZ[1])", "SZ, is no square of 2 to 26"),
+    "off the board": (
+        "(;SZ[5];B[ff])",
+        r"move 1 \(black 'ff'\) is not a point of a bo",
+    ),
+    "oblong": ("(;SZ[19:13];B[aa])", "SZ, is not a square of 2 to 26 .*19:13"),
+    "one point": ("(;SZ[1])", "SZ, is not a square of 2 to 26"),
     "another game": ("(;GM[2])", "is game type 2 of SGF, expected 1, Go"),
     "both move": ("(;SZ[5];B[aa]W[bb])", "move 1: black and white move in one node"),
     "setup off": ("(;SZ[5]AB[zz])", "move 1: the setup before it names a point"),

@@ -163,10 +163,10 @@ WRONG = {  # what is done to a folder of cats and dogs -> what is said
         lambda f: (f / "eel").mkdir(),
         r"/eel: holds no image\. Add some",
     ),
-    "a page": (page, r"/dog/x\.png: is no image that Pillow reads, but a web page"),
+    "a page": (page, r"/dog/x\.png: is not an image that Pillow reads, but a web page"),
     "an array": (
         array,
-        r"/dog/x\.npy: is no image that Pillow reads, but a NumPy array",
+        r"/dog/x\.npy: is not an image that Pillow reads, but a NumPy array",
     ),
     "half an image": (cut, r"/dog/1\.png: is a damaged image"),
     "another size": (

@@ -50,14 +50,20 @@ def strange() -> bytes:
 
 WHOLE = array_file(images=IMAGES, labels=LABELS)
 FOREIGN = {
-    "a page": (b"<!doctype html>", r"is no \.npz file but a web page \(HTML\)\. Downl"),
-    "nothing": (b"", r"is no \.npz file but an empty file\. Download"),
+    "a page": (
+        b"<!doctype html>",
+        r"is not an \.npz file but a web page \(HTML\)\. Downl",
+    ),
+    "nothing": (b"", r"is not an \.npz file but an empty file\. Download"),
     "an array": (
         only_array(),
         r"but a NumPy array\. Save images and labels in one file",
     ),
     "a pickle": (b"\x80\x04x", r"but a pickle\. Save it by numpy\.savez"),
-    "more before": (b"x" + WHOLE, r"is no \.npz file but of an unknown kind\. Is it"),
+    "more before": (
+        b"x" + WHOLE,
+        r"is not an \.npz file but of an unknown kind\. Is it",
+    ),
     "cut": (WHOLE[:-30], r"is truncated: the end of the archive is missing"),
     "a flipped bit": (
         WHOLE[:300] + bytes([WHOLE[300] ^ 1]) + WHOLE[301:],

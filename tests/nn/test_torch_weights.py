@@ -215,7 +215,7 @@ MISTAKES = {
             nn.parallel(nn.Flatten(), nn.Flatten(), join="concatenate"), nn.Dense(2)
         ),
         {},
-        r"dense1 reads something made of flattened images",
+        r"dense1 reads an output made of flattened images",
     ),
     "a flattened image and a pooled one": (
         nn.serial(
@@ -230,7 +230,7 @@ MISTAKES = {
             nn.Dense(2),
         ),
         {},
-        r"dense1 reads flattened images and something else, put together",
+        r"dense1 reads flattened images joined with something else",
     ),
     "a part of a flattened image": (
         nn.serial(
@@ -241,7 +241,7 @@ MISTAKES = {
             nn.Dense(2),
         ),
         {},
-        r"dense1 reads something made of flattened images: how PyTorch orders",
+        r"dense1 reads an output made of flattened images: how PyTorch orders",
     ),
     "a layer of one's own after Flatten": (
         nn.serial(

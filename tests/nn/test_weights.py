@@ -200,7 +200,7 @@ def test_names_that_are_no_paths_are_an_error(tmp_path):
     one = np.ones(1, np.float32)
     for names in ("a", "a/b"), ("a/b", "a"), ("a", "a/b/c"):
         save_file(dict.fromkeys(names, one), tmp_path / "w")
-        with pytest.raises(WeightsError, match="names are no paths"):
+        with pytest.raises(WeightsError, match="names are not paths"):
             load(tmp_path / "w")
 
 
@@ -209,7 +209,7 @@ FOREIGN = {
     "html": (b"<!DOCTYPE html><p>not found", "HTML or XML"),
     "zip": (b"PK\3\4" + bytes(40), "a zip archive, as torch.save"),
     "pickle": (pickle.dumps({"a": 1}), "a pickle"),
-    "text": (b"hello", "is no safetensors file"),
+    "text": (b"hello", "is not a safetensors file"),
     "pointer": (b"version https://git-lfs.github.com/spec/v1", "pointer of Git LFS"),
 }
 
@@ -237,7 +237,7 @@ def test_an_array_above_another_is_an_error_in_any_order(tmp_path):
         }
     ).encode()
     (tmp_path / "w").write_bytes(len(header).to_bytes(8, "little") + header + b"xy")
-    with pytest.raises(WeightsError, match="names are no paths"):
+    with pytest.raises(WeightsError, match="names are not paths"):
         load(tmp_path / "w")
 
 

@@ -206,7 +206,7 @@ def test_a_damaged_checkpoint_is_passed_over(damage, why, two, tmp_path):
     step, lines = restored(folder)
     assert step == 1
     assert len(lines) == 1
-    assert f"{folder / '2'} is damaged and was passed over" in lines[0]
+    assert f"{folder / '2'} is damaged and was skipped" in lines[0]
     assert why in lines[0]
 
 

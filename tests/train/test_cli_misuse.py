@@ -5,6 +5,7 @@ import dataclasses
 import jax
 import pytest
 
+from jaxconv._command_line import as_options
 from jaxconv.train import (
     Config,
     DivergedError,
@@ -12,7 +13,6 @@ from jaxconv.train import (
     Scaling,
     TrainState,
     cli,
-    options,
 )
 from tests.data.files import contents, write
 
@@ -90,7 +90,7 @@ def ended(monkeypatch):
     """Have `train` end at once, after one batch or by an error."""
 
     def end(batches=1, interrupted=False, error=None):
-        def train(config, report):
+        def train(config, observer):
             if error:
                 raise error
             return result(batches, interrupted)
@@ -193,4 +193,4 @@ def test_a_data_dir_that_is_no_path_is_refused():
 def test_messages_name_options_as_the_command_line_does():
     text = "/x/data_dir/y: fewer than batch_size. Set batch_size to 3; a.data_dir is"
     expected = text.replace(" batch_size", " --batch-size")
-    assert options.as_options(text, Config) == expected
+    assert as_options(text, Config) == expected

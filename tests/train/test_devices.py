@@ -13,7 +13,7 @@ import pytest
 from jaxconv import nn
 from jaxconv.data import Dataset
 from jaxconv.nn import models
-from jaxconv.train import Config, PlainReport, fit, init_state, make_step
+from jaxconv.train import Config, PlainLines, fit, init_state, make_step
 from jaxconv.train.batches import Batches
 from jaxconv.train.devices import Devices
 from jaxconv.train.models import make_model
@@ -182,7 +182,7 @@ def test_the_loop_trains_on_several_devices():
     data = Dataset(
         split_of(44, (1, 6, 7), 4), split_of(9, (1, 6, 7), 4), (*"abcd",), ""
     )
-    found, quiet = [], PlainReport(lambda line: None)
+    found, quiet = [], PlainLines(lambda line: None)
     for count in (1, 0):
         config = Config(batch_size=10, devices=count, learning_rate=0.1, microbatches=1)
         found.append(fit(SMALL, data, config, quiet))
@@ -196,7 +196,7 @@ def test_the_loop_trains_on_several_devices():
 def test_more_devices_than_there_are_is_one_line():
     message = (
         r"devices must be at most 8, as JAX sees 8 devices here, got 9\. 0 takes all\. "
-        r"JAX_NUM_CPU_DEVICES=9 makes so many of one processor\.$"
+        r"JAX_NUM_CPU_DEVICES=9 makes that many of one processor\.$"
     )
     with pytest.raises(ValueError, match=message):
         Devices(9)

@@ -177,7 +177,7 @@ def test_an_unexpected_error_of_one_process_is_raised():
 
 
 def test_an_error_of_one_process_needs_no_telling():
-    with pytest.raises(OSError, match="full"), agreement.told_to_all():
+    with pytest.raises(OSError, match="full"), agreement.raised_in_all():
         raise OSError("full")
 
 
@@ -187,7 +187,7 @@ def test_an_error_of_one_process_stays_what_it_is():
         raise error
 
 
-# The engine's words
+# The words of JAX's runtime
 
 
 @pytest.mark.parametrize(
@@ -201,12 +201,12 @@ def test_an_error_of_one_process_stays_what_it_is():
     ],
     ids=["silent", "JAX's own level", "the user's level", "debug", "one process"],
 )
-def test_the_engine_is_silent_where_processes_may_end(
+def test_the_runtime_is_silent_where_processes_may_end(
     options, before, after, monkeypatch
 ):
     monkeypatch.delenv("TF_CPP_MIN_LOG_LEVEL", raising=False)
     if before is not None:
         monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", before)
     monkeypatch.setattr(sys, "argv", ["train.py", *options])
-    assert _program._silence_engine() == (before != after)
+    assert _program._silence_runtime() == (before != after)
     assert os.environ.get("TF_CPP_MIN_LOG_LEVEL") == after

@@ -13,7 +13,7 @@ from jaxconv.train import (
     Config,
     DivergedError,
     Metrics,
-    PlainReport,
+    PlainLines,
     fit,
     init_state,
     make_optimizer,
@@ -24,9 +24,9 @@ from jaxconv.train.devices import Devices
 from jaxconv.train.keeper import Notes
 from jaxconv.train.measured import Measured
 from jaxconv.train.optimizer import learning_rates
-from jaxconv.train.parts import parts_of
 from jaxconv.train.rate_finder import find_learning_rate
 from jaxconv.train.scaling import Scaling, scaling_of
+from jaxconv.train.splits import splits_of
 from tests.train.stripes import stripes
 
 DENSE = nn.serial(nn.Flatten(), nn.Dense(3))
@@ -43,7 +43,7 @@ def trained(model=DENSE, data=DATA, **settings):
     lines = []
     with jax.numpy_dtype_promotion("standard"):  # optax's schedules mix their types
         config = dataclasses.replace(QUICK, **settings)
-        return fit(model, data, config, PlainReport(lines.append)), lines
+        return fit(model, data, config, PlainLines(lines.append)), lines
 
 
 def equal(one, other):
@@ -213,7 +213,7 @@ def test_the_best_params_of_the_held_out_images_are_kept():
     noise = np.random.default_rng(5).integers(0, 256, (23, 1, 3, 4), np.uint8)
     data, seen = DATA._replace(train=(noise, DATA.train[1])), []
 
-    class Recorder(PlainReport):
+    class Recorder(PlainLines):
         def validation(self, done, accuracy):
             seen.append(accuracy)
 
@@ -221,7 +221,7 @@ def test_the_best_params_of_the_held_out_images_are_kept():
     result = fit(DENSE, data, config, Recorder(lambda line: None))
     assert result.batches == 16
     assert result.accuracy == max(seen) > seen[-1]
-    images, labels = parts_of(data, config).test
+    images, labels = splits_of(data, config).test
     logits = DENSE.apply(result.params, result.scaling(images))
     assert result.accuracy == np.mean(np.argmax(logits, 1) == labels)
 

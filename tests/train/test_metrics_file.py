@@ -8,7 +8,7 @@ import pathlib
 import pytest
 
 from jaxconv.train.metrics_file import MetricsFile, read_metrics
-from jaxconv.train.report import Progress, Report
+from jaxconv.train.observers import Observer, Progress
 
 
 class Clock:
@@ -63,8 +63,8 @@ def test_a_line_says_what_training_and_validation_reached(tmp_path):
     }
 
 
-def test_it_is_a_report(tmp_path):
-    assert isinstance(MetricsFile(tmp_path / "metrics.jsonl"), Report)
+def test_it_is_an_observer(tmp_path):
+    assert isinstance(MetricsFile(tmp_path / "metrics.jsonl"), Observer)
 
 
 def test_a_resumed_run_cuts_off_what_the_checkpoint_does_not_have(tmp_path):

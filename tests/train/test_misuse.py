@@ -12,7 +12,7 @@ from jaxconv import nn
 from jaxconv.data import Dataset
 from jaxconv.train import (
     Config,
-    PlainReport,
+    PlainLines,
     batches,
     fit,
     init_state,
@@ -66,14 +66,14 @@ WRONG_TYPES = {
         r"init_state: seed must be an int, not a key, got a random key of shape \(\)",
     ),
     "a dict as config": (
-        lambda: train({}, PlainReport()),
+        lambda: train({}, PlainLines()),
         r"train: config must be a Config, got \{\}",
     ),
-    "a report without its parentheses": (
-        lambda: train(Config(), PlainReport),
-        r"train: report must have .*Write PlainReport\(\)",
+    "an observer without its parentheses": (
+        lambda: train(Config(), PlainLines),
+        r"train: observer must have .*Write PlainLines\(\)",
     ),
-    "print as report": (lambda: train(Config(), print), r"Write PlainReport\(\)"),
+    "print as observer": (lambda: train(Config(), print), r"Write PlainLines\(\)"),
 }
 
 
@@ -146,14 +146,14 @@ def test_ctrl_c_before_the_first_step_acts_at_once(tmp_path, rng, monkeypatch):
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with pytest.raises(KeyboardInterrupt):
-            train(Config(data_dir=tmp_path, batch_size=7), PlainReport(print))
+            train(Config(data_dir=tmp_path, batch_size=7), PlainLines(print))
     finally:
         signal.signal(signal.SIGINT, before)
 
 
 def test_ctrl_c_is_told_once():
     lines = []
-    stop = Stop(PlainReport(lines.append))
+    stop = Stop(PlainLines(lines.append))
     assert not stop(5)
     stop.interrupted = lambda: True
     assert stop(5)
@@ -167,7 +167,7 @@ def test_ctrl_c_during_a_validation_is_told_at_once():
     """The run of one batch ends with a validation, in which Ctrl-C comes."""
     lines = []
 
-    class Interrupting(PlainReport):
+    class Interrupting(PlainLines):
         def progress(self, progress):
             signal.raise_signal(signal.SIGINT)
 

@@ -127,7 +127,7 @@ def test_a_blank_picture_is_refused(level, tmp_path):
 
 def test_what_is_no_picture_is_refused(tmp_path):
     (tmp_path / "page.png").write_text("<html>")
-    with pytest.raises(DatasetError, match=r"page\.png: is no image"):
+    with pytest.raises(DatasetError, match=r"page\.png: is not an image"):
         read(tmp_path / "page.png", MNIST)
     with pytest.raises(DatasetError, match=r"there\.png: is not there"):
         read(tmp_path / "there.png", MNIST)

@@ -13,7 +13,7 @@ from jaxconv import nn
 from jaxconv.data import load_mnist
 from jaxconv.train import (
     Config,
-    PlainReport,
+    PlainLines,
     Run,
     Scaling,
     open_run,
@@ -62,7 +62,7 @@ def test_each_picture_is_a_line_and_a_bad_one_an_error(run_folder, folder, capsy
     assert lines[2].endswith("%)  [inverted, a digit fitted to 20 x 20 pixels]")
     assert [line.count("%") for line in lines] == [3, 3, 3]
     assert len(errors) == 1
-    assert f"error: {folder / 'd.png'}: is no image" in errors[0]
+    assert f"error: {folder / 'd.png'}: is not an image" in errors[0]
 
 
 def test_the_probabilities_are_the_models(run_folder, folder, capsys):
@@ -97,7 +97,9 @@ def test_bad_pictures_are_lines_of_json_too(run_folder, folder, capsys):
     code, lines, errors = called(capsys, run_folder, folder / "d.png", "--json")
     assert code == 2  # there is no other
     assert json.loads(lines[0])["file"] == str(folder / "d.png")
-    assert json.loads(lines[0])["error"].startswith(f"{folder / 'd.png'}: is no image")
+    assert json.loads(lines[0])["error"].startswith(
+        f"{folder / 'd.png'}: is not an image"
+    )
     assert len(errors) == 1
 
 
@@ -166,7 +168,7 @@ def test_a_model_that_is_not_finite_is_one_line(tmp_path, folder, capsys):
 def test_a_trained_model_reads_digits_of_any_kind(tmp_path, capsys):
     """From training to predictions: 200 digits dark on white, off the centre, JPEG."""
     config = Config(max_batches=300, validate_every=0, run=tmp_path / "run")
-    accuracy = train(config, PlainReport(lambda _: None)).accuracy
+    accuracy = train(config, PlainLines(lambda _: None)).accuracy
     (tmp_path / "sheets").mkdir()
     (_, _), (images, labels) = load_mnist()
     places = np.random.default_rng(0).integers(0, 61, (200, 2)).tolist()

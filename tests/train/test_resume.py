@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from jaxconv import nn
-from jaxconv.train import Config, PlainReport, fit
+from jaxconv.train import Config, PlainLines, fit
 from tests.train.stripes import stripes
 
 DATA = stripes(47, 9, height=6, width=7)
@@ -44,7 +44,7 @@ CASES = {
 }
 
 
-class Interrupting(PlainReport):
+class Interrupting(PlainLines):
     """Presses Ctrl-C once so many batches are done, or a few more."""
 
     def __init__(self, say, at):
@@ -78,12 +78,12 @@ def test_a_resumed_run_ends_with_the_same_bits(case, tmp_path, monkeypatch):
     kept = dataclasses.replace(config, run=tmp_path / "run", resume=True)
     lines = []
     with jax.numpy_dtype_promotion("standard"):  # optax's schedules mix their types
-        expected = fit(model, DATA, config, PlainReport(lambda line: None))
+        expected = fit(model, DATA, config, PlainLines(lambda line: None))
         for at in (10, 20):
             stopped = fit(model, DATA, kept, Interrupting(lines.append, at))
             assert stopped.interrupted
             assert f"Stopping after {stopped.batches} batches" in " ".join(lines)
-        found = fit(model, DATA, kept, PlainReport(lines.append))
+        found = fit(model, DATA, kept, PlainLines(lines.append))
     assert f"Going on after {stopped.batches} batches." in lines
     assert bits((found.state, found.params)) == bits((expected.state, expected.params))
     assert found.accuracy == expected.accuracy

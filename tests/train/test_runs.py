@@ -11,7 +11,7 @@ from jaxconv import nn
 from jaxconv.train import (
     Config,
     DivergedError,
-    PlainReport,
+    PlainLines,
     RunError,
     fit,
     loop,
@@ -45,7 +45,7 @@ def trained(folder, config=CONFIG, model=MODEL, **settings):
     lines = []
     config = dataclasses.replace(config, run=folder, **settings)
     with jax.numpy_dtype_promotion("standard"):  # optax mixes its types
-        return fit(model, DATA, config, PlainReport(lines.append)), lines
+        return fit(model, DATA, config, PlainLines(lines.append)), lines
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +83,7 @@ def test_a_run_leaves_all_that_is_needed_to_use_it(whole):
 
 
 def test_ctrl_c_keeps_what_was_reached_and_the_run_goes_on(whole, tmp_path):
-    class Interrupting(PlainReport):
+    class Interrupting(PlainLines):
         def validation(self, done, accuracy):
             if done == 4:
                 import signal
@@ -223,9 +223,7 @@ def test_a_run_that_was_resumed_is_opened(tmp_path):
     images[:, :, 2] = np.arange(9)
     data = DATA._replace(train=(images, DATA.train[1]), test=(images, DATA.train[1]))
     model = make_model(config, 3)
-    result = loop.run_fit(
-        model, data, config, PlainReport(lambda line: None), own=False
-    )
+    result = loop.run_fit(model, data, config, PlainLines(lambda line: None), own=False)
     run = open_run(tmp_path / "run")
     jax.tree.map(np.testing.assert_array_equal, run.params, result.params)
     x = run.scaling(images[:2])

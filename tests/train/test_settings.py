@@ -12,7 +12,7 @@ from jaxconv import nn
 from jaxconv.data import load
 from jaxconv.train import (
     Config,
-    PlainReport,
+    PlainLines,
     cli,
     init_state,
     make_optimizer,
@@ -22,8 +22,8 @@ from jaxconv.train import (
 from jaxconv.train.augment import turn_and_shift
 from jaxconv.train.config import Model
 from jaxconv.train.optimizer import learning_rates
-from jaxconv.train.parts import parts_of
 from jaxconv.train.presets import PRESETS, take_preset
+from jaxconv.train.splits import splits_of
 from tests.data.files import contents, write
 
 KEY = jax.random.key(0)
@@ -175,7 +175,7 @@ def test_statistics_are_updated_and_not_trained(optimizer):
 
 def run(config):
     lines = []
-    return train(config, PlainReport(lines.append)), lines
+    return train(config, PlainLines(lines.append)), lines
 
 
 def test_held_out_images_are_not_trained_on(tmp_path, rng, monkeypatch):
@@ -187,15 +187,15 @@ def test_held_out_images_are_not_trained_on(tmp_path, rng, monkeypatch):
     found = []
     for seed in (1, 2):
         config = Config(data_dir=tmp_path, held_out=2, batch_size=4, seed=seed)
-        parts = parts_of(load(tmp_path), config)
-        (images, labels), (held, held_labels) = parts.train, parts.test
+        splits = splits_of(load(tmp_path), config)
+        (images, labels), (held, held_labels) = splits.train, splits.test
         assert len(images) == len(labels) == 5
         assert len(held) == len(held_labels) == 2
         assert len(np.unique(np.concatenate([images, held])[:, 0, 0, 0])) == 7
         found.append(held[:, 0, 0, 0].tolist())
     assert found[0] == found[1]
     with pytest.raises(ValueError, match=r"held_out takes 7: none is left"):
-        parts_of(load(tmp_path), dataclasses.replace(config, held_out=7))
+        splits_of(load(tmp_path), dataclasses.replace(config, held_out=7))
 
 
 def test_validation_can_wait_for_the_end():

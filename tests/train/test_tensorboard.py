@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from jaxconv.train.report import Progress, Report
+from jaxconv.train.observers import Observer, Progress
 from jaxconv.train.tensorboard import TensorBoard
 
 
@@ -44,7 +44,7 @@ def scalars(events):
 def test_the_scalars_stand_in_the_event_file(tmp_path):
     pytest.importorskip("tensorboardX")
     board = TensorBoard(tmp_path)
-    assert isinstance(board, Report)
+    assert isinstance(board, Observer)
     with board.running(100):
         board.started()
         board.progress(Progress(10, 0, 0.5, 0.75, 0.01, 1000.0))

@@ -1,4 +1,4 @@
-"""The loop, its report and the command line, on a few batches of the real MNIST."""
+"""The loop, its observers and the command line, on a few batches of the real MNIST."""
 
 import os
 import select
@@ -19,7 +19,7 @@ from jaxconv.data import DatasetError, load
 from jaxconv.train import (
     Config,
     DivergedError,
-    PlainReport,
+    PlainLines,
     batches,
     init_state,
     make_optimizer,
@@ -39,7 +39,7 @@ quick = Config(max_batches=30, max_test_images=500, validate_every=10)
 
 def run(config: Config):
     lines = []
-    return train(config, PlainReport(lines.append)), lines
+    return train(config, PlainLines(lines.append)), lines
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def test_thirty_batches_learn_something(ran):
     assert not result.interrupted
 
 
-def test_plain_report_has_a_line_for_each_validation(ran):
+def test_plain_lines_has_a_line_for_each_validation(ran):
     result, lines = ran
     assert lines[0] == "Training for 30 batches."
     starts = [f"Validation accuracy after {n} batches is " for n in (10, 20, 30)]
@@ -138,7 +138,7 @@ def test_validation_drops_nothing():
 
 
 def test_progress_is_reported_every_ten_batches_and_at_the_end():
-    class Recorder(PlainReport):
+    class Recorder(PlainLines):
         def progress(self, progress):
             assert progress.loss > 0
             assert 0 <= progress.accuracy <= 1

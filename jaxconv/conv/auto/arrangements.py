@@ -10,19 +10,20 @@ import dataclasses
 import functools
 import math
 import operator
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 from jax import Array, lax
+from jax.typing import DTypeLike
 
 from jaxconv.conv.arguments.shapes import dilate
-from jaxconv.conv.auto import phases
+from jaxconv.conv.auto import numbers, phases
 from jaxconv.conv.geometry import Geometry
-from jaxconv.conv.methods.depthwise_grad import largest_divisor
 from jaxconv.conv.operands import (
     Operand,
     accumulator_zeros,
+    largest_divisor,
     merge_groups,
     split_groups,
     split_stored,
@@ -30,10 +31,6 @@ from jaxconv.conv.operands import (
 from jaxconv.conv.padding import zero_pad
 
 Run = Callable[[Array, Array, Geometry], Array]
-
-_WHOLE_BYTES = 3 * 2**19  # of `g`: within a core's second-level cache
-_PART_BYTES = 7 * 2**17  # where it is cut: the better half of that
-_UNROLLED_PARTS = 12  # more would take long to compile
 
 
 def in_float32(run: Run, a: Array, b: Array, geometry: Geometry) -> Array:
@@ -43,7 +40,7 @@ def in_float32(run: Run, a: Array, b: Array, geometry: Geometry) -> Array:
 
 def by_groups(run: Run, x: Array, w: Array, geometry: Geometry) -> Array:
     """Convolve each group apart."""
-    single = dataclasses.replace(geometry, groups=1)
+    single = one_group(geometry)
     pairs = zip(_groups(x, "x", geometry), _groups(w, "w", geometry), strict=True)
     parts = [run(x, w, single) for x, w in pairs]
     if not geometry.channels_last:
@@ -54,9 +51,14 @@ def by_groups(run: Run, x: Array, w: Array, geometry: Geometry) -> Array:
 
 def param_grad_by_groups(run: Run, x: Array, g: Array, geometry: Geometry) -> Array:
     """Compute the filter gradient of each group apart."""
-    single = dataclasses.replace(geometry, groups=1)
+    single = one_group(geometry)
     pairs = zip(_groups(x, "x", geometry), _groups(g, "g", geometry), strict=True)
     return merge_groups(jnp.stack([run(x, g, single) for x, g in pairs], axis=1))
+
+
+def one_group(geometry: Geometry) -> Geometry:
+    """Return the convolution of one group."""
+    return dataclasses.replace(geometry, groups=1)
 
 
 def _groups(array: Array, operand: Operand, geometry: Geometry) -> list[Array]:
@@ -68,52 +70,6 @@ def _groups(array: Array, operand: Operand, geometry: Geometry) -> list[Array]:
     return [jnp.moveaxis(split[..., i, :], -1, 1) for i in range(geometry.groups)]
 
 
-def even(geometry: Geometry) -> Geometry:
-    """Return the convolution of one input channel more."""
-    return dataclasses.replace(geometry, ci=geometry.ci + 1)
-
-
-def with_zeros(run: Run, x: Array, w: Array, geometry: Geometry) -> Array:
-    """Convolve with a further input channel, of zeros."""
-    behind = ((0, 0),) * len(geometry.out)
-    x, w = zero_pad(x, ((0, 1), *behind)), zero_pad(w, ((0, 1), (0, 0), *behind))
-    return run(x, w, even(geometry))
-
-
-def row_of_images(geometry: Geometry) -> Geometry:
-    """Return the convolution of one wide image: all images side by side.
-
-    Each has its padding, and as much more that the next begins where an output does.
-    """
-    width, stride = geometry.padded[-1], geometry.strides[-1]
-    (reach,) = dilate(geometry.kernel[-1:], geometry.kernel_dilation[-1:])
-    return dataclasses.replace(
-        geometry,
-        n=1,
-        space=(*geometry.space[:-1], geometry.n * (width + -width % stride)),
-        padding=(*geometry.padding[:-1], (0, reach - 1)),
-        channels_last=True,
-    )
-
-
-def abreast(run: Run, x: Array, w: Array, geometry: Geometry) -> Array:
-    """Convolve one wide image, and leave out windows that reach into the next one.
-
-    Channels are put last, as XLA wants them, in the same pass as the images abreast.
-    """
-    wide, axes = row_of_images(geometry), len(geometry.space)
-    low, high = geometry.padding[-1]
-    more = wide.space[-1] // geometry.n - geometry.padded[-1]
-    pads = *((0, 0),) * axes, (low, high + more), (0, 0)
-    row = jnp.moveaxis(zero_pad(jnp.moveaxis(x, 1, -1), pads), 0, axes - 1)
-    row = row.reshape(1, *wide.space, -1)
-    y = run(jnp.moveaxis(row, -1, 1), w, wide)
-    *rest, width = wide.out
-    y = jnp.moveaxis(y, 1, -1).reshape(*rest, geometry.n, width // geometry.n, -1)
-    y = jnp.moveaxis(y[..., : geometry.out[-1], :], axes - 1, 0)
-    return jnp.moveaxis(y, -1, 1)
-
-
 def part(geometry: Geometry, itemsize: int) -> Geometry:
     """Return what of a filter gradient has a `g` that fits a cache.
 
@@ -121,13 +77,13 @@ def part(geometry: Geometry, itemsize: int) -> Geometry:
     """
     n, *image = geometry.out_shape
     image_bytes = max(1, math.prod(image) * itemsize)
-    if n * image_bytes <= _WHOLE_BYTES:
+    if n * image_bytes <= numbers.WHOLE_GRADIENT_BYTES:
         return geometry
-    if image_bytes <= _PART_BYTES or geometry.out[0] == 1:
-        images = largest_divisor(n, _PART_BYTES // image_bytes)
+    if image_bytes <= numbers.PART_GRADIENT_BYTES or geometry.out[0] == 1:
+        images = largest_divisor(n, numbers.PART_GRADIENT_BYTES // image_bytes)
         return dataclasses.replace(geometry, n=images)
     row_bytes = image_bytes // geometry.out[0]
-    rows = largest_divisor(geometry.out[0], _PART_BYTES // row_bytes)
+    rows = largest_divisor(geometry.out[0], numbers.PART_GRADIENT_BYTES // row_bytes)
     return _rows(geometry, rows)
 
 
@@ -177,7 +133,7 @@ def in_parts(run: Run, x: Array, g: Array, geometry: Geometry) -> Array:
         return lax.fori_loop(0, trips[1], add_rows, total)
 
     total = accumulator_zeros(geometry.w_shape, x)
-    if trips[0] > _UNROLLED_PARTS:
+    if trips[0] > numbers.MOST_UNROLLED_PARTS:
         return lax.fori_loop(0, trips[0], add_images, total)
     for i in range(trips[0]):
         total = add_images(i, total)
@@ -242,21 +198,51 @@ def _read_planes(x: Array, geometry: Geometry) -> list[Array]:
     ]
 
 
-# For each map, by which parts it can be computed.
-ARRANGEMENTS: Mapping[str, Mapping[str, Callable[..., Array]]] = {
-    "output": {
-        "abreast": abreast,
-        "even": with_zeros,
-        "float32": in_float32,
-        "groups": by_groups,
-        "phases": phases.output,
-        "planes": by_planes,
-    },
-    "param_grad": {
-        "float32": in_float32,
-        "groups": param_grad_by_groups,
-        "parts": in_parts,
-        "phases": phases.param_grad,
-        "planes": param_grad_by_planes,
-    },
+class Arrangement(NamedTuple):
+    """A way to compute a map by other maps, its parts."""
+
+    words: str  # for `explain`
+    parts: Callable[[Geometry], list[Geometry]]  # whose plans are looked up
+    count: Callable[[Geometry], int]  # of all parts; equal ones are planned once
+    output: Callable[..., Array] | None = None
+    param_grad: Callable[..., Array] | None = None
+    dtype: DTypeLike | None = None  # that the parts are computed in, if another
+
+
+ARRANGEMENTS: dict[str, Arrangement] = {
+    "float32": Arrangement(
+        "in float32",
+        lambda geometry: [geometry],
+        lambda _: 1,
+        in_float32,
+        in_float32,
+        dtype=jnp.float32,
+    ),
+    "groups": Arrangement(
+        "by groups",
+        lambda geometry: [one_group(geometry)],
+        lambda geometry: geometry.groups,
+        by_groups,
+        param_grad_by_groups,
+    ),
+    "parts": Arrangement(
+        "by parts of the batch",
+        lambda geometry: [part(geometry, 4)],
+        lambda geometry: geometry.flops // part(geometry, 4).flops,
+        param_grad=in_parts,
+    ),
+    "phases": Arrangement(
+        "by phases",
+        lambda geometry: [block.geometry for block in phases.blocks(geometry)],
+        lambda geometry: len(phases.blocks(geometry)),
+        phases.output,
+        phases.param_grad,
+    ),
+    "planes": Arrangement(
+        "by planes",
+        lambda geometry: [plane(geometry)],
+        lambda geometry: geometry.kernel[0],
+        by_planes,
+        param_grad_by_planes,
+    ),
 }

@@ -24,7 +24,12 @@ from jax import Array, lax
 
 from jaxconv.conv.arguments.shapes import dilate
 from jaxconv.conv.geometry import Geometry
-from jaxconv.conv.operands import accumulator, accumulator_zeros
+from jaxconv.conv.operands import (
+    accumulator,
+    accumulator_zeros,
+    divisors,
+    largest_divisor,
+)
 from jaxconv.conv.padding import zero_pad
 
 _FEWEST_ROWS = 16  # that are added up at once
@@ -160,21 +165,11 @@ def _added_up(rows: int, images: int, taps: int) -> tuple[int, int]:
     The fewest that are enough, or the most there are. A loop over the rows is left, or
     XLA moves channels each time that it reads them.
     """
-    halves = [d for d in _divisors(rows) if d <= max(1, rows // 2)]
-    pairs = list(itertools.product(halves, _divisors(images)))
+    halves = [d for d in divisors(rows) if d <= max(1, rows // 2)]
+    pairs = list(itertools.product(halves, divisors(images)))
     most = _MOST_PRODUCTS // taps
     enough = [pair for pair in pairs if _FEWEST_ROWS <= math.prod(pair) <= most]
     if enough:
         return min(enough, key=lambda pair: (math.prod(pair), -pair[0]))
     fewer = [pair for pair in pairs if math.prod(pair) <= _FEWEST_ROWS]
     return max(fewer, key=lambda pair: (math.prod(pair), pair[0]))
-
-
-def largest_divisor(number: int, most: int) -> int:
-    """Return the largest divisor up to `most`, at least 1."""
-    return max(d for d in _divisors(number) if d <= max(1, most))
-
-
-def _divisors(number: int) -> list[int]:
-    small = [d for d in range(1, math.isqrt(number) + 1) if number % d == 0]
-    return sorted({*small, *(number // d for d in small)})

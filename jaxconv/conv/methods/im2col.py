@@ -32,6 +32,7 @@ from jaxconv.conv.methods.rounding import of_sum
 from jaxconv.conv.operands import (
     accumulator,
     accumulator_zeros,
+    largest_divisor,
     split_groups,
     turned,
 )
@@ -125,10 +126,8 @@ def _tiles(geometry: Geometry, itemsize: int, most: int) -> tuple[int, int]:
         return geometry.n, 1
     most = min(most, geometry.memory_limit or most)
     image_bytes = channels * geometry.taps * math.prod(geometry.out) * itemsize
-    size = max(1, min(n, most // max(1, image_bytes)))
-    while n % size:
-        size -= 1
-    return max(1, n // size), size
+    size = largest_divisor(n, most // max(1, image_bytes))
+    return n // size, size
 
 
 def _cut(x: Array, tiles: int, size: int) -> Array:

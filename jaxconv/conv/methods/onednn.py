@@ -40,7 +40,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import jaxlib
-from jax import Array
+from jax import Array, lax
 from jax.export import is_symbolic_dim
 from jax.lax import Precision
 from jax.typing import DTypeLike
@@ -48,7 +48,12 @@ from jax.typing import DTypeLike
 from jaxconv.conv.arguments.shapes import dilate
 from jaxconv.conv.geometry import Geometry
 from jaxconv.conv.methods.rounding import of_sum
-from jaxconv.conv.operands import split_groups, turned
+from jaxconv.conv.operands import (
+    accumulator_zeros,
+    largest_divisor,
+    split_groups,
+    turned,
+)
 from jaxconv.conv.padding import pad_input
 
 _rounding = of_sum
@@ -59,6 +64,7 @@ VERIFIED: dict[tuple[str, str, str], dict[str, str]] = {
 }
 _MOST_AXES = 3
 _MOST_NUMBERS = 2**28  # in an array
+_MOST_IMAGES = 32  # in a filter gradient: more are slow to move into the last axis
 
 
 def unavailable(dtype: DTypeLike) -> str | None:
@@ -90,6 +96,11 @@ def _features(file: Path = Path("/proc/cpuinfo")) -> frozenset[str]:
 
 def _refusal(geometry: Geometry, dtype: DTypeLike) -> str | None:
     """Return why a convolution cannot be computed so; None if it can."""
+    return unsuitable(geometry) or unavailable(dtype)
+
+
+def unsuitable(geometry: Geometry) -> str | None:
+    """Return why a geometry is not served, in whatever type; None if it is."""
     if is_symbolic_dim(geometry.n):
         return "it needs to know the number of images"
     if not 1 <= len(geometry.space) <= _MOST_AXES:
@@ -99,7 +110,7 @@ def _refusal(geometry: Geometry, dtype: DTypeLike) -> str | None:
     wide = (*geometry.out_shape[:2], *dilate(geometry.out, geometry.strides))
     if any(_numbers(shape) > _MOST_NUMBERS for shape in (*shapes, padded, wide)):
         return f"it takes arrays of up to {_MOST_NUMBERS:,} numbers"
-    return unavailable(dtype)
+    return None
 
 
 def _numbers(shape: Sequence[int]) -> int:
@@ -143,32 +154,57 @@ def _input_grad(
 def _param_grad(
     x: Array, g: Array, geometry: Geometry, precision: Precision | None = None
 ) -> Array:
+    """Add up the filter gradients of parts of the batch, one after the other."""
+    n = geometry.n
+    images = largest_divisor(n, _MOST_IMAGES)
+    part = dataclasses.replace(geometry, n=images)
+    if images == n:
+        return _part_of_param_grad(x, g, part)
+    # A loop would put the axes of what it cuts in the order of their names: channels
+    # that are last in memory are named last before it.
+    here, back = (1, -1) if geometry.channels_last else (0, 0)
+    xs, gs = (jnp.moveaxis(array, here, back) for array in (x, g))
+    parts = tuple(a.reshape(n // images, images, *a.shape[1:]) for a in (xs, gs))
+
+    def add(total: Array, arrays: tuple[Array, Array]) -> tuple[Array, None]:
+        x, g = (jnp.moveaxis(array, back, here) for array in arrays)
+        return total + _part_of_param_grad(x, g, part).astype(total.dtype), None
+
+    total, _ = lax.scan(add, accumulator_zeros(geometry.w_shape, x), parts)
+    return total.astype(x.dtype)
+
+
+def _part_of_param_grad(x: Array, g: Array, geometry: Geometry) -> Array:
     """Convolve the input, its batch as channels, with the gradient as the filter."""
     own = geometry.of_param_grad
     if not in_region(own):
         x, own = pad_input(x, own), own.once_padded
     groups, axes = geometry.groups, len(own.space)
-    xs, gs = split_groups(x, "x", geometry), g
-    if axes == _MOST_AXES:  # no axis is left: ci is the batch
+    xs = split_groups(x, "x", geometry)
+    gs = jnp.moveaxis(g, (0, 1), (-2, -1))
+    if axes == _MOST_AXES:  # none is left for the input channels: they are the batch
         xs = xs.transpose(2, *range(3, xs.ndim), 1, 0)
         xs = xs.reshape(*xs.shape[:-2], groups * geometry.n)
-        y = _call(xs, gs.transpose(*range(2, g.ndim), 0, 1), own)
-        return jnp.moveaxis(y, -1, 1)
+        return jnp.moveaxis(_call(xs, gs, own), -1, 1)
     xs = xs.transpose(*range(3, xs.ndim), 2, 1, 0)  # *space ci groups n
     xs = xs.reshape(1, *xs.shape[:-2], groups * geometry.n)
-    gs = gs.transpose(*range(2, g.ndim), 0, 1)[(slice(None),) * axes + (None,)]
-    plus = dataclasses.replace(
-        own,
-        n=1,
-        space=(*own.space, geometry.ci),
-        kernel=(*own.kernel, 1),
-        strides=(*own.strides, 1),
-        padding=(*own.padding, (0, 0)),
-        input_dilation=(*own.input_dilation, 1),
-        kernel_dilation=(*own.kernel_dilation, 1),
-    )
-    y = _call(xs, gs, plus)[0]  # *kernel ci (groups co)
+    gs = jnp.expand_dims(gs, axes)
+    y = _call(xs, gs, _with_inputs_as_an_axis(own, geometry.ci))[0]
     return jnp.moveaxis(y, (-2, -1), (0, 1))
+
+
+def _with_inputs_as_an_axis(geometry: Geometry, ci: int) -> Geometry:
+    """Make of a batch of `ci` one image, with a further spatial axis of that length."""
+    return dataclasses.replace(
+        geometry,
+        n=1,
+        space=(*geometry.space, ci),
+        kernel=(*geometry.kernel, 1),
+        strides=(*geometry.strides, 1),
+        padding=(*geometry.padding, (0, 0)),
+        input_dilation=(*geometry.input_dilation, 1),
+        kernel_dilation=(*geometry.kernel_dilation, 1),
+    )
 
 
 def _convolve(x: Array, w: Array, geometry: Geometry, exchanged: bool = False) -> Array:

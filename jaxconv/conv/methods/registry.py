@@ -7,16 +7,30 @@ from jax.lax import Precision
 from jax.typing import DTypeLike
 
 from jaxconv.conv.geometry import Geometry
-from jaxconv.conv.methods import fft, im2col, loops, taps, winograd, xla
+from jaxconv.conv.methods import fft, im2col, loops, onednn, taps, winograd, xla
 from jaxconv.conv.methods.rounding import Rounding
 
 Method = Literal[
-    "auto", "fft", "im2col", "loops", "taps", "winograd", "winograd4", "xla"
+    "auto",
+    "portable",
+    "fft",
+    "im2col",
+    "loops",
+    "onednn",
+    "taps",
+    "winograd",
+    "winograd4",
+    "xla",
 ]
 
 
 class Algorithm(Protocol):
-    """The three hand-written maps that every method's file defines, and their bound.
+    """What every method's file defines: three hand-written maps, and their bound.
+
+    The names keep the underscore of the project's vocabulary, that of the book which it
+    follows; who computes a map reaches it through `ALGORITHMS` alone. A method that
+    does not serve every convolution also has `_refusal(geometry, dtype)`, which returns
+    why not, or None.
 
     `x` is (n, groups * ci, *space), `w` (ci, groups * co, *kernel), `g` shaped like the
     output (n, groups * co, *out); see `Geometry`. All, none of them empty, have one
@@ -40,24 +54,16 @@ class Algorithm(Protocol):
     ) -> Rounding: ...
 
 
-class Transform(Algorithm, Protocol):
-    """A method that serves some convolutions only."""
-
-    def _refusal(self, geometry: Geometry, dtype: DTypeLike) -> str | None: ...
-
-
-METHODS: dict[str, Algorithm] = {  # that add up products, as they are written down
+ALGORITHMS: dict[str, Algorithm] = {
+    "fft": fft,
     "im2col": im2col,
     "loops": loops,
+    "onednn": onednn,
     "taps": taps,
-    "xla": xla,
-}
-TRANSFORMS: dict[str, Transform] = {
-    "fft": fft,
     "winograd": winograd.F2,
     "winograd4": winograd.F4,
+    "xla": xla,
 }
-ALGORITHMS: dict[str, Algorithm] = {**METHODS, **TRANSFORMS}
 
 
 def check_method(method: str, caller: str) -> str:
@@ -78,9 +84,8 @@ class MethodError(ValueError):
 
 def refusal(method: str, geometry: Geometry, dtype: DTypeLike) -> str | None:
     """Return why `method` does not serve a convolution; None if it does."""
-    if method not in TRANSFORMS or geometry.is_empty:
-        return None
-    return TRANSFORMS[method]._refusal(geometry, dtype)
+    refuses = getattr(ALGORITHMS.get(method), "_refusal", None)
+    return None if refuses is None or geometry.is_empty else refuses(geometry, dtype)
 
 
 def check_served(

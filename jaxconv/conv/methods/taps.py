@@ -38,7 +38,7 @@ from jaxconv.conv.padding import zero_pad
 
 _rounding = of_sum
 
-_UNROLLED = 64  # taps; more take long to compile and run as a loop
+MOST_UNROLLED = 64  # taps; more take long to compile and run as a loop
 _RUN = 32  # taps that a turn of that loop takes
 _TERMS = 72  # plain products for each output, in groups of a few channels
 
@@ -139,7 +139,7 @@ def _param_grad(
 ) -> Array:
     """Collect at each tap the shifted input times the gradient it was carried to."""
     if geometry.ci == 1 and geometry.out and not is_symbolic_dim(geometry.n):
-        few = geometry.taps <= _UNROLLED
+        few = geometry.taps <= MOST_UNROLLED
         run = tiles.param_grad if few else _by_images
         return run(x, g, geometry).astype(x.dtype)
     xs, gs = _padded(x, geometry), split_stored(g, "g", geometry)
@@ -213,7 +213,7 @@ def _over_taps(body, init: Array, geometry: Geometry) -> Array:
     A turn of a loop takes a run of taps along the last axis, in one pass over memory; a
     second loop takes what is left over of each row.
     """
-    if geometry.taps <= _UNROLLED:
+    if geometry.taps <= MOST_UNROLLED:
         for tap in itertools.product(*map(range, geometry.kernel)):
             init = body(tap, init)
         return init

@@ -10,8 +10,7 @@ from jaxtyping import Shaped
 from jaxconv.conv.arguments.arrays import as_array
 from jaxconv.conv.arguments.settings import as_pads, per_axis
 from jaxconv.conv.arguments.shapes import Shape
-from jaxconv.conv.pooling import average as pool_average
-from jaxconv.conv.pooling import maximum as pool_max
+from jaxconv.conv.pooling import average, maximum
 from jaxconv.conv.pooling.windows import Windows
 from jaxconv.conv.primitives.eager import one_program
 
@@ -38,8 +37,8 @@ def max_pool(
       window: its size in pixels, one number or one for each axis.
       strides: pixels from one window to the next; None for the window's size.
       padding: as for `jaxconv.conv`, but not negative.
-      ceil_mode: whether a last window that reaches beyond the padding counts, if it
-        begins before it.
+      ceil_mode: whether to keep a last window that reaches beyond the padding, as long
+        as it does not begin in the padding at the high end.
       channels_last: the layout of `x` and of the result.
 
     Raises:
@@ -66,9 +65,9 @@ def avg_pool(
 ) -> Shaped[Array, "n first_pooled *others_pooled"]:
     """Return the mean of the pixels of each window, for each channel.
 
-    Arguments are those of `max_pool`. With `count_include_pad` the padding's zeros
-    count as pixels, but not what `ceil_mode` adds beyond. Whole numbers become float32;
-    floats shorter than float32 are added up in float32.
+    Arguments are those of `max_pool`. With `count_include_pad` the zeros of the padding
+    count as pixels; what a window of `ceil_mode` reads beyond them never counts. Whole
+    numbers become float32; floats shorter than float32 are added up in float32.
 
     Raises:
       ValueError: as for `max_pool`.
@@ -93,12 +92,12 @@ def avg_pool(
 
 @one_program
 def _max(x: Array, *, windows: Windows) -> Array:
-    return pool_max.max_pool(x, windows=windows)
+    return maximum.max_pool(x, windows=windows)
 
 
 @one_program
 def _average(x: Array, *, windows: Windows) -> Array:
-    return pool_average.average(x, windows=windows)
+    return average.average(x, windows=windows)
 
 
 def _prepared(
@@ -141,10 +140,10 @@ def windows_of(
     ceil_mode: bool = False,
     count_include_pad: bool = True,
 ) -> Windows:
-    """Check the shape of a batch and the settings of a pooling, and collect them.
+    """Check the settings of a pooling against the shape of a batch, and collect them.
 
     Raises:
-      ValueError: something does not fit; the message begins with `caller`.
+      ValueError: a setting does not fit; the message begins with `caller`.
     """
     axes = len(shape) - 2
     if axes < 1:

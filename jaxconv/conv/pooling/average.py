@@ -3,8 +3,8 @@
     average   y[o] = sum over j of x[o*s + j - low] / count[o]
     spread    x[i] = sum over o, j with o*s + j - low = i of g[o] / count[o]
 
-Each is the other's transpose and its own derivative. A window is a product of one for
-each axis, so sums are taken axis by axis.
+Each is the other's transpose and its own derivative. The sum over a window is a sum
+over its rows of sums over its columns, so sums are taken axis by axis.
 """
 
 import functools
@@ -21,6 +21,7 @@ from jaxconv.conv.pooling.windows import (
     cropped,
     from_blocks,
     in_blocks,
+    interleaved,
     padded,
     primitive,
     seen,
@@ -35,7 +36,8 @@ def _average(x: Array, *, windows: Windows) -> Array:
     dtype = x.dtype
     x = x.astype(accumulator(dtype))
     if windows.whole:
-        return _shared(_over_all(x, windows), windows).astype(dtype)
+        x = jnp.sum(x, axis=tuple(windows.axes), keepdims=True)
+        return _divided(x, windows).astype(dtype)
     x = padded(x, windows, 0)
     for at in reversed(range(len(windows.space))):
         if windows.window[at] > MOST_UNROLLED:
@@ -43,24 +45,19 @@ def _average(x: Array, *, windows: Windows) -> Array:
         else:
             views = [seen(x, windows, at, j) for j in range(windows.window[at])]
             x = functools.reduce(operator.add, views)
-    return _shared(x, windows).astype(dtype)
-
-
-def _over_all(x: Array, windows: Windows) -> Array:
-    return jnp.sum(x, axis=tuple(windows.axes), keepdims=True)
+    return _divided(x, windows).astype(dtype)
 
 
 def _long_sums(x: Array, windows: Windows, at: int) -> Array:
     """Add up windows of many taps along one axis."""
-    ones = [1] * x.ndim
-    window, strides = list(ones), list(ones)
+    window, strides = [1] * x.ndim, [1] * x.ndim
     axis = windows.first + at
     window[axis], strides[axis] = windows.window[at], windows.strides[at]
     zero = jnp.zeros((), x.dtype)
     return lax.reduce_window(x, zero, lax.add, window, strides, "VALID")
 
 
-def _shared(y: Array, windows: Windows) -> Array:
+def _divided(y: Array, windows: Windows) -> Array:
     """Divide by the number of pixels that each output is the mean of."""
     counts = windows.counts()
     if counts.size and (counts == counts.flat[0]).all():
@@ -74,20 +71,20 @@ def _shared(y: Array, windows: Windows) -> Array:
 
 def _spread(g: Array, *, windows: Windows) -> Array:
     dtype = g.dtype
-    g = _shared(g.astype(accumulator(dtype)), windows)
+    g = _divided(g.astype(accumulator(dtype)), windows)
     if windows.whole:
         shape = windows.with_space(g.shape, windows.space)
         return jnp.broadcast_to(g, shape).astype(dtype)
-    if windows.apart:
-        return _spread_apart(g, windows).astype(dtype)
+    if windows.disjoint:
+        return _spread_disjoint(g, windows).astype(dtype)
     g = spread_out(g, windows)
     for at in range(len(windows.space)):
         g = _spread_along(g, windows, at)
     return cropped(g, windows).astype(dtype)
 
 
-def _spread_apart(g: Array, windows: Windows) -> Array:
-    """Return the gradient where no windows overlap: each pixel has its own."""
+def _spread_disjoint(g: Array, windows: Windows) -> Array:
+    """Return the gradient where no windows overlap: that of each pixel's only one."""
     wide, places = in_blocks(spread_out(g, windows), windows)
     for place, k, s in zip(places, windows.window, windows.strides, strict=True):
         if k < s:
@@ -101,14 +98,10 @@ def _spread_along(g: Array, windows: Windows, at: int) -> Array:
     phases = []
     for r in range(s):
         cells = range(-(-(k - r) // s)) if r < k else ()
-        parts = [shifted(g, windows, at, m) for m in cells]
+        terms = [shifted(g, windows, at, m) for m in cells]
         zeros = jnp.zeros_like(shifted(g, windows, at, 0))
-        phases.append(functools.reduce(operator.add, parts) if parts else zeros)
-    if s == 1:
-        return phases[0]
-    both = jnp.stack(phases, axis + 1)
-    size = both.shape[axis] * s
-    return both.reshape(*both.shape[:axis], size, *both.shape[axis + 2 :])
+        phases.append(functools.reduce(operator.add, terms) if terms else zeros)
+    return interleaved(phases, axis)
 
 
 average_p, average = primitive("avg_pool", _average, lambda w: w.out)

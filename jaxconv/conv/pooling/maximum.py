@@ -2,9 +2,8 @@
 
     y[o] = max over j of x[o*s + j - low]
 
-is piecewise linear. Let `winner[o]` be the tap that holds the maximum, the first in
-row-major order, or the first NaN. Near x it stays where it is, so that y is a selection
-of the pixels:
+is piecewise linear. Let `winner[o]` be the first tap, in row-major order, that holds
+the maximum, or a NaN. It is the same for all images near x, so that y selects pixels:
 
     tangent     dy[o] = dx[o*s + winner[o] - low]                 `take`
     cotangent   dx[i] = sum over o with o*s + winner[o] - low = i of g[o]      `put`
@@ -17,7 +16,7 @@ import functools
 import itertools
 import math
 import operator
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
@@ -28,12 +27,13 @@ from jax.extend.core import Primitive
 from jax.interpreters import ad
 
 from jaxconv.conv.arguments.shapes import Shape
-from jaxconv.conv.pooling import tiles as pool_tiles
+from jaxconv.conv.pooling import adjacent
 from jaxconv.conv.pooling.windows import (
     Windows,
     cropped,
     from_blocks,
     in_blocks,
+    interleaved,
     padded,
     primitive,
     seen,
@@ -52,8 +52,8 @@ def _lowest(dtype: Any) -> Any:
 
 
 def _max(x: Array, *, windows: Windows) -> Array:
-    if pool_tiles.are_tiles(windows):
-        return pool_tiles.largest(x, windows)
+    if adjacent.are_adjacent(windows):
+        return adjacent.largest(x, windows)
     if windows.taps > MOST_UNROLLED:
         return _reduced(x, windows)
     x = padded(x, windows, _lowest(x.dtype))
@@ -74,24 +74,25 @@ def _reduced(x: Array, windows: Windows) -> Array:
     return lax.reduce_window(wide, low, lax.max, window, strides, "VALID")
 
 
-def _codes(windows: Windows) -> tuple[Shape, Any]:
-    """Return how far the numbers of taps along each axis lie apart, and their type.
+def _numbering(windows: Windows) -> tuple[Shape, Any]:
+    """Return the steps by which taps are numbered along each axis, and the type.
 
-    Windows are numbered as if they were whole blocks of s pixels, row-major: then no
-    number is that of a tap and of a place beyond the window too.
+    Taps are numbered row by row, in a window rounded up to whole blocks of s pixels:
+    then a place beyond the window, but within its last block, has a number of its own.
     """
     sizes = [c * s for c, s in zip(windows.cells, windows.strides, strict=True)]
     steps = tuple(math.prod(sizes[at + 1 :]) for at in range(len(sizes)))
     return steps, jnp.uint8 if math.prod(sizes) <= 256 else jnp.int32
 
 
-def _taps(windows: Windows) -> Iterator[tuple[Shape, int]]:
-    steps, _ = _codes(windows)
-    for taps in taps_of(windows):
-        yield taps, sum(j * step for j, step in zip(taps, steps, strict=True))
+def _number(taps: Sequence[Any], windows: Windows) -> Any:
+    """Return the number of a tap, given its place on each axis."""
+    steps, _ = _numbering(windows)
+    return sum(j * step for j, step in zip(taps, steps, strict=True))
 
 
 def _through(x: Array, windows: Windows, taps: Shape) -> Array:
+    """Return the pixel of each window at a tap."""
     for at, tap in enumerate(taps):
         x = seen(x, windows, at, tap)
     return x
@@ -101,20 +102,20 @@ def _winner(x: Array, y: Array, *, windows: Windows) -> Array:
     """Return the number of the first tap that equals the maximum, or is NaN."""
     if windows.taps > MOST_UNROLLED:
         return _winner_of_many(x, windows)
-    _, dtype = _codes(windows)
+    _, dtype = _numbering(windows)
     x = padded(x, windows, _lowest(x.dtype))
     winner = jnp.zeros_like(y, dtype)
-    for taps, code in reversed(list(_taps(windows))):
+    for taps in reversed(list(taps_of(windows))):
         view = _through(x, windows, taps)
         wins = (view == y) | (view != view)
         for pixels in _pixels(windows, taps, view.shape):
             wins &= pixels
-        winner = jnp.where(wins, jnp.asarray(code, dtype), winner)
+        winner = jnp.where(wins, jnp.asarray(_number(taps, windows), dtype), winner)
     return winner
 
 
 def _pixels(windows: Windows, taps: Shape, shape: Shape) -> Iterator[Array]:
-    """Yield, for each axis whose padding the taps meet, where they see pixels."""
+    """Yield, for each axis on which the tap meets padding, where it meets pixels."""
     for at, (axis, j) in enumerate(zip(windows.axes, taps, strict=True)):
         low, size, s = windows.padding[at][0], windows.space[at], windows.strides[at]
         last = (windows.out[at] - 1) * s + j
@@ -125,7 +126,7 @@ def _pixels(windows: Windows, taps: Shape, shape: Shape) -> Iterator[Array]:
 
 def _winner_of_many(x: Array, windows: Windows) -> Array:
     """Return the winners' numbers where windows have many taps."""
-    steps, dtype = _codes(windows)
+    _, dtype = _numbering(windows)
     places = [lax.broadcasted_iota(jnp.int32, x.shape, axis) for axis in windows.axes]
     sizes = [math.prod(windows.space[at + 1 :]) for at in range(len(places))]
     flat = functools.reduce(
@@ -150,13 +151,12 @@ def _winner_of_many(x: Array, windows: Windows) -> Array:
         windows.with_space(ones, windows.strides),
         "VALID",
     )
-    code = jnp.zeros_like(found)
+    taps = []
     for at, axis in enumerate(windows.axes):
         place = found // sizes[at] % windows.space[at]
         start = lax.broadcasted_iota(jnp.int32, found.shape, axis)
-        tap = place + windows.padding[at][0] - start * windows.strides[at]
-        code += tap * steps[at]
-    return code.astype(dtype)
+        taps.append(place + windows.padding[at][0] - start * windows.strides[at])
+    return jnp.asarray(_number(taps, windows)).astype(dtype)
 
 
 def _take(t: Array, winner: Array, *, windows: Windows) -> Array:
@@ -166,15 +166,15 @@ def _take(t: Array, winner: Array, *, windows: Windows) -> Array:
         return taken.reshape(winner.shape)
     t = padded(t, windows, 0)
     taken = jnp.zeros(winner.shape, t.dtype)
-    for taps, code in _taps(windows):
-        here = winner == jnp.asarray(code, winner.dtype)
+    for taps in taps_of(windows):
+        here = winner == jnp.asarray(_number(taps, windows), winner.dtype)
         taken = jnp.where(here, _through(t, windows, taps), taken)
     return taken
 
 
 def _put(g: Array, winner: Array, *, windows: Windows) -> Array:
-    if windows.apart:
-        return _put_apart(g, winner, windows)
+    if windows.disjoint:
+        return _put_disjoint(g, winner, windows)
     if windows.taps > MOST_UNROLLED:
         shape = windows.with_space(g.shape, windows.space)
         zeros = jnp.zeros_like(g, shape=shape)
@@ -184,64 +184,59 @@ def _put(g: Array, winner: Array, *, windows: Windows) -> Array:
     return cropped(_phases(g, winner, windows, ()), windows)
 
 
-def _put_apart(g: Array, winner: Array, windows: Windows) -> Array:
-    """Return the gradient where no windows overlap: each pixel asks its own."""
-    steps, _ = _codes(windows)
+def _put_disjoint(g: Array, winner: Array, windows: Windows) -> Array:
+    """Return the gradient where no windows overlap: each pixel looks up its own one."""
     wide, places = in_blocks(spread_out(g, windows), windows)
     winners, _ = in_blocks(spread_out(winner, windows), windows)
-    tap = sum(p * step for p, step in zip(places, steps, strict=True))
-    here = winners == jnp.asarray(tap).astype(winner.dtype)
+    here = winners == jnp.asarray(_number(places, windows)).astype(winner.dtype)
     return from_blocks(jnp.where(here, wide, jnp.zeros((), g.dtype)), windows)
 
 
 def _phases(g: Array, winner: Array, windows: Windows, phases: Shape) -> Array:
-    """Return the gradient at all pixels of the axes after `phases`, phase by phase."""
+    """Return the gradient at pixels of the given phases on the first axes.
+
+    On the axes that follow, pixels of all phases are computed, and interleaved.
+    """
     at = len(phases)
     if at == len(windows.space):
         return _phase(g, winner, windows, phases)
-    parts = [
+    found = [
         _phases(g, winner, windows, (*phases, r)) for r in range(windows.strides[at])
     ]
-    if len(parts) == 1:
-        return parts[0]
-    axis = windows.first + at
-    both = jnp.stack(parts, axis + 1)
-    before, after = both.shape[:axis], both.shape[axis + 2 :]
-    return both.reshape(*before, both.shape[axis] * len(parts), *after)
+    return interleaved(found, windows.first + at)
 
 
 def _phase(g: Array, winner: Array, windows: Windows, phases: Shape) -> Array:
-    """Add up what the few outputs that may read a pixel of this phase give it."""
-    steps, _ = _codes(windows)
-    total = None
+    """Add up the gradients from the outputs, at most `cells`, that read each pixel."""
+    terms = []
     for cells in itertools.product(*map(range, windows.cells)):
         rows = zip(phases, cells, windows.strides, strict=True)
-        taps = [r + m * s for r, m, s in rows]
-        if any(j >= k for j, k in zip(taps, windows.window, strict=True)):
-            continue
-        mine, won = g, winner
-        for at, cell in enumerate(cells):
-            mine, won = (shifted(a, windows, at, cell) for a in (mine, won))
-        code = sum(j * step for j, step in zip(taps, steps, strict=True))
-        here = won == jnp.asarray(code, won.dtype)
-        part = jnp.where(here, mine, jnp.zeros((), g.dtype))
-        total = part if total is None else total + part
-    if total is None:  # strides beyond the window: nobody reads this phase
-        for at in range(len(phases)):
-            g = shifted(g, windows, at, 0)
-        return jnp.zeros_like(g)
-    return total
+        taps = tuple(r + m * s for r, m, s in rows)
+        if all(j < k for j, k in zip(taps, windows.window, strict=True)):
+            mine, won = (_shifted(a, windows, cells) for a in (g, winner))
+            here = won == jnp.asarray(_number(taps, windows), won.dtype)
+            terms.append(jnp.where(here, mine, jnp.zeros((), g.dtype)))
+    if not terms:  # strides beyond the window: no output reads this phase
+        return jnp.zeros_like(_shifted(g, windows, (0,) * len(phases)))
+    return functools.reduce(operator.add, terms)
+
+
+def _shifted(g: Array, windows: Windows, cells: Shape) -> Array:
+    for at, cell in enumerate(cells):
+        g = shifted(g, windows, at, cell)
+    return g
 
 
 def _flat(x: Array, windows: Windows) -> Array:
+    """Return the array with its pooled axes merged into one."""
     rest = x.shape[windows.axes.stop :]
     sizes = x.shape[windows.first : windows.axes.stop]
     return x.reshape(*x.shape[: windows.first], math.prod(sizes), *rest)
 
 
 def _places(winner: Array, windows: Windows) -> Array:
-    """Return the winners' pixels, numbered row by row, with the outputs in one axis."""
-    steps, _ = _codes(windows)
+    """Return the number, row by row, of each winning pixel; outputs as in `_flat`."""
+    steps, _ = _numbering(windows)
     found, left = jnp.zeros(winner.shape, jnp.int32), winner.astype(jnp.int32)
     for at, axis in enumerate(windows.axes):
         tap, left = left // steps[at], left % steps[at]
@@ -253,7 +248,7 @@ def _places(winner: Array, windows: Windows) -> Array:
 
 max_pool_p, max_pool = primitive("max_pool", _max, lambda w: w.out)
 winner_p, winner = primitive(
-    "max_pool_winner", _winner, lambda w: w.out, lambda w, _: _codes(w)[1]
+    "max_pool_winner", _winner, lambda w: w.out, lambda w, _: _numbering(w)[1]
 )
 take_p, take = primitive("max_pool_take", _take, lambda w: w.out)
 put_p, put = primitive("max_pool_put", _put, lambda w: w.space)
@@ -268,8 +263,8 @@ def _max_jvp(primals: Any, tangents: Any, *, windows: Windows) -> tuple[Any, Any
     y = max_pool(x, windows=windows)
     if type(t) is ad.Zero:
         return y, _zero(y)
-    if pool_tiles.are_tiles(windows):
-        return y, pool_tiles.take(t, x, y, windows=windows)
+    if adjacent.are_adjacent(windows):
+        return y, adjacent.take(t, x, y, windows=windows)
     return y, take(t, winner(x, y, windows=windows), windows=windows)
 
 
@@ -279,7 +274,14 @@ def _winner_jvp(primals: Any, tangents: Any, *, windows: Windows) -> tuple[Any, 
 
 
 def _register(one: Primitive, bind: Any, other: Any, constants: int) -> None:
-    """Say that a map is linear in its first argument, and constant in the others."""
+    """Register a map as linear in its first argument, without derivative in the rest.
+
+    Args:
+      one: its primitive.
+      bind: the map.
+      other: its transpose in the first argument.
+      constants: the number of its other arguments.
+    """
 
     def jvp(t: Any, *arrays: Any, windows: Windows) -> Any:
         return bind(t, *arrays[1:], windows=windows)
@@ -298,5 +300,5 @@ ad.primitive_jvps[max_pool_p] = _max_jvp
 ad.primitive_jvps[winner_p] = _winner_jvp
 _register(take_p, take, put, constants=1)
 _register(put_p, put, take, constants=1)
-_register(pool_tiles.take_p, pool_tiles.take, pool_tiles.put, constants=2)
-_register(pool_tiles.put_p, pool_tiles.put, pool_tiles.take, constants=2)
+_register(adjacent.take_p, adjacent.take, adjacent.put, constants=2)
+_register(adjacent.put_p, adjacent.put, adjacent.take, constants=2)

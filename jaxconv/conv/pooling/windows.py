@@ -4,21 +4,21 @@ Output `o` of an axis reads through tap `j` of its window the pixel `i` with
 
     i + low = o*s + j,    0 <= j < k
 
-`space` are consecutive axes of an array, from `first` on; the axes before and after
-(batch, channels, whatever `vmap` maps) are left alone: channels may be first or last.
+`space` are consecutive axes of an array, from the axis `first` on. The axes before and
+after (batch, channels, what `vmap` maps) are not looked at: channels may be first or
+last.
 
-A gradient asks the other way round: the pixel p = i + low, of phase r = p mod s, is
-read through the taps j = r + m*s by the outputs o = (p - r)/s - m, for
+A gradient needs the outputs that read a pixel: the pixel p = i + low, of phase
+r = p mod s, is read through the taps j = r + m*s by the outputs o = (p - r)/s - m, for
 m = 0 ... ceil(k/s) - 1.
 """
 
 import dataclasses
 import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
@@ -26,8 +26,10 @@ from jax.extend.core import Primitive
 from jax.interpreters import batching, mlir
 
 from jaxconv.conv.arguments.shapes import Pads, Shape
+from jaxconv.conv.primitives.eager import compile_and_run
 from jaxconv.conv.primitives.meshes import (
     kept,
+    like,
     mesh_of,
     placed,
     placed_by_compiler,
@@ -37,7 +39,7 @@ from jaxconv.conv.primitives.meshes import (
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Windows:
-    """The static facts of one pooling; hashable, so that `jit` can cache on it."""
+    """The settings of one pooling; hashable, so that `jit` can cache on them."""
 
     first: int
     space: Shape
@@ -59,13 +61,13 @@ class Windows:
         return tuple(-(-k // s) for k, s in pairs)
 
     @property
-    def apart(self) -> bool:
+    def disjoint(self) -> bool:
         """Whether no two windows share a pixel."""
         return all(cells == 1 for cells in self.cells)
 
     @property
     def whole(self) -> bool:
-        """Whether one window is all pixels."""
+        """Whether the only window is the whole image."""
         plain = not any(map(any, self.padding))
         return plain and self.window == self.space
 
@@ -79,9 +81,10 @@ class Windows:
         return (*shape[: self.first], *sizes, *shape[self.axes.stop :])
 
     def counts(self) -> Any:
-        """Return how many pixels the mean of each output is over, of PyTorch's rules.
+        """Return how many pixels the mean of each output is taken over.
 
-        Padding counts if asked for, but not what `ceil_mode` adds beyond it.
+        By PyTorch's rules: padding counts if `count_include_pad` says so, but never
+        what `ceil_mode` adds beyond it.
         """
         found = np.ones((), np.int64)
         rows = (self.space, self.window, self.strides, self.padding, self.out)
@@ -94,7 +97,7 @@ class Windows:
 
 
 def padded(x: Array, windows: Windows, value: Any) -> Array:
-    """Return what the windows slide over, to the last pixel of the last window."""
+    """Return the padded image that the windows slide over, up to the last one's end."""
     pads = [(0, 0, 0)] * x.ndim
     rows = (windows.axes, windows.space, windows.window, windows.strides)
     for (axis, size, k, s), (low, _), out in zip(
@@ -105,7 +108,7 @@ def padded(x: Array, windows: Windows, value: Any) -> Array:
 
 
 def seen(x: Array, windows: Windows, at: int, tap: int) -> Array:
-    """Return what the windows see of a padded array through a tap of one axis."""
+    """Return the pixels of a padded array that a tap of one axis reads."""
     out, s = windows.out[at], windows.strides[at]
     end = tap + (out - 1) * s + 1
     return lax.slice_in_dim(x, tap, end, s, windows.first + at)
@@ -117,7 +120,10 @@ def taps_of(windows: Windows) -> Iterator[Shape]:
 
 
 def shifted(g: Array, windows: Windows, at: int, cell: int) -> Array:
-    """Return, along one axis of what `spread_out` made, the outputs `cell` before."""
+    """Return, for each block of s pixels, the output that began `cell` blocks before.
+
+    `g` is what `spread_out` returned.
+    """
     own = g.shape[windows.first + at]
     blocks = own - windows.cells[at] + 1
     start = windows.cells[at] - 1 - cell
@@ -125,7 +131,7 @@ def shifted(g: Array, windows: Windows, at: int, cell: int) -> Array:
 
 
 def spread_out(g: Array, windows: Windows) -> Array:
-    """Put zeros around outputs, so that all blocks of s pixels find theirs."""
+    """Put zeros around outputs, so that every block of s pixels has `cells` of them."""
     pads = [(0, 0, 0)] * g.ndim
     for at, axis in enumerate(windows.axes):
         reach = windows.padding[at][0] + windows.space[at]
@@ -135,7 +141,7 @@ def spread_out(g: Array, windows: Windows) -> Array:
 
 
 def cropped(x: Array, windows: Windows) -> Array:
-    """Return the pixels of an array that begins with the padding."""
+    """Return the image without its padding."""
     for axis, size, (low, _) in zip(
         windows.axes, windows.space, windows.padding, strict=True
     ):
@@ -146,7 +152,7 @@ def cropped(x: Array, windows: Windows) -> Array:
 def in_blocks(g: Array, windows: Windows) -> tuple[Array, list[Array]]:
     """Repeat each output over its block of s pixels along each axis: (..., q, s, ...).
 
-    Returns it with the place in the block along each axis.
+    Returned with it is, for each axis, every entry's place in its block.
     """
     shape, kept_axes, places = list(g.shape[: windows.first]), [], []
     for axis, s in zip(windows.axes, windows.strides, strict=True):
@@ -161,12 +167,21 @@ def in_blocks(g: Array, windows: Windows) -> tuple[Array, list[Array]]:
 
 
 def from_blocks(blocks: Array, windows: Windows) -> Array:
-    """Return the pixels of what `in_blocks` returned."""
+    """Undo the blocks of `in_blocks`, and crop the padding."""
     sizes = blocks.shape[windows.first : windows.first + 2 * len(windows.space)]
     rest = blocks.shape[windows.first + len(sizes) :]
     merged = [a * b for a, b in zip(sizes[::2], sizes[1::2], strict=True)]
     whole = blocks.reshape(*blocks.shape[: windows.first], *merged, *rest)
     return cropped(whole, windows)
+
+
+def interleaved(phases: Sequence[Array], axis: int) -> Array:
+    """Return the array whose entries along `axis` are the phases' in turn."""
+    if len(phases) == 1:
+        return phases[0]
+    both = jnp.stack(phases, axis + 1)
+    size = both.shape[axis] * len(phases)
+    return both.reshape(*both.shape[:axis], size, *both.shape[axis + 2 :])
 
 
 def primitive(
@@ -177,8 +192,11 @@ def primitive(
 ) -> tuple[Primitive, Callable[..., Array]]:
     """Make the primitive that computes `run(*arrays, windows=...)`, and what binds it.
 
-    `sizes` and `dtype` say what the result has of pixels, and of which type. A mapped
-    axis becomes one more of those that are left alone.
+    Args:
+      name: of the primitive.
+      run: the computation; it is lowered as it is traced.
+      sizes: the result's sizes along the pooled axes.
+      dtype: the result's type, given that of the first array.
     """
     made = Primitive(name)
 
@@ -186,6 +204,7 @@ def primitive(
         return windows.with_space(shape, sizes(windows))
 
     def bind(*arrays: Array, windows: Windows) -> Array:
+        """Apply it; on an explicit mesh only the pooled axes lose their sharding."""
         arrays = tuple(vary_alike(*arrays))
         shape, own = shape_of(arrays[0].shape, windows), placed(arrays[0])
         spec = windows.with_space(own, (None,) * len(windows.space))
@@ -195,33 +214,22 @@ def primitive(
         )
 
     def abstract(a: Any, *_: Any, windows: Windows) -> Any:
-        shape = shape_of(a.shape, windows)
-        where = jax.sharding.NamedSharding(
-            a.sharding.mesh, jax.sharding.PartitionSpec(*[None] * len(shape))
-        )
-        own = dtype(windows, a.dtype)
-        return a.update(shape=shape, dtype=own, sharding=where, weak_type=False)
+        return like(a, shape_of(a.shape, windows), dtype(windows, a.dtype))
 
     def batch(arrays: Any, mapped: Any, *, windows: Windows) -> tuple[Array, int]:
-        extra = next(
-            a.shape[at] for a, at in zip(arrays, mapped, strict=True) if at is not None
-        )
+        """Put the mapped axis in front, where it is one more that is not pooled."""
+        pairs = list(zip(arrays, mapped, strict=True))
+        extra = next(a.shape[at] for a, at in pairs if at is not None)
         moved = [
             jnp.broadcast_to(a, (extra, *a.shape))
             if at is None
             else jnp.moveaxis(a, at, 0)
-            for a, at in zip(arrays, mapped, strict=True)
+            for a, at in pairs
         ]
         wide = dataclasses.replace(windows, first=windows.first + 1)
         return bind(*moved, windows=wide), 0
 
-    compiled = jax.jit(made.bind, static_argnames="windows")
-
-    def impl(*arrays: Array, windows: Windows) -> Array:
-        with jax.disable_jit(False):
-            return compiled(*arrays, windows=windows)
-
-    made.def_impl(impl)
+    made.def_impl(compile_and_run(made, "windows"))
     made.def_abstract_eval(abstract)
     batching.primitive_batchers[made] = batch
     mlir.register_lowering(made, mlir.lower_fun(run, multiple_results=False))

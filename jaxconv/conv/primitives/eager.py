@@ -11,9 +11,15 @@ from typing import Any, ParamSpec, TypeVar
 
 import jax
 import numpy as np
-from jax._src.core import EvalTrace, trace_ctx
-from jax._src.interpreters.ad import JVPTrace, LinearizeTrace
-from jax._src.interpreters.batching import BatchTrace
+from jax.extend.core import Primitive
+
+from jaxconv.conv.primitives.jax_internals import (
+    BatchTrace,
+    EvalTrace,
+    JVPTrace,
+    LinearizeTrace,
+    trace_ctx,
+)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -22,11 +28,11 @@ _MOST_SETTINGS = 4096  # remembered for each function
 
 
 def one_program(run: Callable[P, T]) -> Callable[P, T]:
-    """Return `run` compiled whole when it is called outside of jit.
+    """Return `run` as one compiled program when it is called outside of jit.
 
-    Its keyword-only arguments are static. Under jit, or whatever else stages what it
-    traces, `run` is traced in place; an eager `jax.grad` or `jax.vmap` has one program
-    for each map.
+    Its keyword-only arguments are static. Under jit, or any transformation that traces
+    a program, `run` is traced in place; an eager `jax.grad` or `jax.vmap` runs one
+    program for each map.
     """
     parameters = inspect.signature(run).parameters.values()
     static = tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
@@ -39,8 +45,24 @@ def one_program(run: Callable[P, T]) -> Callable[P, T]:
     return call
 
 
+def compile_and_run(primitive: Primitive, *static: str) -> Callable[..., Any]:
+    """Return the rule that evaluates a primitive: one compiled program for each call.
+
+    `static` are the names of its parameters, on all of which the program depends. A
+    single map is compiled even under `jax.disable_jit`: it has no other definition than
+    its lowering.
+    """
+    compiled = jax.jit(primitive.bind, static_argnames=static)
+
+    def evaluate(*arrays: Any, **settings: Any) -> Any:
+        with jax.disable_jit(False):
+            return compiled(*arrays, **settings)
+
+    return evaluate
+
+
 def is_eager() -> bool:
-    """Return whether what is called now runs now, under grad or vmap too."""
+    """Return whether a call made now is evaluated at once, even under grad."""
     trace: Any = trace_ctx.trace
     while isinstance(trace, JVPTrace | LinearizeTrace | BatchTrace):
         trace = trace.parent_trace
@@ -50,17 +72,15 @@ def is_eager() -> bool:
 def checked_once(check: Callable[P, T]) -> Callable[P, T]:
     """Return `check`, a pure function of settings, with its results remembered.
 
-    Not so for what raises, nor for settings that cannot be compared: traced ones.
+    A call that raises is not remembered, nor one whose settings cannot be compared, as
+    traced ones.
     """
     found: dict[Hashable, T] = {}
 
     @functools.wraps(check)
     def call(*args: P.args, **kwargs: P.kwargs) -> T:
-        values = jax.config.values
-        precision, x64 = (
-            values["jax_default_matmul_precision"],
-            values["jax_enable_x64"],
-        )
+        config: Any = jax.config
+        precision, x64 = config.jax_default_matmul_precision, config.jax_enable_x64
         try:
             key = (frozen(args), frozen(kwargs), precision, x64)
             known = key in found
@@ -78,7 +98,7 @@ def checked_once(check: Callable[P, T]) -> Callable[P, T]:
 
 
 def frozen(value: Any) -> Hashable:
-    """Return settings as a key: tuples for lists and arrays, numbers with their type.
+    """Return settings as a dictionary's key: tuples for lists, numbers with their type.
 
     >>> frozen([1, 2]) == frozen((1, 2)), frozen(1) == frozen(True)
     (True, False)

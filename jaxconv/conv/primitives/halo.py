@@ -1,12 +1,14 @@
-"""Images cut along a spatial axis: each device asks its neighbours for what it reads.
+"""Halo exchange: the pixels that devices swap where an image's axis is cut (sharded).
 
-Of O outputs s apart a device has O / parts, and of the input's O * s pixels as many
-times s. By (1) in `geometry.py` its outputs read from `low` pixels before its own to
+Each of D devices computes O/D of the O outputs of the axis, and holds the O/D * s
+pixels that these lie over, where s is the stride. Its outputs also read pixels of its
+neighbours, its halo. By (1) in `geometry.py`, with k taps d pixels apart, these are
 
-    (O/parts - 1)*s + (k-1)*d - low        that is (k-1)*d + 1 - s - low after,
+    low                      pixels before its own, and
+    (k-1)*d + 1 - s - low    pixels after them;
 
-where k taps lie d apart; a negative number says that so many of its own are not read.
-Beyond the image stand zeros, which is what a device without neighbour receives.
+a negative number says how many of its own pixels none of its outputs reads. A device
+without neighbour on one side, at the image's edge, receives zeros: the padding.
 """
 
 import dataclasses
@@ -24,17 +26,17 @@ from jaxconv.conv.geometry import Geometry
 
 
 class Cut(NamedTuple):
-    """How a spatial axis is cut."""
+    """A spatial axis that is cut over devices."""
 
     axis: int  # counted from 0
-    names: tuple[str, ...]  # of the mesh axes
-    order: tuple[int, ...]  # where among the devices along them each part lies
+    names: tuple[str, ...]  # of the mesh axes that it is cut over
+    order: tuple[int, ...]  # for each shard, the number of its device along these
 
 
 def cut_over(axis: int, names: tuple[str, ...], mesh: Mesh) -> Cut:
     """Cut an axis over mesh axes, of which the first changes slowest.
 
-    JAX counts devices in the mesh's own order, whatever that of the names.
+    `ppermute` numbers the devices in the order of the mesh, not of the names.
     """
     known = [name for name in mesh.axis_names if name in names]
     grid = np.arange(math.prod(mesh.shape[name] for name in known))
@@ -44,36 +46,36 @@ def cut_over(axis: int, names: tuple[str, ...], mesh: Mesh) -> Cut:
 
 
 def can_be_cut(geometry: Geometry, axis: int) -> bool:
-    """Return whether every device would have the pixels that its outputs are over."""
+    """Return whether outputs and pixels can be cut alike: s pixels for each output."""
     whole = geometry.out[axis] * geometry.strides[axis] == geometry.space[axis]
     return whole and geometry.input_dilation[axis] == 1 and geometry.out[axis] > 1
 
 
 def reach(geometry: Geometry, axis: int) -> tuple[int, int]:
-    """Return how many pixels are read before and after a device's own."""
+    """Return how many pixels are read before a device's own, and how many after."""
     low, _ = geometry.padding[axis]
     span = (geometry.kernel[axis] - 1) * geometry.kernel_dilation[axis] + 1
     return low, span - geometry.strides[axis] - low
 
 
-def neighbours_suffice(geometry: Geometry, axis: int, parts: int) -> bool:
-    """Return whether a device reads from those beside it at the most."""
-    own = geometry.space[axis] // parts
-    return geometry.out[axis] % parts == 0 and all(
+def neighbours_suffice(geometry: Geometry, axis: int, shards: int) -> bool:
+    """Return whether shards are equal and none is read beyond the next device."""
+    own = geometry.space[axis] // shards
+    return geometry.out[axis] % shards == 0 and all(
         -own < side <= own for side in reach(geometry, axis)
     )
 
 
-def share(geometry: Geometry, axis: int, parts: int) -> Geometry:
-    """Return the convolution of one device, over its pixels and those it is sent."""
+def shard(geometry: Geometry, axis: int, shards: int) -> Geometry:
+    """Return the convolution of one device, over its pixels and its halo."""
     space, padding = list(geometry.space), list(geometry.padding)
-    space[axis] = space[axis] // parts + sum(reach(geometry, axis))
+    space[axis] = space[axis] // shards + sum(reach(geometry, axis))
     padding[axis] = (0, 0)
     return dataclasses.replace(geometry, space=tuple(space), padding=tuple(padding))
 
 
 def receive(x: Array, geometry: Geometry, cuts: Iterable[Cut]) -> Array:
-    """Put the neighbours' pixels around a device's own."""
+    """Put the halo, received from the neighbours, around a device's own pixels."""
     for axis, names, order in cuts:
         at = axis + 2
         before, after = reach(geometry, axis)
@@ -89,8 +91,11 @@ def receive(x: Array, geometry: Geometry, cuts: Iterable[Cut]) -> Array:
     return x
 
 
-def give_back(grad: Array, geometry: Geometry, cuts: Iterable[Cut]) -> Array:
-    """Apply the transpose of `receive`: send back and add what others' pixels got."""
+def send_back(grad: Array, geometry: Geometry, cuts: Iterable[Cut]) -> Array:
+    """Apply the transpose of `receive`: return the gradients at a device's own pixels.
+
+    Those at its halo go to the neighbours, which add them to their own.
+    """
     for axis, names, order in reversed(list(cuts)):
         at = axis + 2
         before, after = reach(geometry, axis)

@@ -1,11 +1,11 @@
 """How a map is split over devices: each computes its share of the batch or channels.
 
 XLA's own partitioner gathers the whole batch on every device where it meets a loop over
-the images or a grouped convolution. Here each axis of the trilinear form is told apart:
-n, groups, ci and co may be cut, and pixels where a device has those that its outputs
-are over (`halo.py`), taps may not; the axes that a map sums over leave partial sums,
-which are added up over the devices. JAX cannot serialise the executable of a program
-for several devices that holds such a rule of one's own.
+the images or a grouped convolution. The rule here tells it which axes of the trilinear
+form may be cut: n, groups, ci and co; spatial axes where outputs and pixels can be cut
+alike (`halo.py`); never the taps. Where an axis is cut that the map sums over, each
+device has a partial sum, and these are added up over the devices. JAX cannot serialise
+the executable of a program for several devices that has such a rule.
 """
 
 import dataclasses
@@ -14,39 +14,44 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from jax import Array, lax
-from jax._src.config import include_full_tracebacks_in_locations
-from jax._src.sharding_impls import parse_flatten_op_sharding
 from jax.experimental.custom_partitioning import custom_partitioning
 from jax.interpreters import mlir
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jaxconv.conv.geometry import Geometry
-from jaxconv.conv.operands import LEADING, Operand
+from jaxconv.conv.operands import LEADING, OPERANDS, Operand
 from jaxconv.conv.primitives import halo
+from jaxconv.conv.primitives.jax_internals import (
+    device_count,
+    include_full_tracebacks_in_locations,
+    is_exported,
+    spec_over,
+)
 
 Axes = tuple[str, ...]
 
 
-def may_partition(ctx: mlir.LoweringRuleContext) -> bool:
-    """Return whether XLA splits this program over devices and needs to be told how.
+def may_partition(context: mlir.LoweringRuleContext) -> bool:
+    """Return whether XLA splits this program over devices and may ask the rule how.
 
-    Not so inside `shard_map`, where each device runs its own, nor in an exported
-    program, which cannot call back.
+    Inside `shard_map` the program is already one device's, and an exported program
+    cannot call back into Python.
     """
-    where = ctx.module_context
-    devices = getattr(where.axis_context, "device_assignment", None)
-    mesh = getattr(where.axis_context, "abstract_mesh", None)
-    known = devices is not None and len(devices) > 1 and mesh is not None
-    return known and not where.lowering_parameters.for_export
+    return device_count(context) > 1 and not is_exported(context)
 
 
 def over_devices(
-    run: Callable[[Array, Array, Geometry], Array],
-    arguments: tuple[Operand, Operand],
-    result: Operand,
-    geometry: Geometry,
+    run: Callable[[Array, Array, Geometry], Array], map_name: str, geometry: Geometry
 ) -> Callable[[Array, Array], Array]:
-    """Return `run` with `geometry` as a function that XLA can split over devices."""
+    """Return a map as a function of its operands that XLA can split over devices.
+
+    Args:
+      run: computes the map, for the whole convolution or for one device's.
+      map_name: the map's name.
+      geometry: the whole convolution.
+    """
+    first, second, result = OPERANDS[map_name]
+    arguments = (first, second)
 
     def partition(mesh: Mesh, shapes, _):
         _leave_out_frames()
@@ -56,7 +61,7 @@ def over_devices(
         pixels = _pixels(cuts, mesh)
         if result == "w":
             summed += [name for cut in pixels for name in cut.names]
-        own = _share(geometry, cuts, mesh)
+        own = _shard(geometry, cuts, mesh)
 
         def on_one_device(*arrays):
             arrays = [
@@ -67,7 +72,7 @@ def over_devices(
             if summed:
                 partial = lax.psum(partial, tuple(summed))
             if result == "x":
-                partial = halo.give_back(partial, geometry, pixels)
+                partial = halo.send_back(partial, geometry, pixels)
             return partial
 
         def place(operand: Operand) -> NamedSharding:
@@ -84,12 +89,13 @@ def over_devices(
 
 
 def _leave_out_frames() -> None:
-    """Let this thread lower programs without the frames that called.
+    """Have this thread lower programs with one source line an operation, no frames.
 
-    JAX lowers what a rule returns into a module of its own, whose numbers of frames XLA
-    then takes for those of the whole program's: where they make a circle, its pass
-    PropagateCallMetadata never ends (jaxlib 0.10.2). The thread is XLA's, for one
-    compilation; where it is the caller's, places in dumps name one line from then on.
+    JAX lowers what a rule returns into a module of its own. XLA takes the numbers of
+    its stack frames for the whole program's: where this makes a circle, its pass
+    PropagateCallMetadata never ends (jaxlib 0.10.2). The thread is one that XLA starts
+    for a compilation; should it be the caller's, later dumps of its programs have one
+    source line an operation, too.
     """
     include_full_tracebacks_in_locations.set_local(False)
 
@@ -97,10 +103,10 @@ def _leave_out_frames() -> None:
 def _spec(sharding: Any, mesh: Mesh, ndim: int) -> list[Axes]:
     """Return the mesh axes over which each axis of an array is cut.
 
-    A cut by part of a mesh axis has no name; the array is then taken whole.
+    An array that is cut over part of a mesh axis, which has no name, counts as whole.
     """
     try:
-        spec = parse_flatten_op_sharding(sharding._to_xla_hlo_sharding(0), mesh)[0]
+        spec = spec_over(mesh, sharding)
     except (ValueError, NotImplementedError, AssertionError):
         return [()] * ndim
     return [_names(axes) for axes in (*spec, *[None] * (ndim - len(spec)))]
@@ -111,10 +117,11 @@ def _names(axes: str | Axes | None) -> Axes:
 
 
 def _cut_axes(operand: Operand, geometry: Geometry) -> list[str | None]:
-    """Return which axis of the form is cut where each axis of the operand is.
+    """Return for each axis of an operand the axis of the form that is cut with it.
 
-    Where there are groups, channels are cut between groups only. `p0` stands for the
-    outputs along the first axis of pixels, and so for the pixels under them.
+    None for an axis that may not be cut. If there are groups, channels are cut between
+    groups only. `p0` is the first spatial axis, of outputs and of the pixels that they
+    lie over.
     """
     first, groups, channels = LEADING[operand]
     leading: list[str | None] = [first, channels]
@@ -128,7 +135,7 @@ def _cut_axes(operand: Operand, geometry: Geometry) -> list[str | None]:
 
 
 def _summed(result: Operand) -> set[str]:
-    """Return the axis that the map to `result` sums over, beside pixels or taps."""
+    """Return which of n, ci and co the map to `result` sums over."""
     return {"n", "ci", "co"} - set(LEADING[result])
 
 
@@ -138,9 +145,10 @@ def _cuts(
     geometry: Geometry,
     mesh: Mesh,
 ) -> dict[str, Axes]:
-    """Return the mesh axes to cut each axis over, as the arguments lie already.
+    """Return the mesh axes over which each axis of the form is cut.
 
-    Where the two disagree, the first has its way and the other is moved.
+    They are those over which the operands lie already. Where the two disagree, the
+    first decides and XLA moves the other.
     """
     cuts: dict[str, Axes] = {}
     for operand, spec in zip(arguments, specs, strict=True):
@@ -148,19 +156,19 @@ def _cuts(
             taken = {name for others in cuts.values() for name in others}
             if axis is None or axis in cuts or not names or taken & set(names):
                 continue
-            if _can_be_cut(geometry, axis, _parts(names, mesh)):
+            if _can_be_cut(geometry, axis, _shards(names, mesh)):
                 cuts[axis] = names
     return cuts
 
 
-def _parts(names: Axes, mesh: Mesh) -> int:
+def _shards(names: Axes, mesh: Mesh) -> int:
     return math.prod(mesh.shape[name] for name in names)
 
 
-def _can_be_cut(geometry: Geometry, axis: str, parts: int) -> bool:
+def _can_be_cut(geometry: Geometry, axis: str, shards: int) -> bool:
     if axis.startswith("p"):
-        return halo.neighbours_suffice(geometry, int(axis[1:]), parts)
-    return getattr(geometry, axis) % parts == 0
+        return halo.neighbours_suffice(geometry, int(axis[1:]), shards)
+    return getattr(geometry, axis) % shards == 0
 
 
 def _pixels(cuts: dict[str, Axes], mesh: Mesh) -> list[halo.Cut]:
@@ -172,25 +180,25 @@ def _pixels(cuts: dict[str, Axes], mesh: Mesh) -> list[halo.Cut]:
     ]
 
 
-def _share(geometry: Geometry, cuts: dict[str, Axes], mesh: Mesh) -> Geometry:
+def _shard(geometry: Geometry, cuts: dict[str, Axes], mesh: Mesh) -> Geometry:
     """Return the convolution of one device."""
     for axis, names in cuts.items():
         if not axis.startswith("p"):
-            size = getattr(geometry, axis) // _parts(names, mesh)
+            size = getattr(geometry, axis) // _shards(names, mesh)
             geometry = dataclasses.replace(geometry, **{axis: size})
     for cut in _pixels(cuts, mesh):
-        geometry = halo.share(geometry, cut.axis, len(cut.order))
+        geometry = halo.shard(geometry, cut.axis, len(cut.order))
     return geometry
 
 
 def _rule(
     arguments: tuple[Operand, Operand], result: Operand, geometry: Geometry
 ) -> dict[str, Any]:
-    """Write down for Shardy which axes go together, which are summed, which stay whole.
+    """Return the rule for Shardy: which axes are cut together, summed, kept whole.
 
     For the output: `n ci x0 x1, ci co w0 w1 -> n co g0 g1`, with groups
-    `n (groups ci) x0 x1, ci (groups co) w0 w1 -> n (groups co) g0 g1`. Where pixels can
-    be cut, `p0` stands for `x0` and `g0`, and with strides `(p0 s0)` for `x0`.
+    `n (groups ci) x0 x1, ci (groups co) w0 w1 -> n (groups co) g0 g1`. Where a spatial
+    axis can be cut, `p0` replaces `x0` and `g0`; with strides, `(p0 s0)` replaces `x0`.
     """
     grouped = geometry.groups > 1
     cut = [i for i in range(len(geometry.space)) if halo.can_be_cut(geometry, i)]

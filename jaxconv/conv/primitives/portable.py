@@ -17,5 +17,5 @@ def every_method_is(method: str) -> Iterator[None]:
 
 
 def method_for(asked: str) -> str:
-    """Return the method that takes the place of `asked`: mostly itself."""
+    """Return the method to use for `asked`: itself outside of `every_method_is`."""
     return _instead.value or asked

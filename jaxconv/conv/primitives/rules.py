@@ -8,38 +8,40 @@ With `T(x, w, g) = sum(g * conv(x, w))`, linear in each of its three arguments:
 
 The set is closed, so derivatives of any order, forward and reverse, run the three
 hand-written maps of the chosen method and nothing else.
+
+A primitive is an operation that JAX does not look into. `_bind` applies one: JAX hands
+it to the transformation at work, which asks for the primitive's own rule. The rules
+follow in the order of JAX's tutorial "Autodidax": abstract evaluation, transposition,
+batching, lowering; the last lines register them, and the evaluation by a compiled
+program. In all of them `name` is the map's, a key of `OPERANDS`.
 """
 
 import functools
 from collections.abc import Sequence
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 from jax import Array
-from jax._src import dispatch
 from jax.core import ShapedArray
-from jax.export import is_symbolic_dim
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 from jax.lax import Precision
-from jax.sharding import NamedSharding, PartitionSpec
 
-from jaxconv.conv.auto.arrangements import ARRANGEMENTS
-from jaxconv.conv.auto.rules import MOST_PARTS, choose
+from jaxconv.conv.auto.plan import execute, plan_for
+from jaxconv.conv.auto.target import Target, target_of
 from jaxconv.conv.geometry import Geometry
-from jaxconv.conv.methods.registry import ALGORITHMS, check_served
-from jaxconv.conv.operands import (
-    Operand,
-    fold,
-    shape_of,
-    shared_axis,
-    turned,
-    unfold,
+from jaxconv.conv.methods.registry import check_served
+from jaxconv.conv.operands import OPERANDS, fold, shape_of, shared_axis, unfold
+from jaxconv.conv.primitives.eager import compile_and_run
+from jaxconv.conv.primitives.jax_internals import (
+    is_exported,
+    platforms,
+    prim_requires_devices_during_lowering,
 )
 from jaxconv.conv.primitives.meshes import (
     Axes,
     kept,
+    like,
     mesh_of,
     placed,
     placed_by_compiler,
@@ -49,24 +51,26 @@ from jaxconv.conv.primitives.partition import may_partition, over_devices
 from jaxconv.conv.primitives.portable import method_for
 from jaxconv.conv.primitives.transformations import Bilinear, register
 
+PRIMITIVES: dict[str, Primitive] = {name: Bilinear(f"conv_{name}") for name in OPERANDS}
 
-def output(x: Array, w: Array, **facts: Any) -> Array:
+
+def output(x: Array, w: Array, **settings: Any) -> Array:
     """Convolve `x` with `w`."""
-    return _bind(output_p, x, w, **facts)
+    return _bind("output", x, w, **settings)
 
 
-def input_grad(g: Array, w: Array, **facts: Any) -> Array:
+def input_grad(g: Array, w: Array, **settings: Any) -> Array:
     """Compute the gradient at the input, given the gradient at the output."""
-    return _bind(input_grad_p, g, w, **facts)
+    return _bind("input_grad", g, w, **settings)
 
 
-def param_grad(x: Array, g: Array, **facts: Any) -> Array:
+def param_grad(x: Array, g: Array, **settings: Any) -> Array:
     """Compute the gradient at the filters, given the gradient at the output."""
-    return _bind(param_grad_p, x, g, **facts)
+    return _bind("param_grad", x, g, **settings)
 
 
 def _bind(
-    primitive: Primitive,
+    name: str,
     a: Array,
     b: Array,
     *,
@@ -74,162 +78,133 @@ def _bind(
     method: str,
     precision: Precision | None = None,
 ) -> Array:
-    """Bind as sharding wants it: operands that vary over the same mesh axes.
+    """Apply a primitive, by a method that serves the convolution.
 
-    On an explicit mesh the compiler places the work, and as in lax the batch and the
-    pixels stay where they were.
+    Inside `shard_map` JAX asks for operands that vary over the same mesh axes. On an
+    explicit mesh the compiler shards the work, and the result's batch and pixels are
+    sharded as those of the first operand, as in lax.
     """
     method = method_for(method)
     check_served(method, geometry, a.dtype, "jaxconv")
     a, b = vary_alike(a, b)
     bind = functools.partial(
-        primitive.bind, geometry=geometry, method=method, precision=precision
+        PRIMITIVES[name].bind, geometry=geometry, method=method, precision=precision
     )
-    spec = _spec(RESULTS[primitive], geometry, placed(a), mesh_of(a))
+    spec = _spec(name, geometry, placed(a), mesh_of(a))
     return placed_by_compiler(bind, a, b, spec=spec)
 
 
-def _spec(
-    result: Operand, geometry: Geometry, spec: Sequence[Axes], mesh: Any
-) -> list[Axes]:
-    """Return how a result lies on an explicit mesh where the first operand lies so.
+def _spec(name: str, geometry: Geometry, spec: Sequence[Axes], mesh: Any) -> list[Axes]:
+    """Return how a result is sharded on an explicit mesh, given the first operand.
 
-    The filters' gradient, a sum over batch and pixels, lies whole on every device.
+    The filters' gradient, a sum over batch and pixels, is whole on every device.
     """
-    shape = shape_of(result, geometry)
+    *_, result = OPERANDS[name]
     if result == "w":
-        return [None] * len(shape)
+        return [None] * len(spec)
     batch, _, *pixels = spec
-    return kept((batch, None, *pixels), shape, mesh)
+    return kept((batch, None, *pixels), shape_of(result, geometry), mesh)
 
 
-def _run(
+def _abstract(name: str, a: ShapedArray, *_: Any, geometry: Geometry, **__: Any) -> Any:
+    """Abstract evaluation: JAX asks for the result's shape and type, without values.
+
+    The geometry has the shape. The type is that of both operands.
+    """
+    return like(a, shape_of(OPERANDS[name][2], geometry))
+
+
+def _transpose(name: str, at: int, ct: Array, a: Any, b: Any, **settings) -> Array:
+    """Transposition: JAX asks for the cotangent of operand `at`, given the result's.
+
+    With the result's cotangent `ct` in the result's place, T is <ct, map(a, b)>. The
+    operand's cotangent is the derivative of that, which the map to this operand makes.
+    """
+    first, second, result = OPERANDS[name]
+    given, wanted = {first: a, second: b, result: ct}, OPERANDS[name][at]
+    to_it = next(other for other in OPERANDS if OPERANDS[other][2] == wanted)
+    first, second, _ = OPERANDS[to_it]
+    return _bind(to_it, given[first], given[second], **settings)
+
+
+def _batch(
+    name: str,
+    arrays: Sequence[Array],
+    mapped_axes: Sequence[int | None],
+    *,
+    geometry: Geometry,
+    **settings,
+) -> tuple[Array, int]:
+    """Batching: `vmap` asks for all results at once, and which axis they are along.
+
+    The mapped operands and the result share an axis of T that the other operand, if it
+    is not mapped, lacks: n, co or ci; all three share the groups. Along it the results
+    do not mix, so the mapped axis is folded into it, and unfolded from the result.
+    """
+    *arguments, result = OPERANDS[name]
+    mapped = {
+        operand: (array.shape[at], placed(array)[at])
+        for operand, array, at in zip(arguments, arrays, mapped_axes, strict=True)
+        if at is not None
+    }
+    axis = shared_axis(mapped.keys() | {result})
+    size, lies = next(iter(mapped.values()))
+
+    def folded(*arrays: Array) -> Array:
+        arrays = tuple(
+            array
+            if at is None
+            else fold(jnp.moveaxis(array, at, 0), operand, axis, geometry)
+            for operand, array, at in zip(arguments, arrays, mapped_axes, strict=True)
+        )
+        wide = geometry.widen(axis, size)
+        many = PRIMITIVES[name].bind(*arrays, geometry=wide, **settings)
+        return unfold(many, result, axis, geometry, size)
+
+    own = [axes for i, axes in enumerate(placed(arrays[0])) if i != mapped_axes[0]]
+    spec = (lies, *_spec(name, geometry, own, mesh_of(*arrays)))
+    return placed_by_compiler(folded, *arrays, spec=spec), 0
+
+
+def _lower(name: str, context, a, b, *, geometry: Geometry, **settings):
+    """Lowering: JAX asks for the operations of XLA that compute the map.
+
+    They are what the method's code does, traced here. Where XLA splits the program over
+    devices, the rule of `partition.py` comes with them.
+    """
+    geometry.check_countable("conv")
+    settings["target"] = target_of(platforms(context), is_exported(context))
+    run = functools.partial(_compute, name=name, **settings)
+    if may_partition(context) and not geometry.is_empty:
+        whole = over_devices(run, name, geometry)
+    else:
+        whole = functools.partial(run, geometry=geometry)
+    return mlir.lower_fun(whole, multiple_results=False)(context, a, b)
+
+
+def _compute(
     a: Array,
     b: Array,
     geometry: Geometry,
     *,
     name: str,
-    result: Operand,
     method: str,
     precision: Precision | None,
-    platform: str,
-    parts: int = MOST_PARTS,
+    target: Target,
 ) -> Array:
-    """Compute a map by its method; sums over nothing are 0."""
-    if geometry.is_empty:
-        return jnp.zeros_like(a, shape=shape_of(result, geometry))
-    choice = choose(method, name, geometry, a.dtype, platform, parts)
-    if not choice.by:
-        algorithm = ALGORITHMS[choice.method]
-        return getattr(algorithm, f"_{name}")(a, b, geometry, precision)
-    if name == "input_grad":
-        name, result = "output", "g"
-        b, geometry = turned(b, geometry), geometry.of_input_grad
-    run = functools.partial(
-        _run,
-        name=name,
-        result=result,
-        method=method,
-        precision=precision,
-        platform=platform,
-        parts=choice.parts,
-    )
-    return ARRANGEMENTS[name][choice.by[0]](run, a, b, geometry)
+    """Compute a map as planned for its geometry, which may be a device's share."""
+    plan = plan_for(name, geometry, a.dtype, method, target)
+    return execute(plan, a, b, precision)
 
 
-def _primitive(
-    name: str, arguments: tuple[Operand, Operand], result: Operand
-) -> Primitive:
-    """Make the primitive that takes two operands of the form to the third."""
-    primitive = Bilinear(f"conv_{name}")
-
-    def lower(ctx, a, b, *, geometry: Geometry, **facts):
-        geometry.check_countable("conv")
-        platforms = ctx.platforms or ctx.module_context.platforms
-        several = "platforms" if is_symbolic_dim(geometry.n) else "cpu"
-        facts["platform"] = platforms[0] if len(platforms) == 1 else several
-        run = functools.partial(_run, name=name, result=result, **facts)
-        if may_partition(ctx) and not geometry.is_empty:
-            whole = over_devices(run, arguments, result, geometry)
-        else:
-            whole = functools.partial(run, geometry=geometry)
-        return mlir.lower_fun(whole, multiple_results=False)(ctx, a, b)
-
-    def abstract(a, b, *, geometry: Geometry, **facts) -> ShapedArray:
-        shape = shape_of(result, geometry)
-        placed = NamedSharding(a.sharding.mesh, PartitionSpec(*[None] * len(shape)))
-        return a.update(shape=shape, sharding=placed, weak_type=False)
-
-    def batch(arrays, mapped_axes, *, geometry: Geometry, **facts):
-        """Fold the mapped axis into the geometry, run the same map, unfold it."""
-        pairs = list(zip(arrays, mapped_axes, strict=True))
-        extra, first = next(
-            (array.shape[at], placed(array)[at])
-            for array, at in pairs
-            if at is not None
-        )
-        a, at = pairs[0]
-        inner = [axes for i, axes in enumerate(placed(a)) if i != at]
-        mesh, shape = mesh_of(*arrays), (extra, *shape_of(result, geometry))
-        spec = kept((first, *_spec(result, geometry, inner, mesh)), shape, mesh)
-
-        def folded(*arrays):
-            triples = list(zip(arguments, arrays, mapped_axes, strict=True))
-            carriers = {operand for operand, _, at in triples if at is not None}
-            axis = shared_axis(carriers | {result})
-            wide = primitive.bind(
-                *(
-                    array
-                    if at is None
-                    else fold(jnp.moveaxis(array, at, 0), operand, axis, geometry)
-                    for operand, array, at in triples
-                ),
-                geometry=geometry.widen(axis, extra),
-                **facts,
-            )
-            return unfold(wide, result, axis, geometry, extra)
-
-        return placed_by_compiler(folded, *arrays, spec=spec), 0
-
-    compiled = jax.jit(
-        primitive.bind, static_argnames=("geometry", "method", "precision")
-    )
-
-    def impl(a: Array, b: Array, **facts) -> Array:
-        """Compile one map, as jit does many: what runs is what `lower` says."""
-        with jax.disable_jit(False):
-            return compiled(a, b, **facts)
-
-    primitive.def_impl(impl)
-    primitive.def_abstract_eval(abstract)
-    batching.primitive_batchers[primitive] = batch
-    mlir.register_lowering(primitive, lower)
-    dispatch.prim_requires_devices_during_lowering.add(primitive)
-    register(primitive)
-    return primitive
-
-
-output_p = _primitive("output", ("x", "w"), "g")
-input_grad_p = _primitive("input_grad", ("g", "w"), "x")
-param_grad_p = _primitive("param_grad", ("x", "g"), "w")
-RESULTS: dict[Primitive, Operand] = {
-    output_p: "g",
-    input_grad_p: "x",
-    param_grad_p: "w",
-}
-
-ad.defbilinear(
-    output_p,
-    lambda ct, x, w, **facts: input_grad(ct, w, **facts),
-    lambda ct, x, w, **facts: param_grad(x, ct, **facts),
-)
-ad.defbilinear(
-    input_grad_p,
-    lambda ct, g, w, **facts: output(ct, w, **facts),
-    lambda ct, g, w, **facts: param_grad(ct, g, **facts),
-)
-ad.defbilinear(
-    param_grad_p,
-    lambda ct, x, g, **facts: input_grad(g, ct, **facts),
-    lambda ct, x, g, **facts: output(x, ct, **facts),
-)
+for _name, _primitive in PRIMITIVES.items():
+    # Evaluation: JAX asks for the result of arrays that hold numbers.
+    _primitive.def_impl(compile_and_run(_primitive, "geometry", "method", "precision"))
+    _primitive.def_abstract_eval(functools.partial(_abstract, _name))
+    # A map that is linear in each operand is its own derivative: d(a*b) = da*b + a*db.
+    transposes = [functools.partial(_transpose, _name, at) for at in (0, 1)]
+    ad.defbilinear(_primitive, *transposes)
+    batching.primitive_batchers[_primitive] = functools.partial(_batch, _name)
+    mlir.register_lowering(_primitive, functools.partial(_lower, _name))
+    prim_requires_devices_during_lowering.add(_primitive)
+    register(_primitive)

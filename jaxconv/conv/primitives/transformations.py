@@ -1,11 +1,12 @@
-"""What the primitives do under further transformations of JAX, as lax's do.
+"""Our primitives under further transformations of JAX: they behave as lax's do.
 
-`jax.checkpoint`: policies are asked about lax's convolution too, so that
-`dots_saveable`, and policies that name `conv_general_dilated`, save ours. A policy that
-would offload its results to another memory keeps them where they are.
-`checkify.float_checks` reports a NaN. `jax.experimental.jet`, `roofline` and
-`sparse.sparsify` find their rules; these modules take long to import, so that rules are
-added at the first convolution after one of them is there.
+`jax.checkpoint` asks its policy which results to save. It is asked about lax's
+convolution too, so that `dots_saveable`, and policies that name `conv_general_dilated`,
+save our results. A policy that moves results to the host's memory saves them where they
+are. `checkify.float_checks` reports a NaN.
+
+`jax.experimental.jet`, `roofline` and `sparse.sparsify` take long to import, and most
+programs use none of them: each gets its rule at the first convolution after its import.
 """
 
 import functools
@@ -17,40 +18,50 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax._src import checkify
-from jax._src.interpreters import partial_eval
 from jax.extend.core import Primitive, Var
 
 from jaxconv.conv.geometry import Geometry
+from jaxconv.conv.primitives.jax_internals import (
+    RecomputeType,
+    add_jet_rule,
+    add_sparse_rule,
+    ensure_enum,
+    error_checks,
+    nan_error_check,
+    partial_eval_jaxpr_custom_rules,
+)
 
 
 class Bilinear(Primitive):
-    """A primitive that adds its rules to modules of JAX as they come."""
+    """A primitive that gives its rules to modules of JAX imported after this one."""
 
     def __init__(self, name: str) -> None:
-        """Begin without rules for modules that come later."""
+        """Remember which modules lack a rule for this primitive."""
         super().__init__(name)
-        self._later = dict(_LATER)
+        self._without_rule = dict(_RULES)
 
     def bind_with_trace(self, trace: Any, args: Any, avals: Any, params: Any, /) -> Any:
-        """Bind, as every call does, with the rules of the modules that are there."""
-        for module in [name for name in self._later if name in sys.modules]:
-            self._later.pop(module)(self, sys.modules[module])
+        """Bind, as every call does, once the modules imported so far have rules."""
+        for module in [name for name in self._without_rule if name in sys.modules]:
+            self._without_rule.pop(module)(self)
         return super().bind_with_trace(trace, args, avals, params)
 
 
 def register(primitive: Primitive) -> None:
-    """Add the rules of modules that JAX itself imports."""
-    checkify.error_checks[primitive] = functools.partial(
-        checkify.nan_error_check, primitive
-    )
-    partial_eval.partial_eval_jaxpr_custom_rules[primitive] = _under_checkpoint
+    """Give the primitive its rules in modules that JAX itself imports."""
+    error_checks[primitive] = functools.partial(nan_error_check, primitive)
+    partial_eval_jaxpr_custom_rules[primitive] = _under_checkpoint
 
 
 def _under_checkpoint(
     policy: Callable, unknown: Sequence, instantiated: Sequence, eqn: Any
 ) -> tuple:
-    """Say what is computed before and what after: JAX's own rule, asked as for lax."""
+    """Split an equation into what the forward and what the backward pass computes.
+
+    JAX's own rule, but for the question to the policy. Returned are the equation as
+    known before, the equation as computed after, which results are unknown before,
+    which are computed after, and the variables that the latter still needs.
+    """
     missing = [
         atom
         for atom, there in zip(eqn.invars, instantiated, strict=True)
@@ -64,15 +75,15 @@ def _under_checkpoint(
 
 
 def _saves(policy: Callable, eqn: Any) -> bool:
-    """Return whether a policy saves lax's convolution, or names ours.
+    """Return whether a policy saves lax's convolution, or ours by its name.
 
-    It names ours if it saves it and does not save what it cannot know.
+    A policy names ours if it saves it, but not a primitive that it cannot know.
     """
     avals = [atom.aval for atom in eqn.invars]
 
     def asked(primitive: Primitive, **params: Any) -> bool:
-        answer = partial_eval.ensure_enum(policy(primitive, *avals, **params))
-        return not isinstance(answer, partial_eval.RecomputeType)
+        answer = ensure_enum(policy(primitive, *avals, **params))
+        return not isinstance(answer, RecomputeType)
 
     if asked(lax.conv_general_dilated_p, **_as_lax(eqn.primitive.name, **eqn.params)):
         return True
@@ -111,35 +122,27 @@ def _convolution(name: str, geometry: Geometry) -> Geometry:
     return geometry.of_param_grad if name == "conv_param_grad" else geometry
 
 
-def _add_jet(primitive: Primitive, jet: Any) -> None:
-    rule = functools.partial(jet._bilinear_taylor_rule, primitive)
-    jet.jet_rules[primitive] = rule
+def _add_roofline_rule(primitive: Primitive) -> None:
+    """Count as lax's rule does: no operations on padding; each operand read once."""
+    from jax.experimental.roofline.roofline import RooflineResult, register_roofline
 
-
-def _add_roofline(primitive: Primitive, roofline: Any) -> None:
-    """Count as lax's rule does: operations on pixels that exist, bytes once."""
-
-    @roofline.register_roofline(primitive)
+    @register_roofline(primitive)
     def rule(context: Any, *_: Any, geometry: Geometry, **__: Any) -> Any:
         arrays = (*context.avals_in, *context.avals_out)
-        return roofline.RooflineResult(
+        return RooflineResult(
             unfused_flops=_flops_on_pixels(geometry),
             unfused_hbm_bytes=sum(a.size * a.dtype.itemsize for a in arrays),
         )
 
 
 def _flops_on_pixels(geometry: Geometry) -> int:
-    """Return the operations of any one map, without those on padding.
+    """Return the operations of any of the three maps, without those on padding.
 
     >>> _flops_on_pixels(Geometry.of((1, 1, 4), (1, 1, 3)))
     20
     """
     pairs = geometry.n * geometry.groups * geometry.ci * geometry.co
-    return 2 * pairs * math.prod(map(_reads, *_axes(geometry)))
-
-
-def _axes(geometry: Geometry) -> Sequence[Sequence[Any]]:
-    return (
+    axes = (
         geometry.space,
         geometry.kernel,
         geometry.out,
@@ -148,10 +151,11 @@ def _axes(geometry: Geometry) -> Sequence[Sequence[Any]]:
         geometry.input_dilation,
         geometry.padding,
     )
+    return 2 * pairs * math.prod(map(_reads, *axes))
 
 
 def _reads(size: int, k: int, out: int, s: int, d: int, r: int, pads: Any) -> int:
-    """Return how often the outputs of an axis read a pixel; (1) in `geometry.py`."""
+    """Return how many pixels all outputs of an axis read; (1) in `geometry.py`."""
     total = 0
     outputs = np.arange(out, dtype=np.int64) * s - pads[0]
     for p in range(k):
@@ -160,27 +164,23 @@ def _reads(size: int, k: int, out: int, s: int, d: int, r: int, pads: Any) -> in
     return total
 
 
-def _add_sparse(primitive: Primitive, transform: Any) -> None:
-    from jax.experimental.sparse import bcoo
+def _add_sparse_rule(primitive: Primitive) -> None:
+    from jax.experimental.sparse import bcoo_conv_general_dilated, bcoo_rev
 
     def run(a: Any, b: Any, *, geometry: Geometry, **_: Any) -> Any:
-        """Convolve one line of pixels, as lax's rule does."""
+        """Convolve one image of one channel and one axis: all that JAX's rule can."""
         own = _convolution(primitive.name, geometry)
         steps = {*own.strides, *own.input_dilation, *own.kernel_dilation}
         if len(own.space) != 1 or steps != {1} or own.x_shape[:2] != (1, 1):
             raise NotImplementedError(_SPARSE.format(own.x_shape, own.w_shape))
         if primitive.name == "conv_input_grad":
-            b = bcoo.bcoo_rev(b, dimensions=(2,)) if _is_sparse(b) else jnp.flip(b, 2)
-        index = (a if _is_sparse(a) else b).indices.dtype
-        line, taps = (bcoo._convert_to_1d_for_conv(array, index) for array in (a, b))
-        return bcoo._bcoo_conv_1d(line, taps, padding=own.padding[0])
+            is_sparse = hasattr(b, "indices")
+            b = bcoo_rev(b, dimensions=(2,)) if is_sparse else jnp.flip(b, 2)
+        return bcoo_conv_general_dilated(
+            a, b, window_strides=own.strides, padding=own.padding
+        )
 
-    rule = transform._standard_sparse_rule(primitive, run)
-    transform.sparse_rules_bcoo[primitive] = rule
-
-
-def _is_sparse(array: Any) -> bool:
-    return hasattr(array, "indices")
+    add_sparse_rule(primitive, run)
 
 
 _SPARSE = (
@@ -188,8 +188,8 @@ _SPARSE = (
     "one channel in and out, strides and dilations of 1, got x {} and w {} (in, out, "
     "*kernel). Use sparse.todense()."
 )
-_LATER: dict[str, Callable[[Primitive, Any], None]] = {
-    "jax.experimental.jet": _add_jet,
-    "jax.experimental.roofline.roofline": _add_roofline,
-    "jax.experimental.sparse.transform": _add_sparse,
+_RULES: dict[str, Callable[[Primitive], None]] = {
+    "jax.experimental.jet": add_jet_rule,
+    "jax.experimental.roofline.roofline": _add_roofline_rule,
+    "jax.experimental.sparse.transform": _add_sparse_rule,
 }

@@ -1,4 +1,4 @@
-"""The networks of the field, each in a file with its paper."""
+"""Well-known networks, each in a file that names its paper."""
 
 from jaxconv.nn.models.alexnet import alexnet, alexnet_small
 from jaxconv.nn.models.board_tower import board_tower

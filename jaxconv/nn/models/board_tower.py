@@ -1,4 +1,4 @@
-"""AlphaGo Zero's network: a residual tower, and on it a policy and a value."""
+"""AlphaGo Zero's network: a residual tower with a policy head and a value head."""
 
 import dataclasses
 
@@ -7,7 +7,7 @@ from jaxconv.nn.activations import ReLU, Tanh
 from jaxconv.nn.combine import named, parallel, residual, serial
 from jaxconv.nn.dense import Dense, Flatten
 from jaxconv.nn.layer import Layer
-from jaxconv.nn.models._parts import conv_norm, conv_norm_relu, rectified
+from jaxconv.nn.models._shared import conv_norm, conv_norm_relu, rectified
 
 
 def board_tower(
@@ -26,8 +26,8 @@ def board_tower(
       moves: the number of logits.
 
     Raises:
-      ValueError: a setting is out of range; from `init`: the input has not as many
-        channels as `planes`.
+      ValueError: a setting is out of range; from `init`: the input does not have
+        `planes` channels.
 
     Source: D. Silver et al. (2017), "Mastering the game of Go without human knowledge",
     methods, "Neural network architecture".
@@ -58,7 +58,7 @@ def board_tower(
         if len(shape) != 3 or shape[0] != planes:
             raise ValueError(
                 f"board_tower: input_shape must be ({planes} planes, rows, columns), "
-                f"got {shape}. Build it with planes= the channels of the input."
+                f"got {shape}. Set planes to the number of input channels."
             )
         return model.init(key, shape)
 

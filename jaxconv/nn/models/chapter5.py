@@ -1,4 +1,4 @@
-"""Ready-made models."""
+"""The model of the chapter's experiment."""
 
 from jaxconv.conv.methods.registry import Method
 from jaxconv.nn.activations import Linear, Tanh

@@ -1,4 +1,4 @@
-"""DenseNet: layers that see all outputs before them."""
+"""DenseNet: each layer reads the outputs of all layers before it."""
 
 import numbers
 
@@ -9,7 +9,7 @@ from jaxconv.nn.combine import dense_block, named, serial
 from jaxconv.nn.convolution import Conv2D
 from jaxconv.nn.dense import Dense
 from jaxconv.nn.layer import Layer
-from jaxconv.nn.models._parts import numbered, units_in_depth
+from jaxconv.nn.models._shared import numbered, units_in_depth
 from jaxconv.nn.pooling import AvgPool, GlobalAvgPool
 
 
@@ -30,7 +30,7 @@ def densenet(
     Args:
       depth: the number of layers with weights: 10, 16, 22, 40, 100, ...
       growth: the channels that each layer adds.
-      compression: the share of the channels that goes on from a block to the next.
+      compression: the share of a block's channels that the next block receives.
       num_classes: the number of logits.
 
     Raises:
@@ -42,18 +42,18 @@ def densenet(
     check_count("densenet", "growth", growth)
     if not isinstance(compression, numbers.Real) or not 0 < compression <= 1:
         raise ValueError(
-            "densenet: compression must be the share of channels that goes on, above 0 "
-            f"and at most 1, got {described(compression)}."
+            "densenet: compression must be the share of channels that a block passes "
+            f"on, above 0 and at most 1, got {described(compression)}."
         )
-    channels, parts = 2 * growth, [_conv(2 * growth, 3)]
+    channels, network = 2 * growth, [_conv(2 * growth, 3)]
     for stage in range(1, 4):
         block = dense_block(*numbered("layer", [_bottleneck(growth)] * layers))
-        parts.append(named(f"block{stage}", block))
+        network.append(named(f"block{stage}", block))
         channels += layers * growth
         if stage < 3:
             channels = int(compression * channels)
-            parts.append(named(f"transition{stage}", _transition(channels)))
-    return serial(*parts, *_norm_relu(), GlobalAvgPool(), Dense(num_classes))
+            network.append(named(f"transition{stage}", _transition(channels)))
+    return serial(*network, *_norm_relu(), GlobalAvgPool(), Dense(num_classes))
 
 
 def _bottleneck(growth: int) -> Layer:

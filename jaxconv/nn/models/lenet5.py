@@ -26,9 +26,9 @@ def lenet5(
 ) -> Layer:
     """Build LeNet-5 for images of (1, 28, 28); with `padding=0`, of (1, 32, 32).
 
-    61,706 parameters. It differs from the paper's as is usual today: every map of the
-    second convolution reads all six of the first, pooling has no parameters, and the
-    last layer is linear and gives logits. Tanh and average pooling are the paper's;
+    61,706 parameters. Differences from the paper, usual today: every map of the second
+    convolution reads all six of the first, pooling has no parameters, and the last
+    layer is linear and gives logits. Tanh and average pooling are the paper's;
     `jax.nn.relu` and "max" learn faster.
 
     Args:

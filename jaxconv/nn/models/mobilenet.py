@@ -1,4 +1,4 @@
-"""MobileNet: convolutions channel by channel, each with one of single pixels."""
+"""MobileNet: depthwise convolutions, each followed by a 1x1 convolution."""
 
 import numbers
 
@@ -9,7 +9,7 @@ from jaxconv.nn.combine import serial
 from jaxconv.nn.dense import Dense
 from jaxconv.nn.depthwise import Depthwise
 from jaxconv.nn.layer import Layer
-from jaxconv.nn.models._parts import conv_norm_relu, numbered
+from jaxconv.nn.models._shared import conv_norm_relu, numbered
 from jaxconv.nn.pooling import GlobalAvgPool
 
 _BLOCKS = (  # channels out, strides
@@ -26,14 +26,14 @@ _BLOCKS = (  # channels out, strides
 
 
 def mobilenet(width: float = 1.0, num_classes: int = 1000) -> Layer:
-    """Build MobileNet v1 for images of (3, 224, 224); smaller ones will do.
+    """Build MobileNet v1 for images of (3, 224, 224), or smaller ones.
 
     4,231,976 parameters and 568,740,352 multiply-adds at width 1 and 224 x 224. The
     padding is symmetrical, as in PyTorch. The last layer gives logits.
 
     Args:
-      width: what the number of channels of each layer is multiplied with: 1, 0.75, 0.5
-        and 0.25 in the paper.
+      width: the factor by which each layer's number of channels is multiplied: 1, 0.75,
+        0.5 and 0.25 in the paper.
       num_classes: the number of logits.
 
     Raises:
@@ -45,7 +45,7 @@ def mobilenet(width: float = 1.0, num_classes: int = 1000) -> Layer:
     number = isinstance(width, numbers.Real) and not isinstance(width, bool)
     if not number or not 1 / 32 <= width <= 16:
         raise ValueError(
-            "mobilenet: width must be what the channels are multiplied with, from "
+            "mobilenet: width must be the factor on the number of channels, from "
             f"1/32 to 16, got {described(width)}. Write 0.25 for a quarter of them."
         )
     blocks = [_block(int(width * channels), strides) for channels, strides in _BLOCKS]

@@ -1,8 +1,7 @@
-"""Residual networks whose maps are of two frequencies: see `jaxconv.nn.octave`.
+"""Residual networks with feature maps of two frequencies: see `jaxconv.nn.octave`.
 
-The first convolution has one frequency at its input, the first one of the last stage
-has one at its output: images of 7 x 7 pixels, which MNIST and ImageNet have there,
-cannot be halved.
+The images have one frequency, and so has the last stage: its maps of 7 x 7 pixels, for
+MNIST and ImageNet, cannot be halved.
 """
 
 import dataclasses
@@ -13,7 +12,7 @@ from jaxconv.nn.batch_norm import BatchNorm
 from jaxconv.nn.combine import each, named, residual, serial
 from jaxconv.nn.dense import Dense
 from jaxconv.nn.layer import Layer
-from jaxconv.nn.models._parts import (
+from jaxconv.nn.models._shared import (
     conv_norm,
     conv_norm_relu,
     numbered,
@@ -30,14 +29,14 @@ def octave_resnet(
 ) -> Layer:
     """Build `resnet` with octave convolutions, for the same images.
 
-    It has as many parameters. `alpha` is the share of channels at half the resolution,
-    in all stages but the last; the height and width must be multiples of 4.
+    It has as many parameters as `resnet`. `alpha` is the share of channels at half the
+    resolution, in all stages but the last; height and width must be multiples of 4.
 
     Args:
       depth: as for `resnet`: 8, 14, 20, 32, 44, 56, 110, ...
       num_classes: the number of logits.
       alpha: at least 0 and below 1; 0.125, 0.25, 0.5 and 0.75 in the paper.
-      width: the channels of the first stage, so many that some are low.
+      width: the channels of the first stage, enough that at least one is low.
 
     Raises:
       ValueError: a setting is out of range, or the images cannot be halved.
@@ -68,8 +67,8 @@ def octave_resnet50(
 ) -> Layer:
     """Build `resnet50` with octave convolutions, for the same images.
 
-    It has as many parameters; the height and width must be multiples of 32. The
-    arguments are those of `octave_resnet`.
+    It has as many parameters as `resnet50`; height and width must be multiples of 32.
+    The arguments are those of `octave_resnet`.
 
     Source: Y. Chen et al. (2019), arXiv:1904.05049, section 4.
     """
@@ -113,7 +112,7 @@ def _shortcut(
 ) -> Layer | None:
     """Halve the images and append channels of zeros, for each frequency.
 
-    Where one frequency remains, the low maps stay as they are: they are small already.
+    Where one frequency remains, the low maps are not halved: they are small already.
     """
     if strides == 1:
         return None
@@ -154,7 +153,7 @@ def _conv_norm(
     *,
     strides: int = 1,
 ) -> list[Layer]:
-    """Return what `conv_norm` does, of the frequencies that alphas above 0 say."""
+    """Return `conv_norm`, as an octave convolution if either alpha is above 0."""
     if not alpha_in and not alpha_out:
         return conv_norm(channels, param_size, strides=strides)
     conv = OctConv2D(
@@ -181,7 +180,7 @@ def _conv_norm_relu(
 
 
 def _both(layer: Layer, alpha: float) -> Layer:
-    """Apply a layer to the high maps and one like it to the low ones, if there are."""
+    """Apply a layer to the high maps, and another like it to the low ones, if any."""
     if not alpha:
         return layer
     pair = each(named("high", layer), named("low", layer))

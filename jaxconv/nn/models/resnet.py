@@ -4,7 +4,7 @@ from jaxconv.nn._checks import check_count
 from jaxconv.nn.combine import residual, serial
 from jaxconv.nn.dense import Dense
 from jaxconv.nn.layer import Layer
-from jaxconv.nn.models._parts import (
+from jaxconv.nn.models._shared import (
     conv_norm,
     conv_norm_relu,
     numbered,

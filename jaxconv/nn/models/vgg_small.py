@@ -1,10 +1,10 @@
-"""Small filters one after another, as in VGG, for small images."""
+"""Several 3x3 convolutions in a row, as in VGG, for small images."""
 
 from jaxconv.nn.combine import named, serial
 from jaxconv.nn.dense import Dense, Flatten
 from jaxconv.nn.dropout import Dropout
 from jaxconv.nn.layer import Layer
-from jaxconv.nn.models._parts import conv_norm_relu
+from jaxconv.nn.models._shared import conv_norm_relu
 from jaxconv.nn.pooling import MaxPool
 
 

@@ -1,7 +1,7 @@
-"""The page that a run ends with: one HTML file that needs nothing else.
+"""The report that a run ends with: a page, one HTML file that needs nothing else.
 
-`record` reads what the run wrote down, `evaluated` lets the model classify the test
-images; each section of the page is made of these in a file of its own.
+`record` reads the files that the run has written, `evaluated` classifies the test
+images by the model. Each section of the page is made from these, by a file of its own.
 """
 
 from jaxconv.train.page.write import write_page

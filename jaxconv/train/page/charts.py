@@ -25,7 +25,7 @@ class Line(NamedTuple):
 
 
 class Scale(NamedTuple):
-    """What is shown along an axis, from `low` to `high`, and where its ticks are."""
+    """The range of an axis, from `low` to `high`, and its ticks."""
 
     low: float
     high: float
@@ -137,7 +137,7 @@ def smoothed(values: np.ndarray, window: int) -> np.ndarray:
 
 
 def _finite(line: Line) -> Line:
-    """Leave out what is no number, and average neighbours where there are too many."""
+    """Leave out what is not finite, and average neighbours where there are too many."""
     pairs = [
         (step, value)
         for step, value in zip(line.steps, line.values, strict=True)
@@ -152,7 +152,7 @@ def _finite(line: Line) -> Line:
 
 
 def _seen(line: Line) -> list[float]:
-    """Return the values that the scale must have room for: no single raw ones."""
+    """Return the values that the scale must cover: of raw ones, their moving mean."""
     values = np.asarray(line.values, np.float64)
     return smoothed(values, _window(values)).tolist() if line.raw else values.tolist()
 
@@ -207,7 +207,7 @@ def _round_step(step: float) -> float:
 
 
 def _number(value: float, percent: bool = False) -> str:
-    """Return a number as short as it is exact.
+    """Return a number in at most four digits, without trailing zeros.
 
     >>> _number(0.02), _number(0.955, True), _number(15000.0), _number(5e-5)
     ('0.02', '95.5%', '15,000', '5e-05')

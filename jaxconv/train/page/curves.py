@@ -10,7 +10,7 @@ def curves_section(record: Record) -> Section:
     lines, validations = record.training, record.validations
     if not lines and not validations:
         return section(
-            "Curves", name="curves", intro="The run has written down no figures."
+            "Curves", name="curves", intro="The run has recorded no metrics."
         )
     last = max(line["step"] for line in (*lines, *validations))
 
@@ -52,6 +52,6 @@ def curves_section(record: Record) -> Section:
         "Curves",
         element("div", *charts, class_="charts"),
         name="curves",
-        intro="Over the batches. Training figures are means over ten batches, faint as "
-        "they came and strong as their moving mean.",
+        intro="Over the batches. Training metrics are means over ten batches: the "
+        "faint line shows them, the strong line is their moving mean.",
     )

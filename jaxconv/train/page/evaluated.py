@@ -1,4 +1,4 @@
-"""What a trained model says of the test images."""
+"""The predictions of a trained model for the test images."""
 
 from typing import NamedTuple
 
@@ -8,11 +8,11 @@ import numpy as np
 from jaxconv.nn import Layer, Params
 from jaxconv.train.scaling import Scaling
 
-_BATCH = 100  # images at once: more need memory anew each time
+_BATCH = 100  # images at once: more would allocate memory each time
 
 
 class Evaluated(NamedTuple):
-    """For each image its class, the likeliest one, how likely, and the loss."""
+    """For each image its class, the predicted one, its probability, and the loss."""
 
     labels: np.ndarray
     predicted: np.ndarray
@@ -21,7 +21,7 @@ class Evaluated(NamedTuple):
 
     @property
     def accuracy(self) -> float:
-        """Return the share that is classified rightly."""
+        """Return the share that is classified correctly."""
         return float(np.mean(self.predicted == self.labels))
 
     def mistakes(self) -> np.ndarray:
@@ -37,15 +37,15 @@ def evaluate(
     labels: np.ndarray,
     scaling: Scaling,
 ) -> Evaluated:
-    """Classify images of bytes, part after part; all parts have one shape."""
+    """Classify images of bytes in batches of one shape."""
     size = min(_BATCH, len(images))
     apply = jax.jit(lambda params, x: model.apply(params, x))
     outputs = []
     for at in range(0, len(images), size):
-        part = scaling(images[at : at + size])
-        padding = [(0, size - len(part)), *[(0, 0)] * (part.ndim - 1)]
-        logits = np.asarray(apply(params, np.pad(part, padding)))
-        outputs.append(logits[: len(part)])
+        batch = scaling(images[at : at + size])
+        padding = [(0, size - len(batch)), *[(0, 0)] * (batch.ndim - 1)]
+        logits = np.asarray(apply(params, np.pad(batch, padding)))
+        outputs.append(logits[: len(batch)])
     logits = np.concatenate(outputs).astype(np.float64)
     logits -= logits.max(axis=1, keepdims=True)
     log_probabilities = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
@@ -59,8 +59,8 @@ def evaluate(
 
 
 def confusion(evaluated: Evaluated, classes: int) -> np.ndarray:
-    """Return how often each class (a row) was taken for each other (a column)."""
+    """Return how often each class (a row) was taken for each class (a column)."""
     seen = max(int(evaluated.labels.max()), int(evaluated.predicted.max()))
-    classes = max(classes, seen + 1)  # a model may tell more apart than there are
+    classes = max(classes, seen + 1)  # a model may have more classes than the data
     pairs = evaluated.labels.astype(np.int64) * classes + evaluated.predicted
     return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)

@@ -54,7 +54,7 @@ def headline(
             element(
                 "p",
                 element("b", f"{evaluated.accuracy:.2%}"),
-                element("span", f"of {tested} classified rightly"),
+                element("span", f"of {tested} classified correctly"),
                 class_="figure",
             ),
             element(

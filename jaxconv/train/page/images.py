@@ -1,4 +1,4 @@
-"""Images inside the page: files written into their own addresses."""
+"""Images inside the page, as data URLs."""
 
 import base64
 import io
@@ -7,9 +7,9 @@ import numpy as np
 
 from jaxconv.train.page.markup import Html, element
 
-_PHOTOGRAPH = 64  # pixels along a side; what is larger is no drawing of pixels
+_PHOTOGRAPH = 64  # pixels along a side; in larger images pixels do not matter
 _LARGEST = 160  # larger ones are made smaller, so that the page stays small
-_GAMMA = 0.75  # below 1: small numbers are seen better
+_GAMMA = 0.75  # below 1: small numbers are easier to see
 _POSITIVE, _NEGATIVE = (214, 69, 45), (47, 112, 214)
 
 
@@ -31,7 +31,7 @@ def image(pixels: np.ndarray, alt: str, largest: int = _LARGEST) -> Html:
 
 
 def picture(x: np.ndarray) -> np.ndarray:
-    """Return an image of bytes (channels, h, w) as it is to be seen.
+    """Return an image of bytes (channels, h, w) as it is shown.
 
     Three channels are colours; of any other number, the mean is shown.
     """

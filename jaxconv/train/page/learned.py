@@ -125,7 +125,7 @@ def _outputs(
 ) -> Iterator[tuple[str, Any, Array | None]]:
     """Yield path, output and its maps of each layer that follows another.
 
-    Of layers side by side, the output of all of them is one.
+    Layers side by side have one output, that of all of them.
     """
     if layer.flow != "serial" or not layer.parts:
         y = layer.apply(params, x)
@@ -155,7 +155,7 @@ def _maps_of(y: Any, x: Any, params: Params) -> Array | None:
 
 
 def _holds(path: str, inner: str) -> bool:
-    """Return whether the layer at `path` is the inner one, or it is a part of it."""
+    """Return whether the layer at `path` is the one at `inner`, or contains it."""
     return path == inner or inner.startswith(f"{path}/") or not path
 
 
@@ -180,7 +180,7 @@ def _maps(path: str, y: np.ndarray) -> Html:
 
 
 def _scale(values: np.ndarray) -> float:
-    """Return what has the full colour: a hundredth of the values is beyond it."""
+    """Return the value shown in full colour, which 1 % of the values exceed."""
     return float(np.percentile(np.abs(values), 99))
 
 

@@ -17,8 +17,8 @@ class Html(str):
 def element(name: str, /, *inside: Any, **attributes: Any) -> Html:
     """Return an element; what stands inside is escaped, unless it is markup.
 
-    Attributes may end with an underscore, others stand for hyphens. None and False
-    leave one out, True gives it no value.
+    An underscore at the end of an attribute's name is dropped, others become hyphens.
+    None and False leave an attribute out, True gives it no value.
 
     >>> element("a", "R&D", class_="wide", data_n=1, hidden=None)
     '<a class="wide" data-n="1">R&amp;D</a>'
@@ -45,7 +45,7 @@ def joined(pieces: Iterable[Any]) -> Html:
 
 
 class Section(NamedTuple):
-    """A part of the page, to which links lead by its name."""
+    """A section of the page, to which links lead by its name."""
 
     title: str
     name: str
@@ -53,7 +53,7 @@ class Section(NamedTuple):
 
 
 def section(title: str, *inside: Any, name: str, intro: Any = None) -> Section:
-    """Return a section with its heading, and a sentence of what is to be seen."""
+    """Return a section with its heading, and a sentence on what it shows."""
     content = element(
         "section",
         element("h2", title),
@@ -66,7 +66,7 @@ def section(title: str, *inside: Any, name: str, intro: Any = None) -> Section:
 
 
 def scrolled(inside: Any, label: str) -> Html:
-    """Return a box in which what is too wide scrolls, by keys too."""
+    """Return a box that scrolls, by keys too, if its content is too wide."""
     return element(
         "div", inside, class_="scrolled", tabindex=0, role="region", aria_label=label
     )

@@ -13,14 +13,14 @@ _PAIRS = 6
 
 
 def confusion_section(counts: np.ndarray, classes: Sequence[str]) -> Section:
-    """Draw how often each class, a row, was taken for each other, a column."""
+    """Draw how often each class, a row, was taken for each class, a column."""
     errors = counts - np.diag(np.diag(counts))
     shown = _shown(errors)
     left_out = len(classes) - len(shown)
     intro = (
-        "Each row is a class as it is, each column what the model takes it for: right "
-        "on the diagonal, blue; mistakes beside it, red. The last column is the share "
-        "of the row that is right."
+        "Rows are the true classes, columns the predicted ones: correct predictions "
+        "are on the diagonal, blue; mistakes are red. The last column is the share of "
+        "the row that is correct."
     )
     if left_out:
         intro += (
@@ -96,7 +96,7 @@ def _cell(
     i: int,
     j: int,
 ) -> Html:
-    """Return a cell, shaded by its share of the row; a mistake by the worst one's."""
+    """Return a cell, shaded by its share of the row; a mistake relative to `worst`."""
     if not count:
         return element("td", class_="hit" if right else None)
     shade = share if right else (share / worst) ** 0.5

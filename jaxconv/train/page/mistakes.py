@@ -1,4 +1,4 @@
-"""The images that a model is most wrong about."""
+"""The images with the largest loss that are classified wrongly."""
 
 from collections.abc import Sequence
 
@@ -15,11 +15,11 @@ _MOST = 30
 def mistakes_section(
     evaluated: Evaluated, images: np.ndarray, classes: Sequence[str], tested: str
 ) -> Section:
-    """Show the images whose true class the model finds least likely."""
+    """Show the images whose true class the model gives the lowest probability."""
     mistakes = evaluated.mistakes()
     title, name = "The worst mistakes", "mistakes"
     if not len(mistakes):
-        words = f"There are none: all {tested} are classified rightly."
+        words = f"There are none: all {tested} are classified correctly."
         return section(title, name=name, intro=words)
     cards = []
     for index in mistakes[:_MOST]:
@@ -51,6 +51,6 @@ def mistakes_section(
         title,
         element("div", *cards, class_="mistakes"),
         name=name,
-        intro=f"{count} on {tested}, the largest loss first: what it is {ARROW} what "
-        "it was taken for, and with which probability.",
+        intro=f"{count} on {tested}, the largest loss first: true class {ARROW} "
+        "predicted class, and its probability.",
     )

@@ -1,4 +1,4 @@
-"""What a run has written down of itself."""
+"""What a run has recorded in its folder."""
 
 import itertools
 import json
@@ -30,7 +30,7 @@ class Record(NamedTuple):
     training: list[Line]
     validations: list[Line]
     times: Times
-    own_model: bool  # none that the settings name
+    own_model: bool  # whether the model is not the one that the settings name
 
 
 def read_record(folder: Path) -> Record:
@@ -53,15 +53,15 @@ def read_record(folder: Path) -> Record:
 
 
 def _last_of_each(validations: list[Line]) -> list[Line]:
-    """Leave out validations of one state that were repeated: a finished run resumed."""
+    """Keep only the last validation of a state: resuming a finished run repeats it."""
     return list({line["step"]: line for line in validations}.values())
 
 
 def _times(lines: list[Line]) -> Times:
-    """Take the times apart.
+    """Compute where the seconds went.
 
-    A validation has taken what lies between its line and the one before, less the
-    batches that were trained on in between.
+    A validation took the time between its line and the line before, minus the time of
+    the batches in between.
     """
     compilation = sum((line.get("compilation_seconds") or 0.0 for line in lines), 0.0)
     total = max((line["seconds"] for line in lines), default=0.0)

@@ -50,8 +50,8 @@ def layers_section(description: Description) -> Section:
         name="layers",
         intro=f"Parameters are what a layer learns{kept}. The rest is for one image: "
         "the multiply-adds of inference; the receptive field, how many pixels an "
-        "output is computed from, and the stride, how far apart those of its neighbour "
-        "lie; the memory of the output.",
+        "output is computed from; the stride, the distance of neighbouring outputs in "
+        "pixels; the memory of the output.",
     )
 
 
@@ -121,7 +121,7 @@ def processor() -> str:
 
 
 def _pairs(values: dict[str, Any], defaults: dict[str, Any]) -> Html:
-    """Return names and values, and beside what was changed the default."""
+    """Return names and values, with the default beside each value that differs."""
     items = []
     for name, value in values.items():
         was = None

@@ -1,4 +1,4 @@
-"""Puts the page together and writes it, whole or not at all."""
+"""Put the page together and write it, whole or not at all."""
 
 from collections.abc import Sequence
 from importlib import resources
@@ -37,7 +37,7 @@ from jaxconv.train.page.tables import (
 )
 from jaxconv.train.scaling import Scaling
 
-# Nothing but what stands in the file itself.
+# The page may load nothing from outside its file.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
@@ -46,8 +46,8 @@ def write_page(
 ) -> Path:
     """Write `report.html` into the folder of a run, and return its path.
 
-    The page is one file, which fetches nothing. It is made of the run's
-    `settings.json` and `metrics.jsonl`, and of what the model makes of `data.test`.
+    The page is one file, which fetches nothing. It is made from the run's
+    `settings.json` and `metrics.jsonl`, and the model's predictions for `data.test`.
 
     Args:
       folder: that of the run.
@@ -57,7 +57,7 @@ def write_page(
       scaling: of bytes to what the model takes.
 
     Raises:
-      OSError: a file of the run cannot be read, or the page not be written.
+      OSError: a file of the run cannot be read, or the page cannot be written.
     """
     folder = Path(folder)
     page = folder / "report.html"
@@ -82,7 +82,7 @@ def page_of(
     name = None
     if not record.own_model:
         name = _model_name(description, settings, len(data.classes), shape)
-    if name is None:  # what the settings say of a model is not of this one
+    if name is None:  # the settings describe another model
         name = "A custom model"
         settings = {k: v for k, v in settings.items() if k not in ("model", "method")}
     tested = _tested(settings, len(images), len(data.test[0]))
@@ -178,5 +178,5 @@ def _tested(settings: dict[str, Any], count: int, of: int) -> str:
 
 
 def _named(classes: Sequence[str], count: int) -> list[str]:
-    """Return the names of all classes that the model tells apart."""
+    """Return the names of all classes of the model, which may be more than given."""
     return [*classes, *map(str, range(len(classes), count))]

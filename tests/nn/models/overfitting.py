@@ -28,7 +28,7 @@ def steps_to_overfit(
     learning_rate: float = 3e-3,
     most: int = 400,
 ) -> int:
-    """Return after how many steps all images are classified rightly, or raise.
+    """Return after how many steps all images are classified correctly, or raise.
 
     Adam, all images in each step; inference uses the running statistics. A model of two
     outputs learns a number besides, from its second.

@@ -51,7 +51,7 @@ WRONG = {
     "planes": (
         lambda: eval_shape(models.board_tower(1, 2), (119, 8, 8)),
         r"board_tower: input_shape must be \(17 planes, rows, columns\), got "
-        r"\(119, 8, 8\). Build it with planes=",
+        r"\(119, 8, 8\). Set planes to",
     ),
 }
 

@@ -110,7 +110,7 @@ def test_names_from_folders_are_text_not_markup(page):
 
 def test_the_headline_says_what_was_reached(page):
     said = words(page)
-    assert re.search(r"\d+\.\d\d% of 24 test images classified rightly", said)
+    assert re.search(r"\d+\.\d\d% of 24 test images classified correctly", said)
     assert "20 training images of 1 × 8 × 8, 3 classes" in said  # noqa: RUF001
 
 

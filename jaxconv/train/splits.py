@@ -1,4 +1,4 @@
-"""Which images are trained on, and which validated on."""
+"""The images to train on and those to validate on."""
 
 from jaxconv._words import counted
 from jaxconv.data import DatasetError
@@ -9,7 +9,7 @@ from jaxconv.train.step import order_of
 _HELD_OUT_SEED = 0  # the same images whatever the run's seed
 
 
-def parts_of(data: Dataset, config: Config) -> Dataset:
+def splits_of(data: Dataset, config: Config) -> Dataset:
     """Return the data set that `config` trains and validates on.
 
     Raises:
@@ -33,7 +33,7 @@ def parts_of(data: Dataset, config: Config) -> Dataset:
 
 
 def steps_of(data: Dataset, config: Config) -> int:
-    """Return the number of steps of a run, whose images are `parts_of` the data.
+    """Return the number of steps of a run.
 
     Overfitting takes as many steps as training on all images would.
     """

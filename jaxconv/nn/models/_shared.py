@@ -1,4 +1,4 @@
-"""What several models share: names of parts, checks of settings, and a few layers."""
+"""What several models share: names of layers, checks of settings, and a few layers."""
 
 import numbers
 from collections.abc import Iterable
@@ -20,7 +20,7 @@ def conv_norm(out_channels: int, param_size: int, *, strides: int = 1) -> list[L
     """Return a convolution and the batch normalisation of its output.
 
     The padding is `param_size // 2` pixels on each side, as in PyTorch: at strides of 2
-    "SAME" would pad one side only, and every output would be computed a pixel apart.
+    "SAME" would pad one side only and shift every output by a pixel.
     """
     padding = param_size // 2
     conv = Conv2D(
@@ -43,7 +43,7 @@ def rectified(blocks: Iterable[Layer], relu: Layer | None = None) -> list[Layer]
 
 
 def units_in_depth(model: str, depth: object, fixed: int, each: int) -> int:
-    """Return n of `depth = each * n + fixed`.
+    """Solve `depth = each * n + fixed` for n.
 
     Raises:
       ValueError: there is no such n of at least 1.

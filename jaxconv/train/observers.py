@@ -1,4 +1,4 @@
-"""How a run shows itself: a progress bar on a terminal, plain lines elsewhere."""
+"""Observers of a training run: progress bar, plain lines, or files of metrics."""
 
 import contextlib
 import functools
@@ -27,8 +27,8 @@ class Progress(NamedTuple):
 
 
 @runtime_checkable
-class Report(Protocol):
-    """What the training loop tells while it runs."""
+class Observer(Protocol):
+    """What the training loop calls while it runs."""
 
     def running(
         self, total: int, done: int = 0
@@ -36,63 +36,63 @@ class Report(Protocol):
         """Enclose a run of `total` batches, `done` of which an earlier one has done."""
 
     def started(self) -> None:
-        """Take note that the first step is done, which all code is compiled for."""
+        """Take note that the first step, and with it all compilation, is done."""
 
     def progress(self, progress: Progress) -> None:
-        """Take the figures of the last batches."""
+        """Take the metrics of the last batches."""
 
     def validation(self, done: int, accuracy: float) -> None:
-        """Take the accuracy on the images to validate on, from 0 to 1."""
+        """Take the accuracy on the validation images, from 0 to 1."""
 
     def stopping(self, done: int) -> None:
         """Take note that the run ends early; a last validation follows."""
 
     def note(self, line: str) -> None:
-        """Take a sentence for the user, such as that a checkpoint was passed over."""
+        """Take a sentence for the user, such as that a checkpoint was skipped."""
 
 
-class Reports:
-    """Several reports as one: each is told everything, in their order."""
+class Observers:
+    """Several observers as one: every call goes to each of them, in order."""
 
-    def __init__(self, *reports: Report) -> None:
-        """Join the reports."""
-        self._reports = reports
+    def __init__(self, *observers: Observer) -> None:
+        """Join the observers."""
+        self._observers = observers
 
     @contextlib.contextmanager
     def running(self, total: int, done: int = 0) -> Iterator[None]:
-        """Enclose the run by all."""
+        """Enclose the run in all of them."""
         with contextlib.ExitStack() as stack:
-            for report in self._reports:
-                stack.enter_context(report.running(total, done))
+            for observer in self._observers:
+                stack.enter_context(observer.running(total, done))
             yield
 
     def started(self) -> None:
         """Tell all."""
-        for report in self._reports:
-            report.started()
+        for observer in self._observers:
+            observer.started()
 
     def progress(self, progress: Progress) -> None:
         """Tell all."""
-        for report in self._reports:
-            report.progress(progress)
+        for observer in self._observers:
+            observer.progress(progress)
 
     def validation(self, done: int, accuracy: float) -> None:
         """Tell all."""
-        for report in self._reports:
-            report.validation(done, accuracy)
+        for observer in self._observers:
+            observer.validation(done, accuracy)
 
     def stopping(self, done: int) -> None:
         """Tell all."""
-        for report in self._reports:
-            report.stopping(done)
+        for observer in self._observers:
+            observer.stopping(done)
 
     def note(self, line: str) -> None:
         """Tell all."""
-        for report in self._reports:
-            report.note(line)
+        for observer in self._observers:
+            observer.note(line)
 
 
-class PlainReport:
+class PlainLines:
     """A line for each validation, and one now and then where there are none."""
 
     def __init__(
@@ -117,11 +117,11 @@ class PlainReport:
         yield
 
     def started(self) -> None:
-        """Begin to reckon the time left."""
+        """Begin to estimate the time left."""
         self._pace.start()
 
     def progress(self, progress: Progress) -> None:
-        """Keep the figures for the next validation; print them if none comes."""
+        """Keep the metrics for the next validation; print them if none comes soon."""
         self._figures = (
             f"loss {short(progress.loss)}, accuracy {progress.accuracy:.1%}, "
             f"{progress.images_per_second:,.0f} images/s"
@@ -176,14 +176,14 @@ def stopping_line(done: int) -> str:
     return f"Stopping after {batches(done)} to validate. Ctrl-C again leaves at once."
 
 
-def make_report(terminal: bool) -> Report:
+def make_display(terminal: bool) -> Observer:
     """Return a bar if standard output is a terminal that can show one; else lines.
 
     Without rich, which draws it, there are lines too.
     """
     if terminal and importlib.util.find_spec("rich"):
-        from jaxconv.train.bar import BarReport, is_drawable
+        from jaxconv.train.bar import ProgressBar, is_drawable
 
         if is_drawable():
-            return BarReport()
-    return PlainReport()
+            return ProgressBar()
+    return PlainLines()

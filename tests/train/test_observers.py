@@ -6,9 +6,9 @@ import itertools
 
 import pytest
 
-from jaxconv.train import PlainReport, report
+from jaxconv.train import PlainLines, observers
+from jaxconv.train.observers import Observers, Progress
 from jaxconv.train.pace import Pace
-from jaxconv.train.report import Progress, Reports
 
 rich_console = pytest.importorskip("rich.console")
 bar = pytest.importorskip("jaxconv.train.bar")
@@ -31,7 +31,7 @@ def figures(done, loss=0.087, accuracy=0.973, speed=12345.0):
 def shown(width, total=1000, done=None, **numbers):
     """Return the bar's line; `done` None is before the first step."""
     console = rich_console.Console(width=width, color_system=None)
-    made = bar.BarReport(console)
+    made = bar.ProgressBar(console)
     with console.capture(), made.running(total):
         if done is not None:
             made.started()
@@ -82,7 +82,7 @@ def test_a_long_run_fits_forty_columns():
 
 def test_the_bar_tells_validations_notes_and_the_end():
     console = rich_console.Console(width=80, color_system=None)
-    made = bar.BarReport(console)
+    made = bar.ProgressBar(console)
     with console.capture() as capture, made.running(10):
         made.validation(1, 0.5)
         made.note("A file [1] was passed over.")
@@ -94,7 +94,7 @@ def test_the_bar_tells_validations_notes_and_the_end():
 
 def test_a_resumed_bar_begins_where_the_run_was_stopped():
     console = rich_console.Console(width=80, color_system=None)
-    made = bar.BarReport(console)
+    made = bar.ProgressBar(console)
     with console.capture(), made.running(1000, 700):
         assert made._bar.tasks[0].completed == 700
         made.started()
@@ -129,7 +129,7 @@ LINES = [
 
 def test_plain_lines_count_in_the_singular_and_the_plural():
     lines = []
-    plain = PlainReport(lines.append)
+    plain = PlainLines(lines.append)
     with plain.running(1):
         plain.started()
         plain.progress(figures(1, 0.5, 0.4, 1000.0))
@@ -142,14 +142,14 @@ def test_plain_lines_count_in_the_singular_and_the_plural():
 
 def test_plain_lines_say_what_an_earlier_run_has_done():
     lines = []
-    with PlainReport(lines.append).running(1000, 700):
+    with PlainLines(lines.append).running(1000, 700):
         assert lines == ["Training for 1,000 batches, 700 of which are done."]
 
 
 def lines_of(seconds, each=1.0, validate_every=0):
-    """Return the times of the lines of a run with a report every `each` seconds."""
+    """Return when lines are printed in a run whose batches take `each` seconds."""
     clock, times = Clock(), []
-    plain = PlainReport(lambda line: times.append(clock.now), clock)
+    plain = PlainLines(lambda line: times.append(clock.now), clock)
     with plain.running(int(seconds / each)):
         plain.started()
         for done in range(1, int(seconds / each)):
@@ -171,7 +171,7 @@ def test_plain_lines_come_now_and_then_where_nothing_is_validated():
 
 def test_a_plain_line_of_progress_says_how_far_and_how_long():
     clock, lines = Clock(), []
-    plain = PlainReport(lines.append, clock)
+    plain = PlainLines(lines.append, clock)
     with plain.running(2000):
         plain.started()
         clock.now = 40.0
@@ -182,7 +182,7 @@ def test_a_plain_line_of_progress_says_how_far_and_how_long():
 
 
 class Told:
-    """A report that keeps what it is told."""
+    """An observer that keeps what it is told."""
 
     def __init__(self):
         self.calls = []
@@ -197,9 +197,9 @@ class Told:
         return lambda *arguments: self.calls.append((name, *arguments))
 
 
-def test_reports_tell_each_of_them_everything():
+def test_observers_tell_each_of_them_everything():
     told = Told(), Told()
-    together = Reports(*told)
+    together = Observers(*told)
     with together.running(10, 3):
         together.started()
         together.progress(figures(5))
@@ -218,20 +218,20 @@ def test_reports_tell_each_of_them_everything():
     ]
 
 
-@pytest.mark.parametrize("made", [PlainReport(), Reports(), bar.BarReport()])
-def test_each_is_a_report(made):
-    assert isinstance(made, report.Report)
+@pytest.mark.parametrize("made", [PlainLines(), Observers(), bar.ProgressBar()])
+def test_each_is_an_observer(made):
+    assert isinstance(made, observers.Observer)
 
 
 def test_a_terminal_without_a_cursor_gets_lines(monkeypatch):
     monkeypatch.setenv("TERM", "dumb")
     monkeypatch.setenv("FORCE_COLOR", "1")  # a terminal, by rich's reckoning
-    assert isinstance(report.make_report(True), PlainReport)
+    assert isinstance(observers.make_display(True), PlainLines)
     monkeypatch.setenv("TERM", "xterm")
-    assert isinstance(report.make_report(True), bar.BarReport)
+    assert isinstance(observers.make_display(True), bar.ProgressBar)
 
 
 def test_without_rich_there_are_lines(monkeypatch):
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    assert isinstance(report.make_report(True), PlainReport)
+    assert isinstance(observers.make_display(True), PlainLines)

@@ -1,13 +1,14 @@
-"""Derivatives of max pooling where the windows tile the image.
+"""Max pooling, and its derivatives, where windows of few taps lie side by side.
 
-With `first[o, j]` whether tap j is the first, in row-major order, that holds the
-maximum of window o, each pixel belongs to one window, at one tap:
+The strides are the window's sizes: each pixel belongs to one window, at one tap. With
+`first[o, j]` whether tap j is the first, in row-major order, that holds the maximum of
+window o:
 
     tangent     dy[o] = sum over j of first[o, j] * dx[o*s + j]          `take`
     cotangent   dx[o*s + j] = first[o, j] * g[o]                         `put`
 
-`first` is computed anew from x and y, in the loop that uses it: that is faster than to
-store it, and takes no memory.
+`first` is computed anew from x and y in the loop that uses it, which is faster than
+storing it and takes no memory.
 """
 
 import functools
@@ -21,7 +22,7 @@ from jaxconv.conv.pooling.windows import Windows, primitive, taps_of
 _MOST_TAPS = 16  # each of which is compared with all before it
 
 
-def are_tiles(windows: Windows) -> bool:
+def are_adjacent(windows: Windows) -> bool:
     """Return whether windows of few taps lie side by side, all within the image."""
     rows = zip(windows.out, windows.window, windows.space, strict=True)
     return (
@@ -33,7 +34,7 @@ def are_tiles(windows: Windows) -> bool:
 
 
 def _views(x: Array, windows: Windows) -> Iterator[Array]:
-    """Yield what the windows see through each tap, in row-major order."""
+    """Yield for each tap, in row-major order, the pixel of each window at it."""
     shape: list[int] = []
     for axis, out, k in zip(windows.axes, windows.out, windows.window, strict=True):
         x = lax.slice_in_dim(x, 0, out * k, 1, axis)
@@ -69,17 +70,17 @@ def _take(t: Array, x: Array, y: Array, *, windows: Windows) -> Array:
 
 def _put(g: Array, x: Array, y: Array, *, windows: Windows) -> Array:
     zero = jnp.zeros((), g.dtype)
-    parts = [jnp.where(first, g, zero) for first in _first(x, y, windows)]
+    taps = [jnp.where(first, g, zero) for first in _first(x, y, windows)]
     for at in reversed(range(len(windows.space))):
         axis, k = windows.first + at, windows.window[at]
-        parts = [jnp.stack(parts[i : i + k], axis + 1) for i in range(0, len(parts), k)]
+        taps = [jnp.stack(taps[i : i + k], axis + 1) for i in range(0, len(taps), k)]
     sizes = [out * k for out, k in zip(windows.out, windows.window, strict=True)]
-    whole = parts[0].reshape(windows.with_space(g.shape, tuple(sizes)))
+    whole = taps[0].reshape(windows.with_space(g.shape, tuple(sizes)))
     pads = [(0, 0, 0)] * g.ndim
     for axis, size, own in zip(windows.axes, windows.space, sizes, strict=True):
         pads[axis] = (0, size - own, 0)
     return lax.pad(whole, zero, pads)
 
 
-take_p, take = primitive("max_pool_take_tile", _take, lambda windows: windows.out)
-put_p, put = primitive("max_pool_put_tile", _put, lambda windows: windows.space)
+take_p, take = primitive("max_pool_take_adjacent", _take, lambda w: w.out)
+put_p, put = primitive("max_pool_put_adjacent", _put, lambda w: w.space)

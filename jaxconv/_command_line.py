@@ -1,4 +1,4 @@
-"""Reads a dataclass of settings from the command line; one line for what is bad."""
+"""Read settings, a dataclass, from the command line; report errors in one line."""
 
 import contextlib
 import dataclasses
@@ -27,7 +27,7 @@ def parse(
     """Read the arguments into a dataclass; exit with one line and code 2 if bad.
 
     `--help` prints every field with its docstring and its default: the dataclass's own,
-    or that of `default`. Fields that have none are arguments without a name.
+    or that of `default`. Fields without a default are positional arguments.
     """
     import tyro  # an extra: whoever calls says what is missing
 
@@ -56,9 +56,9 @@ def fail(message: str, code: int) -> int:
 
 
 def as_options(text: str, settings: type) -> str:
-    """Write settings that a message names as the command line has them.
+    """Replace settings that a message names by their options: `a_b` by `--a-b`.
 
-    Of those of one word the message may use the word as such: they stay.
+    Names of one word stay, as the message may use the word in its usual meaning.
     """
     for name in (field.name for field in dataclasses.fields(settings)):
         if "_" in name:
@@ -68,9 +68,9 @@ def as_options(text: str, settings: type) -> str:
 
 
 def nearest(word: str, options: Sequence[str]) -> str | None:
-    """Return the option that was probably meant by a word that is none.
+    """Return the option that an unknown word probably stands for.
 
-    It may be abbreviated, run together, a part, or misspelt.
+    The word may be its initials, lack its hyphens, be a part of it, or be misspelt.
 
     >>> nearest("--lr", ["batch-size", "learning-rate"])
     'learning-rate'
@@ -92,7 +92,7 @@ def nearest(word: str, options: Sequence[str]) -> str | None:
 
 @contextlib.contextmanager
 def _wide_unless_help(arguments: Sequence[str] | None) -> Iterator[None]:
-    """Have errors printed on lines so long that none is wrapped."""
+    """Print errors on lines so long that none is wrapped."""
     given = sys.argv[1:] if arguments is None else arguments
     columns = os.environ.get("COLUMNS")
     if not {"-h", "--help"} & set(given):
@@ -106,7 +106,7 @@ def _wide_unless_help(arguments: Sequence[str] | None) -> Iterator[None]:
 
 
 def _one_line(panel: str, settings: type) -> str:
-    """Take the message out of tyro's panel: what stands between title and next rule."""
+    """Take the message out of tyro's panel: the lines between title and next rule."""
     lines = [line.strip("│| \t") for line in panel.splitlines()]
     body = [line for line in lines if line][1:]
     text = itertools.dropwhile(_is_rule, body)
@@ -129,7 +129,7 @@ def _one_line(panel: str, settings: type) -> str:
 
 
 def _meant(unknown: str, fields: Sequence[str]) -> str:
-    """Propose an option for the first of the unknown words that has a near one."""
+    """Propose an option for the first unknown word that resembles one."""
     words = unknown.split(", ")
     options = [field.replace("_", "-") for field in fields]
     for word in sorted(words, key=lambda word: not word.startswith("-")):

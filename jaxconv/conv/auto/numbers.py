@@ -1,0 +1,33 @@
+"""The numbers of the rules: each with its unit and where it comes from.
+
+`scripts/bench.py rules` measures what each rule gains, on the layers of the suite and
+on whole training steps, with oneDNN and without. Measured with jaxlib 0.10.2 on an AMD
+EPYC (Zen 5) of 2 cores.
+"""
+
+MOST_PATCH_NUMBERS = 2**26
+"""Numbers in the patches of one image, at the most: 256 MB of float32."""
+
+MOST_CONVOLUTIONS = 64
+"""That one is taken apart into: each takes time to compile."""
+
+MOSTLY_ZEROS = 16
+"""Places for each pixel of a dilated input from which on phases pay in any case."""
+
+FEW_INPUTS, FEW_OUTPUTS, FEW_TAPS = 3, 16, 32
+"""Channels and taps of a layer, up to which XLA's convolution engages too few units."""
+
+FEWEST_IMAGES, FEWEST_INPUTS = 8, 8
+"""Images, and input channels of a group, for which oneDNN computes filter gradients."""
+
+WHOLE_GRADIENT_BYTES = 3 * 2**19
+"""Of `g`, up to which a filter gradient reads it from a core's second-level cache."""
+
+PART_GRADIENT_BYTES = 7 * 2**17
+"""Of `g` in each part of the batch, where the whole does not fit that cache."""
+
+FEWEST_GRADIENT_NUMBERS = 125_000
+"""Of `g` in a part, fewer of which do not engage all cores."""
+
+MOST_UNROLLED_PARTS = 12
+"""Of a batch; more run in a loop, which compiles sooner."""
