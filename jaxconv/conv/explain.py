@@ -12,7 +12,7 @@ from jax.typing import DTypeLike
 
 from jaxconv._table import aligned, html_lines, html_table
 from jaxconv.conv import primitives
-from jaxconv.conv.api import Padding, Sizes, prepared
+from jaxconv.conv.api import Padding, Sizes, prepared, settings_of
 from jaxconv.conv.arguments.arrays import as_struct
 from jaxconv.conv.arguments.dtypes import PrecisionLike, common_dtype
 from jaxconv.conv.arguments.keywords import names_arguments
@@ -133,23 +133,10 @@ def explain(
     >>> [(plan.map, plan.method) for plan in found.plans]
     [('output', 'xla'), ('input_grad', 'xla'), ('param_grad', 'xla')]
     """
-    caller = "explain"
+    caller, settings = "explain", settings_of(locals())
     x, w = as_struct(caller, "x", x), as_struct(caller, "w", w)
     dtype = common_dtype(caller, preferred_element_type, x=x, w=w)
-    geometry, _, facts = prepared(
-        caller,
-        x.shape,
-        w.shape,
-        strides=strides,
-        padding=padding,
-        input_dilation=input_dilation,
-        kernel_dilation=kernel_dilation,
-        groups=groups,
-        padding_mode=padding_mode,
-        method=method,
-        memory_limit=memory_limit,
-        precision=precision,
-    )
+    geometry, _, facts = prepared(caller, x.shape, w.shape, **settings)
     target = target_of()
     plans = tuple(_plan(name, facts, dtype, target) for name in OPERANDS)
     without = "" if str(dtype) in target.onednn else target.without

@@ -27,11 +27,8 @@ import jax.numpy as jnp
 import tyro
 from jax.export import Exported, export, symbolic_shape
 
-<<<<<<< HEAD
 from jaxconv._command_line import fail, parse
-=======
 from jaxconv.conv.primitives.jax_internals import traceback_in_locations_limit
->>>>>>> main
 from jaxconv.conv.primitives.portable import every_method_is
 from jaxconv.nn import WeightsError
 from jaxconv.train.classifier import classifier

@@ -1,4 +1,4 @@
-"""One row for each mistake: what is said to whoever makes it."""
+"""One row for each mistake, and the error that it gets."""
 
 import jax
 import jax.numpy as jnp
