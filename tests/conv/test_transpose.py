@@ -206,7 +206,7 @@ def test_output_shape_equals_torch(size):
 @pytest.mark.extras
 @pytest.mark.parametrize("padding", [0, ((0, 3), (2, 2)), "VALID"], ids=str)
 def test_onnx_output_shape_replaces_the_padding(padding):
-    """As specified. The reference implements this for SAME alone: it gets the padding."""
+    """The reference implements this for SAME alone: so it is given the padding."""
     facts = {"strides": (3, 2), "output_padding": (1, 0)}  # 15 by 11 pixels in full
     theirs = in_onnx(*counting(), {**facts, "padding": ((2, 2), (2, 1))})
     facts |= {"padding": padding, "output_shape": (11, 8), "convention": "onnx"}
