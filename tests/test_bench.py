@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from jaxconv.check.problems import parse_problem
-from jaxconv.conv.methods.registry import TRANSFORMS
+from tests.methods import TRANSFORMS
 from tests.reference import MAPS, three_maps
 
 LINES = {

@@ -10,7 +10,7 @@ import pytest
 from jax import export
 
 from jaxconv import conv
-from jaxconv.conv.auto.rules import choose
+from tests.methods import auto
 from jaxconv.conv.geometry import Geometry
 from jaxconv.conv.methods.registry import ALGORITHMS
 from jaxconv.conv.pooling.api import avg_pool, max_pool
@@ -81,11 +81,11 @@ def test_auto_takes_what_is_fast_for_a_few_channels_and_else_xla():
     depthwise = Geometry.of((n, 8, 9, 9), (1, 8, 3, 3), groups=8)
     dense = Geometry.of((n, 8, 9, 9), (8, 8, 3, 3))
     few = Geometry.of((n, 1, 9, 9), (1, 6, 5, 5))
-    assert choose("auto", "output", few, "float32").method == "im2col"
+    assert auto("output", few, "float32").method == "im2col"
     for map_name in ("output", "input_grad"):
-        assert choose("auto", map_name, depthwise, "float32").method == "taps"
-        assert choose("auto", map_name, dense, "float32").method == "xla"
-    assert choose("auto", "param_grad", depthwise, "float32").method == "xla"
+        assert auto(map_name, depthwise, "float32").method == "taps"
+        assert auto(map_name, dense, "float32").method == "xla"
+    assert auto("param_grad", depthwise, "float32").method == "xla"
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ import jaxconv
 from jaxconv.check.problems import random_geometry
 from jaxconv.conv import primitives
 from jaxconv.conv.auto import arrangements as arrange
-from jaxconv.conv.auto import rules as choose
+from tests.methods import auto
 from jaxconv.conv.auto.arrangements import ARRANGEMENTS
 from jaxconv.conv.geometry import Geometry
 from jaxconv.conv.methods import im2col
@@ -178,7 +178,7 @@ def test_images_abreast_stay_apart():
 def test_auto_takes_parts_where_they_pay(x_shape, w_shape, groups, by):
     geometry = Geometry.of(x_shape, w_shape, groups=groups)
     names = "output", "input_grad", "param_grad"
-    found = tuple(choose.choose("auto", name, geometry, "float32").by for name in names)
+    found = tuple(auto(name, geometry, "float32").by for name in names)
     assert found == by
     x, w = pair("output", geometry)
 
@@ -210,9 +210,9 @@ def test_long_samples_are_cut(length, by):
     """Of one axis, a batch of short ones is faster whole, and never by im2col."""
     layer = Geometry.of((64, 32, length), (32, 32, 9))
     assert arrange.part(layer, 4) != layer
-    found = choose.choose("auto", "param_grad", layer, "float32")
+    found = auto("param_grad", layer, "float32")
     assert (found.method, found.by) == ("xla", by)
-    assert choose.choose("auto", "param_grad", layer, "bfloat16").method == "xla"
+    assert auto("param_grad", layer, "bfloat16").method == "xla"
 
 
 @pytest.mark.parametrize("seed", fast(range(40), 0, 1))
@@ -262,14 +262,14 @@ def auto(x, w, g, geometry):
 def test_strides_shorten_rows(strides, by):
     """128 channels are work enough for all cores but where a row is short."""
     layer = Geometry.of((32, 64, 32, 32), (64, 128, 3, 3), strides=strides, padding=1)
-    assert choose.choose("auto", "output", layer, "float32").by == by
+    assert auto("output", layer, "float32").by == by
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 def test_short_floats_are_computed_in_float32_and_rounded_once(dtype, rng):
     """The parts too: a sum of parts that were rounded each would differ."""
     geometry = Geometry.of((2, 8, 5, 7, 6), (8, 4, 3, 3, 3))
-    assert choose.choose("auto", "output", geometry, dtype).by == ("float32", "planes")
+    assert auto("output", geometry, dtype).by == ("float32", "planes")
     x, w = (
         jnp.asarray(rng.normal(size=shape)).astype(dtype)
         for shape in (geometry.x_shape, geometry.w_shape)
@@ -282,7 +282,7 @@ def test_a_convolution_is_not_taken_into_too_many_parts():
     """All of them take time to compile."""
     for kernel, by in (((3, 3, 3), ("groups", "planes")), ((9, 3, 3), ("groups",))):
         deep = Geometry.of((2, 96, 9, 7, 6), (12, 96, *kernel), groups=8)
-        found = choose.choose("auto", "output", deep, "float32")
+        found = auto("output", deep, "float32")
         assert found.by == by
     many = dataclasses.replace(deep, groups=65)
-    assert choose.choose("auto", "output", many, "float32").by == ()
+    assert auto("output", many, "float32").by == ()

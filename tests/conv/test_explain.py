@@ -5,9 +5,9 @@ import jax.numpy as jnp
 import pytest
 
 import jaxconv
-from jaxconv.conv.auto import rules as choose
+from tests.methods import auto
 from jaxconv.conv.geometry import Geometry
-from jaxconv.conv.methods.registry import METHODS
+from tests.methods import UNIVERSAL
 
 STRIDED = jax.ShapeDtypeStruct((4, 6, 8, 8), "float32")
 FILTERS = jax.ShapeDtypeStruct((6, 5, 4, 4), "float32")
@@ -53,7 +53,7 @@ def test_a_method_asked_for_is_reported():
 
 def test_what_is_explained_is_what_runs(monkeypatch):
     ran = []
-    for name, method in METHODS.items():
+    for name, method in UNIVERSAL.items():
         for which in ("_output", "_input_grad", "_param_grad"):
             real = getattr(method, which)
 
@@ -78,7 +78,7 @@ def test_shapes_that_do_not_fit_are_refused():
 def test_phases_of_a_filter_shorter_than_the_stride_are_products():
     """Cutting an image into patches and back: one tap for each place."""
     geometry = Geometry.of((2, 3, 32, 32), (3, 8, 16, 16), strides=16)
-    choice = choose.choose("auto", "input_grad", geometry, "float32")
+    choice = auto("input_grad", geometry, "float32")
     assert (choice.method, "phases" in choice.by) == ("taps", True)
 
 

@@ -22,7 +22,7 @@ from jaxconv.check.cases import DTYPES, Case, check_case
 from jaxconv.check.problems import GRID, parse_problem, random_geometry
 from jaxconv.conv.geometry import Geometry
 from jaxconv.conv.methods import im2col
-from jaxconv.conv.methods.registry import METHODS
+from tests.methods import UNIVERSAL
 from tests import reference
 from tests.conv.cases import named_geometries
 from tests.reference import (
@@ -39,7 +39,7 @@ CASES = {
     for name, geometry in named_geometries().items()
     if not geometry.is_empty  # those never reach a method
 }
-methods = pytest.mark.parametrize("method", METHODS)
+methods = pytest.mark.parametrize("method", UNIVERSAL)
 # Dilated inputs that "auto" splits into phases: equal, uneven, cropped, grouped, alike.
 SPLIT = (
     "mb2ic3oc4ih5iw4kh4kw3zh1zw2ph2qh1pw-1qw3",
@@ -51,7 +51,7 @@ SPLIT = (
 
 
 def maps(method, geometry, x, w, g):
-    algorithm = METHODS[method]
+    algorithm = UNIVERSAL[method]
     return (
         algorithm._output(x, w, geometry),
         algorithm._input_grad(g, w, geometry),
@@ -72,7 +72,7 @@ def test_maps_equal_numpy_bit_for_bit(method, geometry):
 
 @functools.partial(jax.jit, static_argnames="geometry", compiler_options=UNOPTIMISED)
 def by_every_hand(geometry, x, w, g):
-    return {name: maps(name, geometry, x, w, g) for name in METHODS}
+    return {name: maps(name, geometry, x, w, g) for name in UNIVERSAL}
 
 
 @pytest.mark.parametrize("seed", fast(range(100), 0))
@@ -90,8 +90,8 @@ def test_random_geometries_equal_numpy_bit_for_bit(seed):
 def line_cases():
     """Every line with every method; one of them always, each method in its turn."""
     for i, line in enumerate(GRID):
-        for j, method in enumerate(METHODS):
-            marks = [] if (i - j) % len(METHODS) == 0 else pytest.mark.exhaustive
+        for j, method in enumerate(UNIVERSAL):
+            marks = [] if (i - j) % len(UNIVERSAL) == 0 else pytest.mark.exhaustive
             yield pytest.param(method, line, marks=marks)
     for line in SPLIT:
         yield pytest.param("auto", line)
@@ -110,12 +110,12 @@ ALWAYS = {
     ("taps", "float16"),
     ("xla", "complex64"),
     ("xla", "float64"),
-    *((method, "bfloat16") for method in ("auto", *METHODS)),
+    *((method, "bfloat16") for method in ("auto", *UNIVERSAL)),
 }
 
 
 def typed_cases():
-    for method in ("auto", *METHODS):
+    for method in ("auto", *UNIVERSAL):
         for dtype in DTYPES[1:]:
             always = (method, dtype) in ALWAYS
             marks = [] if always else pytest.mark.exhaustive
@@ -169,8 +169,8 @@ def test_larger_products_of_channels_last_run_in_short_floats(dtype):
 def test_an_inf_reaches_only_the_windows_that_hold_it(method, pixel):
     geometry = Geometry.of((2, 3, 7, 6), (3, 4, 3, 2), strides=(2, 1), padding=1)
     x, w, _ = operands(geometry)
-    y = METHODS[method]._output(x, w + 10, geometry)
-    spoiled = METHODS[method]._output(x.at[pixel].set(jnp.inf), w + 10, geometry)
+    y = UNIVERSAL[method]._output(x, w + 10, geometry)
+    spoiled = UNIVERSAL[method]._output(x.at[pixel].set(jnp.inf), w + 10, geometry)
     hit = np.zeros(geometry.x_shape)
     hit[pixel] = 1
     reached = reference.output(hit, np.ones(geometry.w_shape), geometry) > 0
@@ -185,7 +185,7 @@ def test_an_inf_stays_in_its_group_in_double_precision(method):
     with jax.enable_x64(True):
         x = jnp.ones(geometry.x_shape, "float64").at[0, 0, 2].set(jnp.inf)
         w = jnp.ones(geometry.w_shape, "float64")
-        y = METHODS[method]._output(x, w, geometry)
+        y = UNIVERSAL[method]._output(x, w, geometry)
     assert not jnp.isfinite(y[:, 0]).all()
     assert jnp.isfinite(y[:, 1:]).all()
 
@@ -212,7 +212,7 @@ def test_16_bit_floats_are_added_up_in_float32(
     monkeypatch.setattr(im2col, "_SUM_TILE_BYTES", 100)
     geometry = Geometry.of(x_shape, w_shape, padding="VALID")
     ones = (jnp.ones_like(a, dtype) for a in pair(name[1:], geometry))
-    total = getattr(METHODS[method], name)(*ones, geometry)
+    total = getattr(UNIVERSAL[method], name)(*ones, geometry)
     assert total.dtype == dtype
     assert total.item() == 5120
 
@@ -220,7 +220,9 @@ def test_16_bit_floats_are_added_up_in_float32(
 def test_im2col_cuts_large_filters_one_axis_at_a_time():
     geometry = Geometry.of((1, 1, 40, 40), (1, 1, 31, 29))
     x, w, _ = operands(geometry)
-    jaxpr = jax.make_jaxpr(lambda x, w: METHODS["im2col"]._output(x, w, geometry))(x, w)
+    jaxpr = jax.make_jaxpr(lambda x, w: UNIVERSAL["im2col"]._output(x, w, geometry))(
+        x, w
+    )
     assert str(jaxpr).count(" slice[") == 31 + 29
 
 
@@ -230,7 +232,9 @@ def test_im2col_gathers_very_long_filters():
         (2, 4, 3, 5, 150), (2, 6, 2, 3, 70), groups=2, strides=3, kernel_dilation=2
     )
     x, w, g = operands(geometry)
-    jaxpr = jax.make_jaxpr(lambda x, w: METHODS["im2col"]._output(x, w, geometry))(x, w)
+    jaxpr = jax.make_jaxpr(lambda x, w: UNIVERSAL["im2col"]._output(x, w, geometry))(
+        x, w
+    )
     assert str(jaxpr).count(" slice[") == 2 + 3
     ours = by_hand("im2col", geometry, x, w, g)
     assert_same_bits(ours, three_maps(x, w, g, geometry))

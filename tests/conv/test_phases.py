@@ -9,7 +9,7 @@ import pytest
 
 from jaxconv.check.problems import random_geometry
 from jaxconv.conv.auto import phases
-from jaxconv.conv.auto import rules as choose
+from tests.methods import auto
 from jaxconv.conv.geometry import Geometry
 from jaxconv.conv.methods import xla
 from tests.reference import integers
@@ -112,6 +112,6 @@ def test_the_program_does_not_grow_with_the_stride(geometry):
 def test_auto_convolves_no_more_zeros_than_pixels():
     """One channel and many taps, far apart: through the zeros it took ten times lax."""
     geometry = Geometry.of((16, 1, 16384), (1, 1, 1024), strides=256, padding="VALID")
-    assert choose.choose("auto", "output", geometry, "float32").method == "xla"
-    found = choose.choose("auto", "input_grad", geometry, "float32")
+    assert auto("output", geometry, "float32").method == "xla"
+    found = auto("input_grad", geometry, "float32")
     assert found.by[0] == "phases"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jaxconv import conv
-from jaxconv.conv.methods.registry import METHODS
+from tests.methods import UNIVERSAL
 from tests.conv.cases import NAMED
 
 torch = pytest.importorskip("torch", reason="needs PyTorch")
@@ -22,7 +22,7 @@ FACTS = {
 }
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", UNIVERSAL)
 @pytest.mark.parametrize("name", FACTS)
 def test_equals_torch_bit_for_bit(method, name):
     """The operands count up from 0, so a shift, flip or swap changes every number."""

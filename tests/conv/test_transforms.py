@@ -12,10 +12,10 @@ import pytest
 import jaxconv
 from jaxconv.check.cases import DTYPES, Case, check_case
 from jaxconv.check.problems import parse_problem
-from jaxconv.conv.auto import rules as choose
+from tests.methods import auto
 from jaxconv.conv.geometry import Geometry
 from jaxconv.conv.methods import fft, winograd
-from jaxconv.conv.methods.registry import METHODS, TRANSFORMS
+from tests.methods import TRANSFORMS, UNIVERSAL
 from tests.reference import assert_same_bits, operands, three_maps
 
 WINOGRAD = (
@@ -135,7 +135,7 @@ def test_empty_operands_are_served_by_all():
     for method in TRANSFORMS:
         assert jaxconv.conv(x, w, method=method).shape == (0, 3, 9)
     none = Geometry.of((2, 1, 0), (1, 1, 100), padding="VALID", empty_ok=True)
-    assert choose.choose("auto", "output", none, "float32").method != "fft"
+    assert auto("output", none, "float32").method != "fft"
 
 
 def test_patch_takes_auto_where_the_method_does_not_serve():
@@ -160,8 +160,8 @@ def test_patch_takes_auto_where_the_method_does_not_serve():
 def test_auto_takes_no_transform(line, dtype):
     """Their errors are relative to the largest numbers, and an inf spreads."""
     for name in ("output", "input_grad", "param_grad"):
-        found = choose.choose("auto", name, parse_problem(line), dtype).method
-        assert found in METHODS, name
+        found = auto(name, parse_problem(line), dtype).method
+        assert found in UNIVERSAL, name
 
 
 def test_a_lone_pixel_leaves_the_windows_without_it_exact():

@@ -9,9 +9,9 @@ import pytest
 from jax import lax
 
 import jaxconv
-from jaxconv.conv.auto.rules import choose
+from tests.methods import auto
 from jaxconv.conv.geometry import Geometry
-from jaxconv.conv.methods.registry import METHODS
+from tests.methods import UNIVERSAL
 from jaxconv.conv.primitives import rules
 from tests.conv.transforms import (
     TRANSFORMS,
@@ -22,7 +22,7 @@ from tests.conv.transforms import (
 )
 from tests.reference import arrays
 
-methods = pytest.mark.parametrize("method", METHODS)
+methods = pytest.mark.parametrize("method", UNIVERSAL)
 
 # What does the arithmetic of a convolution: ours, and what JAX would put in its place.
 OURS = {"conv_output", "conv_input_grad", "conv_param_grad"}
@@ -108,9 +108,9 @@ def test_hessian_runs_no_other_maps():
 @methods
 def test_the_named_method_runs_in_the_gradient(method, monkeypatch):
     ran = []
-    real = METHODS[method]._param_grad
+    real = UNIVERSAL[method]._param_grad
     monkeypatch.setattr(
-        METHODS[method],
+        UNIVERSAL[method],
         "_param_grad",
         lambda *args: ran.append(method) or real(*args),
     )
@@ -171,7 +171,7 @@ def test_xla_is_asked_to_add_up_short_floats_in_float32():
         jnp.ones(geometry.x_shape, "bfloat16"),
         jnp.ones(geometry.w_shape, "bfloat16"),
     )
-    jaxpr = jax.make_jaxpr(lambda x, w: METHODS["xla"]._output(x, w, geometry))(x, w)
+    jaxpr = jax.make_jaxpr(lambda x, w: UNIVERSAL["xla"]._output(x, w, geometry))(x, w)
     assert "preferred_element_type=float32" in str(jaxpr)
 
 
@@ -181,7 +181,7 @@ def test_xla_is_given_the_axes_in_the_order_that_loops_want(last):
     geometry = Geometry.of((2, 3, 8, 9), (3, 4, 3, 3))
     geometry = dataclasses.replace(geometry, channels_last=last)
     x, w, g = arrays(geometry.x_shape, geometry.w_shape, geometry.out_shape)
-    xla = METHODS["xla"]
+    xla = UNIVERSAL["xla"]
     order = "lhs_spec=(0, 3, 1, 2), rhs_spec=(3, 2, 0, 1), out_spec=(0, 3, 1, 2)"
     for run, a, b in (
         (xla._output, x, w),
@@ -242,13 +242,13 @@ def test_vmap_keeps_the_method(method):
 def test_auto_chooses_for_each_map(shapes, groups, chosen):
     geometry = Geometry.of(*shapes, groups=groups)
     names = "output", "input_grad", "param_grad"
-    assert tuple(choose("auto", n, geometry, "float32").method for n in names) == chosen
+    assert tuple(auto(n, geometry, "float32").method for n in names) == chosen
 
 
 def test_auto_takes_what_the_device_ships_elsewhere():
     geometry = Geometry.of((2, 4, 6, 5), (1, 4, 3, 2), groups=4, strides=3)
-    assert choose("auto", "output", geometry, "float32", "cuda").method == "xla"
-    assert choose("auto", "input_grad", geometry, "float32", "cuda").by == ()
+    assert auto("output", geometry, "float32", "cuda").method == "xla"
+    assert auto("input_grad", geometry, "float32", "cuda").by == ()
 
 
 @pytest.mark.parametrize(
@@ -269,7 +269,7 @@ def test_auto_takes_what_the_device_ships_elsewhere():
 def test_auto_splits_a_dilated_input_where_it_pays(kernel, facts, split):
     geometry = Geometry.of((2, 3, 16, 16), (3, 4, *kernel), **facts)
     names = "output", "input_grad", "param_grad"
-    found = [choose("auto", name, geometry, "float32") for name in names]
+    found = [auto(name, geometry, "float32") for name in names]
     assert tuple("phases" in choice.by for choice in found) == split
 
 
@@ -291,7 +291,7 @@ def test_auto_heeds_the_flag_that_leaves_convolutions_to_eigen(monkeypatch):
 
     def parts():
         return [
-            choose("auto", name, geometry, "float32").by
+            auto(name, geometry, "float32").by
             for name in ("output", "param_grad")
             for geometry in (dense, grouped)
         ]

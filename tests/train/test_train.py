@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from jaxconv import nn
-from jaxconv.conv.methods.registry import METHODS
+from tests.methods import UNIVERSAL
 from jaxconv.data import DatasetError, load
 from jaxconv.train import (
     Config,
@@ -183,7 +183,7 @@ def test_an_ignored_ctrl_c_stays_ignored():
 def test_both_methods_train_alike(monkeypatch):
     """Two algorithms for one operation: the same steps, to rounding."""
     ran = []
-    for name, algorithm in METHODS.items():
+    for name, algorithm in UNIVERSAL.items():
         real = algorithm._param_grad
         monkeypatch.setattr(
             algorithm,

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from jaxconv import conv, conv_input_grad, conv_param_grad
+from tests.methods import UNIVERSAL
 from tests.conv.cases import named_geometries
 from tests.reference import assert_same_bits, three_maps
 
-methods = pytest.mark.parametrize("method", ["im2col", "loops", "taps", "xla"])
+methods = pytest.mark.parametrize("method", UNIVERSAL)
 SHORT = ("int8", "uint8", "int16", "uint16", "bool")
 
 
