@@ -104,21 +104,9 @@ def explain(
 ) -> Explanation:
     """Say what computes `conv(x, w, ...)` and its two gradients here, and why.
 
-    Nothing is run; the temporary memory is what the compiler says that it plans.
-
-    Args:
-      x: the input, or a `jax.ShapeDtypeStruct` of it, or its bare shape, for float32.
-      w: the filters, likewise.
-      strides: like the other arguments, as in `conv`.
-      padding: see `conv`.
-      padding_mode: see `conv`.
-      input_dilation: see `conv`.
-      kernel_dilation: see `conv`.
-      groups: see `conv`.
-      method: see `conv`.
-      memory_limit: see `conv`.
-      precision: see `conv`.
-      preferred_element_type: see `conv`.
+    Nothing is run; the temporary memory is what the compiler says that it plans. `x`
+    and `w` are arrays, or a `jax.ShapeDtypeStruct` or the bare shape of one, for
+    float32; the other arguments are those of `conv`.
 
     Returns:
       What `print` shows as a table: for each map the method, millions of floating-point

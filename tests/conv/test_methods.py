@@ -220,9 +220,7 @@ def test_16_bit_floats_are_added_up_in_float32(
 def test_im2col_cuts_large_filters_one_axis_at_a_time():
     geometry = Geometry.of((1, 1, 40, 40), (1, 1, 31, 29))
     x, w, _ = operands(geometry)
-    jaxpr = jax.make_jaxpr(lambda x, w: UNIVERSAL["im2col"]._output(x, w, geometry))(
-        x, w
-    )
+    jaxpr = jax.make_jaxpr(lambda x, w: UNIVERSAL["im2col"]._output(x, w, geometry))(x, w)
     assert str(jaxpr).count(" slice[") == 31 + 29
 
 
@@ -232,9 +230,7 @@ def test_im2col_gathers_very_long_filters():
         (2, 4, 3, 5, 150), (2, 6, 2, 3, 70), groups=2, strides=3, kernel_dilation=2
     )
     x, w, g = operands(geometry)
-    jaxpr = jax.make_jaxpr(lambda x, w: UNIVERSAL["im2col"]._output(x, w, geometry))(
-        x, w
-    )
+    jaxpr = jax.make_jaxpr(lambda x, w: UNIVERSAL["im2col"]._output(x, w, geometry))(x, w)
     assert str(jaxpr).count(" slice[") == 2 + 3
     ours = by_hand("im2col", geometry, x, w, g)
     assert_same_bits(ours, three_maps(x, w, g, geometry))
