@@ -117,7 +117,7 @@ def explain(
     Raises:
       ValueError: the arguments do not fit each other.
 
-    >>> found = explain((8, 16, 9, 9), (16, 4, 3, 3))
+    >>> found = explain((8, 16, 9, 9), (16, 4, 3, 3), method="portable")
     >>> [(plan.map, plan.method) for plan in found.plans]
     [('output', 'xla'), ('input_grad', 'xla'), ('param_grad', 'xla')]
     """
