@@ -15,6 +15,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 CONV = "jaxconv.conv"
 
+parse = functools.cache(ast.parse)
+
 # From the ground up; rooms on one floor do not import each other.
 FLOORS: tuple[dict[str, tuple[str, ...]], ...] = (
     {"ground": ("jaxconv._",)},  # modules whose names begin so
@@ -75,7 +77,7 @@ def room_of(module: str) -> tuple[int, str]:
 
 def imports_of(source: str, code: str, file: str) -> Iterator[Import]:
     """Yield the modules of jaxconv that the code of the module `source` imports."""
-    for node, when in _import_statements(ast.parse(code), "imported"):
+    for node, when in _import_statements(parse(code), "imported"):
         if isinstance(node, ast.Import):
             targets = [alias.name for alias in node.names]
         else:
@@ -169,6 +171,18 @@ def test_every_module_has_a_room():
 def test_a_module_without_a_room_is_named():
     with pytest.raises(LookupError, match="attic has no room: give it one in"):
         room_of("jaxconv.attic")
+
+
+def test_the_library_imports_no_script_and_no_test():
+    outside = {"scripts", "tests", *(file.stem for file in ROOT.glob("scripts/*.py"))}
+    wrong = [
+        f"{file}:{node.lineno}"
+        for file in modules().values()
+        for node, _ in _import_statements(parse(file.read_text()), "imported")
+        for name in [getattr(node, "module", None) or node.names[0].name]
+        if name.split(".")[0] in outside
+    ]
+    assert wrong == []
 
 
 @pytest.mark.parametrize(

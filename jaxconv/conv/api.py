@@ -10,13 +10,12 @@ from jaxtyping import Num
 from jaxconv.conv import primitives
 from jaxconv.conv.arguments.dtypes import PrecisionLike, as_precision, common_type
 from jaxconv.conv.arguments.keywords import names_arguments
+from jaxconv.conv.arguments.settings import Padding as Padding
+from jaxconv.conv.arguments.settings import Sizes as Sizes
 from jaxconv.conv.geometry import Geometry
 from jaxconv.conv.methods.registry import Method, check_method
 from jaxconv.conv.padding import Modes, as_modes, extend, extended, give_back
 from jaxconv.conv.primitives.eager import checked_once, is_eager, one_program
-
-Padding = str | int | Sequence[int | tuple[int, int]]
-Sizes = int | Sequence[int]
 
 _SETTINGS = (
     "strides",
@@ -69,10 +68,11 @@ def conv(
       input_dilation: r puts r - 1 zeros between neighbouring pixels of `x`, 1 none.
       kernel_dilation: pixels from one tap of a filter to the next.
       groups: output channels in group `i` read input channels in group `i` only.
-      method: the algorithm, "loops", "taps", "im2col" or "xla"; "fft", for floats, or
-        "winograd" or "winograd4", for three taps along each axis and strides and
-        dilations of 1, whose rounding errors can be larger (see `explain`); "auto"
-        picks one for each of the three maps.
+      method: the algorithm: "loops", "taps", "im2col" or "xla"; "onednn", where jaxlib
+        has it; "fft", for floats, or "winograd" or "winograd4", for three taps along
+        each axis and strides and dilations of 1, whose rounding errors can be larger
+        (see `explain`). "auto" picks one for each of the three maps, "portable" one
+        that every jaxlib has.
       memory_limit: the most bytes of patches or transforms held at a time, in each map:
         "im2col" cuts patches for fewer images at a time, at least one, and "auto" takes
         a method that keeps within it. None: some megabytes, or what one image needs.

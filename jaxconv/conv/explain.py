@@ -12,7 +12,7 @@ from jax.typing import DTypeLike
 
 from jaxconv._table import aligned, html_lines, html_table
 from jaxconv.conv import primitives
-from jaxconv.conv.api import Padding, Sizes, prepared
+from jaxconv.conv.api import Padding, Sizes, prepared, settings_of
 from jaxconv.conv.arguments.arrays import as_struct
 from jaxconv.conv.arguments.dtypes import PrecisionLike, common_dtype
 from jaxconv.conv.arguments.keywords import names_arguments
@@ -104,21 +104,9 @@ def explain(
 ) -> Explanation:
     """Say what computes `conv(x, w, ...)` and its two gradients here, and why.
 
-    Nothing is run; the temporary memory is what the compiler says that it plans.
-
-    Args:
-      x: the input, or a `jax.ShapeDtypeStruct` of it, or its bare shape, for float32.
-      w: the filters, likewise.
-      strides: like the other arguments, as in `conv`.
-      padding: see `conv`.
-      padding_mode: see `conv`.
-      input_dilation: see `conv`.
-      kernel_dilation: see `conv`.
-      groups: see `conv`.
-      method: see `conv`.
-      memory_limit: see `conv`.
-      precision: see `conv`.
-      preferred_element_type: see `conv`.
+    Nothing is run; the temporary memory is what the compiler says that it plans. `x`
+    and `w` are arrays, or a `jax.ShapeDtypeStruct` or the bare shape of one, for
+    float32; the other arguments are those of `conv`.
 
     Returns:
       What `print` shows as a table: for each map the method, millions of floating-point
@@ -129,27 +117,14 @@ def explain(
     Raises:
       ValueError: the arguments do not fit each other.
 
-    >>> found = explain((8, 16, 9, 9), (16, 4, 3, 3))
+    >>> found = explain((8, 16, 9, 9), (16, 4, 3, 3), method="portable")
     >>> [(plan.map, plan.method) for plan in found.plans]
     [('output', 'xla'), ('input_grad', 'xla'), ('param_grad', 'xla')]
     """
-    caller = "explain"
+    caller, settings = "explain", settings_of(locals())
     x, w = as_struct(caller, "x", x), as_struct(caller, "w", w)
     dtype = common_dtype(caller, preferred_element_type, x=x, w=w)
-    geometry, _, facts = prepared(
-        caller,
-        x.shape,
-        w.shape,
-        strides=strides,
-        padding=padding,
-        input_dilation=input_dilation,
-        kernel_dilation=kernel_dilation,
-        groups=groups,
-        padding_mode=padding_mode,
-        method=method,
-        memory_limit=memory_limit,
-        precision=precision,
-    )
+    geometry, _, facts = prepared(caller, x.shape, w.shape, **settings)
     target = target_of()
     plans = tuple(_plan(name, facts, dtype, target) for name in OPERANDS)
     without = "" if str(dtype) in target.onednn else target.without

@@ -22,6 +22,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from jaxconv.conv.arguments import settings, shapes
+from jaxconv.conv.arguments.settings import Sizes
 from jaxconv.conv.arguments.shapes import Pads, Shape, dilate
 
 __all__ = ["Geometry", "Pads", "Shape"]
@@ -54,10 +55,10 @@ class Geometry:
         x_shape: Sequence[int],
         w_shape: Sequence[int],
         *,
-        strides: int | Sequence[int] = 1,
+        strides: Sizes = 1,
         padding: Any = "SAME",
-        input_dilation: int | Sequence[int] = 1,
-        kernel_dilation: int | Sequence[int] = 1,
+        input_dilation: Sizes = 1,
+        kernel_dilation: Sizes = 1,
         groups: int = 1,
         memory_limit: int | None = None,
         empty_ok: bool = False,

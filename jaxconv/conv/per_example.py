@@ -23,9 +23,10 @@ from jax import Array, lax
 from jaxtyping import Num
 
 from jaxconv.conv import primitives
-from jaxconv.conv.api import Padding, Sizes, check_output_grad, prepared, settings_of
+from jaxconv.conv.api import check_output_grad, prepared, settings_of
 from jaxconv.conv.arguments.dtypes import PrecisionLike, common_type
 from jaxconv.conv.arguments.keywords import names_arguments
+from jaxconv.conv.arguments.settings import Padding, Sizes
 from jaxconv.conv.methods.patches import cut_patches
 from jaxconv.conv.methods.registry import Method
 from jaxconv.conv.operands import accumulator, split_groups

@@ -20,7 +20,7 @@ from jaxconv.conv.arguments import hints
 from jaxconv.conv.arguments.conventions import Convention, Place, as_paddings, place
 from jaxconv.conv.arguments.dtypes import PrecisionLike, as_precision, common_type
 from jaxconv.conv.arguments.keywords import names_arguments
-from jaxconv.conv.arguments.settings import check_groups, per_axis
+from jaxconv.conv.arguments.settings import Padding, Sizes, check_groups, per_axis
 from jaxconv.conv.arguments.shapes import Shape, check_ranks, dilate
 from jaxconv.conv.geometry import Geometry
 from jaxconv.conv.methods.registry import Method, check_method
@@ -34,11 +34,11 @@ def conv_transpose(
     x: Num[Array, "n c_in *space"],
     w: Num[Array, "c_in c_out_per_group *kernel"],
     *,
-    strides: int | Sequence[int] = 1,
-    padding: str | int | Sequence[int | tuple[int, int]] = 0,
-    output_padding: int | Sequence[int] | None = None,
-    output_shape: int | Sequence[int] | None = None,
-    dilation: int | Sequence[int] = 1,
+    strides: Sizes = 1,
+    padding: Padding = 0,
+    output_padding: Sizes | None = None,
+    output_shape: Sizes | None = None,
+    dilation: Sizes = 1,
     groups: int = 1,
     convention: Convention = "torch",
     method: Method = "auto",
@@ -132,9 +132,7 @@ def _spread(
     return primitives.input_grad(x, jnp.swapaxes(w, 0, 1), **facts)
 
 
-def _each(
-    name: str, value: int | Sequence[int] | None, axes: int
-) -> Sequence[int | None]:
+def _each(name: str, value: Sizes | None, axes: int) -> Sequence[int | None]:
     """Return `value` for each axis; if it is None, None for each."""
     if value is None:
         return (None,) * axes
@@ -165,7 +163,7 @@ def _check_operands(x_shape: Shape, w_shape: Shape, groups: int) -> None:
 def _check_places(
     places: Sequence[Place],
     limits: Sequence[int],
-    output_shape: int | Sequence[int] | None,
+    output_shape: Sizes | None,
     convention: Convention,
 ) -> None:
     """Raise if the output has no pixels, or more than the convention allows."""

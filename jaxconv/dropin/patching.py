@@ -134,10 +134,10 @@ def patch(method: Any = "auto", *, everywhere: bool = False) -> Any:
 
     >>> from jax.lax import conv
     >>> x, w = jax.numpy.ones((1, 4, 5)), jax.numpy.ones((3, 4, 3))
-    >>> with patch(everywhere=True) as report:
+    >>> with patch("taps", everywhere=True) as report:
     ...     y = conv(x, w, (1,), "SAME")
     >>> print(report)
-    conv  float32[1,4,5] * float32[3,4,3]  jaxconv, xla
+    conv  float32[1,4,5] * float32[3,4,3]  jaxconv, taps
     1 served, 0 passed on to lax
     """
     if callable(method):

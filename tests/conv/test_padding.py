@@ -1,4 +1,4 @@
-"""Padding by repeated pixels: NumPy says which, and the gradient gives back to them."""
+"""Padding by repeated pixels, as NumPy pads; their gradients reach the pixels."""
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +14,7 @@ modes = pytest.mark.parametrize("mode", NUMPY_MODES)
 
 
 def by_numpy(x, mode, pads=PADS):
-    """A convolution over what `np.pad` made, without padding of its own."""
+    """A convolution without padding, over what `np.pad` made."""
     return np.pad(x, ((0, 0), (0, 0), *pads), mode=NUMPY_MODES[mode])
 
 
@@ -56,7 +56,7 @@ def test_param_grad_reads_the_repeated_pixels(mode):
 
 
 def test_each_axis_has_its_own_mode():
-    """A panorama: round about, mirrored above and below."""
+    """A panorama: circular from left to right, mirrored above and below."""
     x, w = arrays(X, W)
     rows = by_numpy(x, "reflect", ((2, 1), (0, 0)))
     both = jnp.array(by_numpy(rows, "circular", ((0, 0), (0, 3))))

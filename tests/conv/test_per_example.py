@@ -110,7 +110,7 @@ def test_a_gradient_of_another_shape_is_refused():
 
 
 def test_norms_survive_terms_that_cancel():
-    """Constant images and gradients that add up to nothing, as after a BatchNorm.
+    """Constant images and gradients that sum to zero, as after a BatchNorm.
 
     Sums over positions cancel to rounding; a squared norm below 0 would give NaN.
     """

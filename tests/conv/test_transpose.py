@@ -194,7 +194,7 @@ def test_gradients_equal_torch(name, method):
 @pytest.mark.extras
 @pytest.mark.parametrize("size", [(14, 12), (16, 13), (17, 14)], ids=str)
 def test_output_shape_equals_torch(size):
-    """From the least that these facts allow to the most."""
+    """Sizes from the smallest that this call allows to the largest."""
     x, w = (peer("torch").tensor(array) for array in counting())
     layer = peer("torch").nn.ConvTranspose2d(3, 4, (2, 5), (4, 3), (2, 1), bias=False)
     layer.weight.data = w
@@ -206,7 +206,7 @@ def test_output_shape_equals_torch(size):
 @pytest.mark.extras
 @pytest.mark.parametrize("padding", [0, ((0, 3), (2, 2)), "VALID"], ids=str)
 def test_onnx_output_shape_replaces_the_padding(padding):
-    """As specified; the reference knows it for SAME only, so it gets the padding."""
+    """The reference implements this for SAME alone: so it is given the padding."""
     facts = {"strides": (3, 2), "output_padding": (1, 0)}  # 15 by 11 pixels in full
     theirs = in_onnx(*counting(), {**facts, "padding": ((2, 2), (2, 1))})
     facts |= {"padding": padding, "output_shape": (11, 8), "convention": "onnx"}
@@ -230,7 +230,7 @@ def test_output_shape_stands_for_output_padding(convention, padding):
 
 
 def test_keras_takes_its_own_size_as_output_shape():
-    """For an even filter that is more than `output_padding=0` gives."""
+    """With an even filter `output_padding=0` gives a smaller one."""
     facts = {"strides": 2, "padding": "SAME", "convention": "keras"}
     x, w = jnp.arange(8.0).reshape(1, 2, 4), jnp.arange(12.0).reshape(2, 3, 2)
     y = conv_transpose(x, w, **facts)

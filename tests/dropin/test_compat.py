@@ -153,7 +153,7 @@ def test_int8_wraps_as_lax_does():
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize("preferred", [None, "float32"])
 def test_random_numbers_are_as_near_as_rounding_allows(dtype, preferred, rng):
-    """Sums of 18 products, in another order: 18 roundings of the sum of sizes."""
+    """The bound: 18 roundings of the sum of the 18 products' absolute values."""
     lhs, rhs = (
         jnp.array(rng.normal(size=shape)).astype(dtype)
         for shape in ((2, 3, 6, 5), (4, 3, 3, 2))
@@ -220,7 +220,7 @@ def test_conv_transpose_has_the_layouts_of_lax(axes):
     np.testing.assert_array_equal(ours, lax.conv_transpose(lhs, rhs, **given))
 
 
-# What lax would not do itself
+# What lax does not do itself
 
 
 def test_a_filter_without_taps_gives_zeros():
@@ -363,7 +363,7 @@ def test_mixed_types_are_refused_as_in_lax():
 @pytest.mark.usefixtures("our_errors")
 @pytest.mark.parametrize("kind", [ValueError, AssertionError])
 def test_ranks_of_conv_transpose_are_refused_in_words(kind):
-    """lax fails an assertion without any; whoever catches that still does."""
+    """lax raises an AssertionError without words; code that catches it still works."""
     with pytest.raises(kind, match=r"conv_transpose: .*Is the batch or a channel axis"):
         compat.conv_transpose(
             jnp.ones((5, 4, 3)), jnp.ones((2, 2, 3, 4)), (1, 1), "SAME"
@@ -372,7 +372,7 @@ def test_ranks_of_conv_transpose_are_refused_in_words(kind):
 
 @pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
 def test_channels_stay_where_they_lie_in_memory(layout):
-    """A depthwise layer and its gradients; moving the axes would cost more than it."""
+    """For a depthwise layer, moving the axes costs more than the layer itself."""
     shape = (4, 6, 6, 8) if layout == "NHWC" else (4, 8, 6, 6)
     x, w = jnp.ones(shape), jnp.ones((3, 3, 1, 8))
 

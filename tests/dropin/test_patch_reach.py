@@ -76,7 +76,7 @@ def test_derivatives_of_what_lax_is_left_stay_lax_s():
 
 
 def test_complex_numbers_everywhere():
-    """lax's lowering takes them apart into three of its own convolutions."""
+    """lax's lowering calls its own convolution three times on real numbers."""
     with jaxconv.patch("xla", everywhere=True) as report:
         y = lax.conv(lax.complex(X, X), lax.complex(W, 0 * W), (1,), "SAME")
     np.testing.assert_array_equal(y.imag, lax.conv(X, W, (1,), "SAME"))

@@ -62,7 +62,7 @@ def test_a_block_of_this_thread_may_be_left_in_another():
 
 
 def test_what_is_compiled_after_that_is_not_taken_for_code_of_a_block():
-    """This thread's part of jit's cache key was not told that its block has ended."""
+    """This thread still has the block's key for jit's cache: see `_tell_jit`."""
     jitted = jax.jit(lambda x, w: lax.conv(x, w, (1,), "SAME"))
     block = jaxconv.patch()
     block.__enter__()

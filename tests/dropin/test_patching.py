@@ -105,7 +105,7 @@ def test_blocks_are_nested_and_the_inner_report_gets_the_call():
 
 
 def test_blocks_may_end_in_any_order():
-    """As generators and asyncio's tasks end theirs."""
+    """Blocks in generators and in asyncio's tasks do."""
     first, second = jaxconv.patch("loops"), jaxconv.patch("taps")
     first.__enter__()
     report = second.__enter__()
@@ -167,7 +167,7 @@ def test_as_a_decorator():
 
 
 def test_jit_compiles_inside_and_outside_apart():
-    """Whichever came first: each finds what it should."""
+    """In either order: each call finds the program compiled for where it stands."""
     for first_inside in (True, False):
         jitted = jax.jit(lambda x, w: lax.conv(x, w, (1,), "SAME"))
         for inside in (first_inside, not first_inside, first_inside):

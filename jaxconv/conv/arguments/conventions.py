@@ -25,7 +25,7 @@ from jaxconv.conv.arguments.hints import of_sides
 from jaxconv.conv.arguments.settings import as_pads, is_int, refused
 
 Convention = Literal["torch", "lax", "keras", "onnx"]
-Padding = str | tuple[int, int]
+AxisPadding = str | tuple[int, int]  # a name, or pixels (low, high)
 
 _NAMED: dict[str, tuple[str, ...]] = {
     "torch": (),
@@ -46,7 +46,7 @@ class Place(NamedTuple):
 
 def place(
     convention: str,
-    padding: Padding,
+    padding: AxisPadding,
     n: int,
     k: int,
     s: int,
@@ -73,7 +73,7 @@ def place(
 
 
 def _by_rule(
-    convention: str, padding: Padding, n: int, k: int, s: int, added: int | None
+    convention: str, padding: AxisPadding, n: int, k: int, s: int, added: int | None
 ) -> tuple[int, int]:
     """Return how many pixels to cut off before, and how many to keep."""
     full, more = (n - 1) * s + k, added or 0
@@ -92,7 +92,7 @@ def _by_rule(
 
 
 def _by_onnx(
-    padding: Padding, same: int, full: int, wanted: int | None
+    padding: AxisPadding, same: int, full: int, wanted: int | None
 ) -> tuple[int, int]:
     if wanted is None and padding == "VALID":
         return 0, full
@@ -103,7 +103,7 @@ def _by_onnx(
 
 def as_paddings(
     padding: object, convention: str, axes: int, caller: str
-) -> Sequence[Padding]:
+) -> Sequence[AxisPadding]:
     """Return the padding of each axis as the convention's name or a (low, high) pair.
 
     Raises:

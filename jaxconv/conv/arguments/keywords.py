@@ -1,4 +1,4 @@
-"""Calls with an argument too many, too few or of another name: the right one is named.
+"""Calls with arguments that do not fit: the error names those that were meant.
 
 Python's own error says `unexpected keyword argument 'stride'`. Here a decorator waits
 for that error and says more; a call that is right does not pay for it.
@@ -53,7 +53,7 @@ _MEANINGS = {
     "convention": "only jaxconv.conv_transpose takes it",
     "transpose_kernel": 'convention="lax" leaves the filter as it is, others turn it',
 }
-_ALIKE = 0.75  # the least similarity, of 1, of a misspelt name
+_ALIKE = 0.75  # least similarity, 1 being equality, of a misspelt name
 _SHAPE_OF = {"input_shape": "x.shape", "kernel_shape": "w.shape"}
 
 

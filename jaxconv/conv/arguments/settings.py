@@ -16,6 +16,9 @@ from jax.export import is_symbolic_dim
 from jaxconv.conv.arguments import hints
 from jaxconv.conv.arguments.shapes import LARGEST, Pads, Shape
 
+Sizes = int | Sequence[int]
+Padding = str | int | Sequence[int | tuple[int, int]]
+
 
 def as_shape(name: str, shape: Any, caller: str) -> Shape:
     """Return `shape`, that of the operand `name`, as a tuple of sizes.

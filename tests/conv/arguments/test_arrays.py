@@ -1,4 +1,4 @@
-"""What is said of operands that are no arrays of numbers, and of shapes for them."""
+"""Errors for operands that are no arrays of numbers; shapes in place of operands."""
 
 import sys
 
@@ -16,7 +16,7 @@ W = jnp.ones((1, 1, 1))
 
 
 class Stubborn:
-    """What another library's array does that cannot leave its device."""
+    """Raises as another library's array does that cannot leave its device."""
 
     def __array__(self, *given, **facts):
         raise RuntimeError("move it to the host first")

@@ -1,4 +1,4 @@
-"""One row for each mistake: what is said to whoever makes it."""
+"""One row for each mistake, and the error that it gets."""
 
 import jax
 import jax.numpy as jnp
@@ -75,11 +75,11 @@ MISTAKES = {
     ),
     "unknown method": (
         lambda: conv(X, W, method="strassen"),
-        r'method must be one of "auto", "fft", "im2col", .* got \'strassen\'',
+        r'method must be one of "auto", "portable", "fft", .* got \'strassen\'',
     ),
     "a method of no name": (
         lambda: conv(X, W, method=["loops"]),
-        r'method must be one of "auto", "fft", "im2col", .* got \[',
+        r'method must be one of "auto", "portable", "fft", .* got \[',
     ),
     "text for an array": (
         lambda: conv("x", W),

@@ -1,4 +1,4 @@
-"""What is proposed to whoever exchanged axes or operands, or traced a setting."""
+"""Proposals in errors for exchanged axes or operands, and for traced settings."""
 
 import functools
 

@@ -1,4 +1,4 @@
-"""One row for each call by a wrong name or place: the right one is proposed."""
+"""One row for each argument by a wrong name or place: the error proposes another."""
 
 import inspect
 import pickle
