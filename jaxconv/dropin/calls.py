@@ -12,7 +12,7 @@ from jax import Array, lax
 from jaxconv.conv import primitives
 from jaxconv.conv.arguments.dtypes import as_precision
 from jaxconv.conv.arguments.shapes import dilate
-from jaxconv.conv.auto.plan import plan_for
+from jaxconv.conv.auto.plan import Plan, plan_for
 from jaxconv.conv.auto.target import target_of
 from jaxconv.conv.geometry import Geometry
 from jaxconv.conv.methods.registry import refusal
@@ -31,7 +31,12 @@ class Translation(NamedTuple):
     geometry: Geometry
     method: str
     precision: lax.Precision | None
-    chosen: str  # what computes the output
+
+    @property
+    def plan(self) -> Plan:
+        """What computes the output here."""
+        facts = self.geometry, self.dtype, self.method
+        return plan_for("output", *facts, target_of())
 
 
 def facts_of(array: Array) -> tuple[Any, ...]:
@@ -82,7 +87,6 @@ def translated(
         geometry=geometry,
         method=method,
         precision=as_precision(given.get("precision"), name),
-        chosen=str(plan_for("output", geometry, dtype, method, target_of())),
     )
 
 

@@ -15,7 +15,7 @@ from jax.lax import DotAlgorithm, DotAlgorithmPreset
 from jax.typing import DTypeLike
 
 from jaxconv.dropin import redirect
-from jaxconv.dropin.calls import convolved, facts_of, translated
+from jaxconv.dropin.calls import Translation, convolved, facts_of, translated
 
 DimensionNumbers = tuple[str, str, str] | lax.ConvDimensionNumbers | None
 Pairs = str | Sequence[tuple[int, int]]
@@ -117,20 +117,20 @@ def why_not(lhs: Any, rhs: Any, given: dict[str, Any]) -> str | None:
 
 def serve(
     name: str, lhs: Any, rhs: Any, given: dict[str, Any], method: str = "auto"
-) -> tuple[Array, str]:
+) -> tuple[Array, Translation]:
     """Run a call of the lax function `name`, its further arguments in `given`.
 
     Where `method` does not serve it, "auto" does.
 
     Returns:
-      The result, and what computed it.
+      The result, and what the call amounts to in the engine.
     """
     lhs, rhs = (
         array if isinstance(array, Array) else jnp.asarray(array)
         for array in (lhs, rhs)
     )
     call = translated(name, (facts_of(lhs), facts_of(rhs)), given, method)
-    return convolved(lhs, rhs, call=call), call.chosen
+    return convolved(lhs, rhs, call=call), call
 
 
 def _serve_or_pass_on(name: str, lhs: Any, rhs: Any, given: dict[str, Any]) -> Array:

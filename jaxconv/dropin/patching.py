@@ -214,7 +214,8 @@ def _served(block: _Block, name: str, args: tuple, kwargs: dict) -> Array:
     reason = compat.why_not(lhs, rhs, given)
     method = None
     if reason is None:
-        result, method = compat.serve(name, lhs, rhs, given, block.settings.method)
+        result, served = compat.serve(name, lhs, rhs, given, block.settings.method)
+        method = str(served.plan)
         if not is_eager():
             _traced[block.settings] += 1
     else:

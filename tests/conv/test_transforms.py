@@ -142,7 +142,8 @@ def test_patch_takes_auto_where_the_method_does_not_serve():
     with jaxconv.patch(method="winograd") as report:
         for stride in (1, 2):
             jax.lax.conv_general_dilated(x, w, (stride,), "SAME")
-    assert [call.method for call in report.served] == ["winograd", "xla"]
+    asked, other = [call.method for call in report.served]
+    assert asked == "winograd" != other
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16"])

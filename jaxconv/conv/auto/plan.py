@@ -59,6 +59,10 @@ class Plan:
 
     def __str__(self) -> str:
         """Return the methods, that of most operations first, and the arrangements."""
+        return self._words
+
+    @functools.cached_property
+    def _words(self) -> str:
         methods = " and ".join([self.method, *sorted(self.methods - {self.method})])
         return ", ".join([methods, *(ARRANGEMENTS[a].words for a in self.arrangements)])
 

@@ -1,7 +1,7 @@
 """What a program is compiled for, as far as the choice of methods depends on it."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 
@@ -29,7 +29,8 @@ def target_of(platforms: Sequence[str] | None = None, exported: bool = False) ->
         return Target("several" if others else platform)
     if exported:
         return Target(without="an exported program may run elsewhere")
-    if jax.config.jax_compilation_cache_dir and jax.config.jax_enable_compilation_cache:
+    config: Any = jax.config
+    if config.jax_compilation_cache_dir and config.jax_enable_compilation_cache:
         return Target(without="the persistent compilation cache cannot keep it")
     refused = {name: onednn.unavailable(name) for name in _TYPES}
     served = tuple(name for name, why in refused.items() if why is None)
