@@ -19,11 +19,13 @@ kernels for every filter and any number of channels. Elsewhere it may take its
 general one, which splits its products of matrices among XLA's threads once more from
 within them: with every thread waiting for another it never returns, and now and then it
 reads out of bounds. It takes that one, too, where a window lies wholly in the padding,
-and without AVX-512. And where it refuses a configuration, the process ends.
+for groups of channels with wide padding, and without AVX-512. And where it refuses a
+configuration, the process ends.
 
 So the call is made in the verified region only: 1 to 3 spatial axes, on each of which
-the dilated filter fits the image, and no padding reaches beyond the filter. Every other
-image is padded first and is then inside. `scripts/verify.py --fuzz onednn` is the
+the dilated filter fits the image, and no padding reaches beyond the filter, nor with
+groups beyond 3 pixels or the number of outputs. Every other image is padded first and
+is then inside. `scripts/verify.py --fuzz onednn` is the
 evidence, `VERIFIED` lists where it ran.
 Source: XLA's `onednn_config.proto` and `onednn_convolution.cc` for the fields.
 """
@@ -64,6 +66,7 @@ VERIFIED: dict[tuple[str, str, str], dict[str, str]] = {
 }
 _MOST_AXES = 3
 _MOST_NUMBERS = 2**28  # in an array
+_MOST_PADDING_OF_GROUPS = 3  # pixels; for more its kernels may lack registers
 _MOST_IMAGES = 32  # in a filter gradient: more are slow to move into the last axis
 
 
@@ -122,14 +125,24 @@ def _numbers(shape: Sequence[int]) -> int:
 
 def in_region(geometry: Geometry) -> bool:
     """Return whether the configuration of a convolution is one that was verified."""
-    reach = dilate(geometry.kernel, geometry.kernel_dilation)
-    axes = zip(reach, geometry.space, geometry.padding, strict=True)
+    axes = zip(
+        dilate(geometry.kernel, geometry.kernel_dilation),
+        geometry.space,
+        geometry.out,
+        geometry.padding,
+        strict=True,
+    )
+    alone = geometry.groups > 1 and not geometry.ci == geometry.co == 1
     return (
         not geometry.is_empty
         and 1 <= len(geometry.space) <= _MOST_AXES
         and {*geometry.input_dilation} == {1}
         and all(
-            k <= size and min(pads) >= 0 and max(pads) < k for k, size, pads in axes
+            k <= size
+            and min(pads) >= 0
+            and max(pads) < k
+            and (not alone or max(pads) <= min(out, _MOST_PADDING_OF_GROUPS))
+            for k, size, out, pads in axes
         )
     )
 
