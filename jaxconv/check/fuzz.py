@@ -1,0 +1,145 @@
+"""Thousands of random convolutions by oneDNN, in child processes that it may end.
+
+A wrong configuration ends the process or hangs, so children compute, a batch each, and
+the parent watches: a child that is silent for too long is killed, one that ends is
+noticed, the case is reported, and the rest of the batch goes on in a new child. Some
+children at a time keep the cores contended, which brings races out.
+
+A race is rare, the implementation that has it is not: so a case fails also where oneDNN
+says that it ran its general implementation or its reference.
+"""
+
+import collections
+import dataclasses
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from jaxconv.check.fuzz_cases import random_line
+from jaxconv.check.fuzz_children import TIME_LIMIT, Children, Outcome
+
+BATCH = 200  # cases of a child
+
+
+@dataclasses.dataclass
+class Tally:
+    """What came of the cases of one type and layout."""
+
+    cases: int = 0
+    numbers: int = 0
+    failures: int = 0
+    ran: collections.Counter[str] = dataclasses.field(
+        default_factory=collections.Counter
+    )
+
+
+@dataclasses.dataclass
+class Summary:
+    """What came of a run."""
+
+    tallies: dict[tuple[str, str], Tally] = dataclasses.field(default_factory=dict)
+    failures: list[Outcome] = dataclasses.field(default_factory=list)
+    cases: int = 0
+    seconds: float = 0.0
+    interrupted: bool = False
+
+    @property
+    def ok(self) -> bool:
+        """Whether cases were checked and none failed."""
+        return not self.failures and self.cases > 0
+
+    def add(self, outcome: Outcome) -> None:
+        """Count a case."""
+        self.cases += 1
+        tally = self.tallies.setdefault(outcome.kind, Tally())
+        tally.cases += 1
+        tally.numbers += outcome.numbers
+        tally.ran += outcome.ran
+        if outcome.problem is not None:
+            tally.failures += 1
+            self.failures.append(outcome)
+
+    def __str__(self) -> str:
+        """Say in one line what came of it."""
+        found = f"{len(self.failures):,} failures" if self.failures else "all hold"
+        ended = "interrupted after " if self.interrupted else ""
+        return f"{ended}{self.cases:,} cases in {self.seconds:,.0f} s: {found}"
+
+    def __rich_console__(self, console: Any, options: Any) -> Iterator[Any]:
+        """Show a table, and the line."""
+        from rich.table import Table
+
+        table = Table("type", "layout", "cases", "numbers", "ran", "failures")
+        for key, tally in sorted(self.tallies.items()):
+            ran = "\n".join(f"{n:,} {name}" for name, n in tally.ran.most_common())
+            counts = (
+                f"{tally.cases:,}",
+                f"{tally.numbers:,}",
+                ran,
+                f"{tally.failures:,}",
+            )
+            table.add_row(*key, *counts, end_section=True)
+        yield table
+        yield str(self)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the summary as what `json.dump` takes."""
+        return {
+            "ok": self.ok,
+            "cases": self.cases,
+            "seconds": self.seconds,
+            "interrupted": self.interrupted,
+            "kinds": [
+                {"type": dtype, "layout": layout} | dataclasses.asdict(tally)
+                for (dtype, layout), tally in sorted(self.tallies.items())
+            ],
+            "failures": [dataclasses.asdict(failure) for failure in self.failures],
+        }
+
+
+def random_batches(dtype: str, cases: int, seed: int = 0) -> Iterator[list[str]]:
+    """Draw cases of a type, the same for one seed, a batch at a time."""
+    rng = np.random.default_rng((seed, len(dtype)))
+    for start in range(0, cases, BATCH):
+        yield [random_line(rng, dtype) for _ in range(min(BATCH, cases - start))]
+
+
+def fuzz(
+    batches: Iterable[Sequence[str]],
+    tell: Callable[[Outcome], None] = lambda outcome: None,
+    *,
+    jobs: int = 2,
+    time_limit: float = TIME_LIMIT,
+    unverified: bool = False,
+) -> Summary:
+    """Compute the batches in `jobs` children at a time; Ctrl-C ends them and keeps sums.
+
+    With `unverified` they run on a jaxlib that is not among the verified.
+    """
+    summary, start = Summary(), time.monotonic()
+    outcomes: queue.SimpleQueue[Outcome | None] = queue.SimpleQueue()
+    children = Children(iter(batches), outcomes, time_limit, unverified)
+    threads = [threading.Thread(target=children.follow) for _ in range(jobs)]
+    try:
+        for thread in threads:
+            thread.start()
+        ended = 0
+        while ended < jobs:
+            outcome = outcomes.get()
+            if outcome is None:
+                ended += 1
+                continue
+            summary.add(outcome)
+            tell(outcome)
+    except KeyboardInterrupt:
+        summary.interrupted = True
+    finally:
+        children.stop()
+        for thread in threads:
+            thread.join()
+    summary.seconds = time.monotonic() - start
+    return summary
