@@ -52,7 +52,7 @@ def _random_geometry(rng: np.random.Generator) -> Geometry:
     groups = int(rng.choice((1, 1, 1, 2, 3, 4, 5, 7, 8, 16)))
     few = (1, 1, 2, 3, 5, 7, 8, 11, 16, 17, 20)
     if groups > 1:
-        few = (1, 1, 1, 2, 3, 4, 5)
+        few = (1, 1, 2, 3, 4, 5, 8, 16)
     ci, co = (int(channels) for channels in rng.choice(few, 2))
     if rng.random() < 0.06:  # many, also one by one
         many = int(rng.choice((64, 65, 96, 130)))

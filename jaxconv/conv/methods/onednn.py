@@ -66,7 +66,8 @@ VERIFIED: dict[tuple[str, str, str], dict[str, str]] = {
 }
 _MOST_AXES = 3
 _MOST_NUMBERS = 2**28  # in an array
-_MOST_PADDING_OF_GROUPS = 3  # pixels; for more its kernels may lack registers
+# Pixels: for more, kernels for groups lack registers; those without dilation have more.
+_MOST_PADDING_OF_GROUPS, _MOST_PADDING_DEPTHWISE = 3, 15
 _MOST_IMAGES = 32  # in a filter gradient: more are slow to move into the last axis
 
 
@@ -125,26 +126,32 @@ def _numbers(shape: Sequence[int]) -> int:
 
 def in_region(geometry: Geometry) -> bool:
     """Return whether the configuration of a convolution is one that was verified."""
-    axes = zip(
-        dilate(geometry.kernel, geometry.kernel_dilation),
-        geometry.space,
-        geometry.out,
-        geometry.padding,
-        strict=True,
-    )
-    alone = geometry.groups > 1 and not geometry.ci == geometry.co == 1
+    reaches = dilate(geometry.kernel, geometry.kernel_dilation)
+    axes = zip(reaches, geometry.space, geometry.padding, strict=True)
     return (
         not geometry.is_empty
         and 1 <= len(geometry.space) <= _MOST_AXES
         and {*geometry.input_dilation} == {1}
         and all(
-            k <= size
-            and min(pads) >= 0
-            and max(pads) < k
-            and (not alone or max(pads) <= min(out, _MOST_PADDING_OF_GROUPS))
-            for k, size, out, pads in axes
+            k <= size and min(pads) >= 0 and max(pads) < k for k, size, pads in axes
         )
+        and (geometry.groups == 1 or _pads_little(geometry))
+        and not _is_misread(geometry)
     )
+
+
+def _pads_little(geometry: Geometry) -> bool:
+    """Return whether a kernel for groups has the registers that the padding needs."""
+    depthwise = geometry.ci == geometry.co == max(geometry.kernel_dilation) == 1
+    most = _MOST_PADDING_DEPTHWISE if depthwise else _MOST_PADDING_OF_GROUPS
+    pairs = zip(geometry.padding, geometry.out, strict=True)
+    return all(max(pads) <= min(out, most) for pads, out in pairs)
+
+
+def _is_misread(geometry: Geometry) -> bool:
+    """Return whether a kernel for one input channel would stride: it does so wrong."""
+    depthwise = geometry.groups > 1 and geometry.co == 1
+    return geometry.ci == 1 and max(geometry.strides) > 1 and not depthwise
 
 
 def _output(
@@ -190,8 +197,7 @@ def _param_grad(
 def _part_of_param_grad(x: Array, g: Array, geometry: Geometry) -> Array:
     """Convolve the input, its batch as channels, with the gradient as the filter."""
     own = geometry.of_param_grad
-    if not in_region(own):
-        x, own = pad_input(x, own), own.once_padded
+    x, own = _padded(x, own)
     groups, axes = geometry.groups, len(own.space)
     xs = split_groups(x, "x", geometry)
     gs = jnp.moveaxis(g, (0, 1), (-2, -1))
@@ -222,10 +228,29 @@ def _with_inputs_as_an_axis(geometry: Geometry, ci: int) -> Geometry:
 
 def _convolve(x: Array, w: Array, geometry: Geometry, exchanged: bool = False) -> Array:
     """Convolve channels-first arrays, the image padded first where it must be."""
-    if not in_region(geometry):
-        x, geometry = pad_input(x, geometry), geometry.once_padded
+    x, geometry = _padded(x, geometry)
     x, w = jnp.moveaxis(x, 1, -1), jnp.moveaxis(w, (0, 1), (-2, -1))
     return jnp.moveaxis(_call(x, w, geometry, exchanged), -1, 1)
+
+
+def _padded(x: Array, geometry: Geometry) -> tuple[Array, Geometry]:
+    """Pad an image whose geometry is outside the region."""
+    wider = dataclasses.replace(geometry, ci=geometry.ci + _is_misread(geometry))
+    if in_region(wider):
+        return x, geometry
+    return pad_input(x, geometry), geometry.once_padded
+
+
+def _with_a_channel_of_zeros(
+    x: Array, w: Array, geometry: Geometry, exchanged: bool
+) -> tuple[Array, Array, Geometry]:
+    """Give each group a second input channel."""
+    pairs = jnp.expand_dims(x, -1)
+    pairs = jnp.concatenate([pairs, jnp.zeros_like(pairs)], -1)
+    at = -1 if exchanged else -2
+    w = jnp.concatenate([w, jnp.zeros_like(w)], at)
+    x = pairs.reshape(*x.shape[:-1], 2 * geometry.groups)
+    return x, w, dataclasses.replace(geometry, ci=2)
 
 
 def _call(x: Array, w: Array, geometry: Geometry, exchanged: bool = False) -> Array:
@@ -233,6 +258,8 @@ def _call(x: Array, w: Array, geometry: Geometry, exchanged: bool = False) -> Ar
 
     With `exchanged` the filters are (*kernel, co, ci).
     """
+    if _is_misread(geometry):
+        x, w, geometry = _with_a_channel_of_zeros(x, w, geometry, exchanged)
     if not in_region(geometry):
         raise ValueError(f"onednn: {geometry} is outside of the verified region.")
     n, channels, *out = geometry.out_shape
