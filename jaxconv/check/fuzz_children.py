@@ -138,7 +138,7 @@ class Children:
         return child
 
     def _listen(self, lines: Lines, batch: Sequence[str]) -> tuple[int, str | None]:
-        """Put outcomes; return how many, and what became of the next: "" if it ended."""
+        """Put outcomes; return how many, what became of the next: "" if it ended."""
         done, outcome = 0, Outcome(batch[0])
         while done < len(batch):
             try:
