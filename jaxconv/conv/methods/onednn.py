@@ -22,8 +22,9 @@ reads out of bounds. It takes that one, too, where a window lies wholly in the p
 and without AVX-512. And where it refuses a configuration, the process ends.
 
 So the call is made in the verified region only: 1 to 3 spatial axes, on each of which
-the dilated filter fits the image, and no padding reaches beyond the filter. Every other
-image is padded first and is then inside. `scripts/verify.py --fuzz onednn` is the
+the dilated filter fits the image, and no padding reaches beyond the filter, nor beyond
+half of it where a depthwise one strides. Every other image is padded first and is then
+inside. `scripts/verify.py --fuzz onednn` is the
 evidence, `VERIFIED` lists where it ran.
 Source: XLA's `onednn_config.proto` and `onednn_convolution.cc` for the fields.
 """
@@ -123,13 +124,20 @@ def _numbers(shape: Sequence[int]) -> int:
 def in_region(geometry: Geometry) -> bool:
     """Return whether the configuration of a convolution is one that was verified."""
     reach = dilate(geometry.kernel, geometry.kernel_dilation)
-    axes = zip(reach, geometry.space, geometry.padding, strict=True)
+    depthwise = geometry.groups > 1 and geometry.ci == geometry.co == 1
+    axes = zip(
+        reach, geometry.space, geometry.padding, geometry.strides, strict=True
+    )
     return (
         not geometry.is_empty
         and 1 <= len(geometry.space) <= _MOST_AXES
         and {*geometry.input_dilation} == {1}
         and all(
-            k <= size and min(pads) >= 0 and max(pads) < k for k, size, pads in axes
+            k <= size
+            and min(pads) >= 0
+            # Padding beyond half of the filter: the general implementation otherwise.
+            and (2 * max(pads) if depthwise and stride > 1 else max(pads)) < k
+            for k, size, pads, stride in axes
         )
     )
 
