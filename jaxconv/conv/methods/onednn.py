@@ -23,8 +23,8 @@ and without AVX-512. And where it refuses a configuration, the process ends.
 
 So the call is made in the verified region only: 1 to 3 spatial axes, on each of which
 the dilated filter fits the image, and no padding reaches beyond the filter, nor beyond
-half of it where a depthwise one strides. Every other image is padded first and is then
-inside. `scripts/verify.py --fuzz onednn` is the
+half of a depthwise one. Every other image is padded first and is then inside; where
+oneDNN misreads one channel (`_misread`) it is cropped, too. `scripts/verify.py --fuzz onednn` is the
 evidence, `VERIFIED` lists where it ran.
 Source: XLA's `onednn_config.proto` and `onednn_convolution.cc` for the fields.
 """
@@ -125,21 +125,26 @@ def in_region(geometry: Geometry) -> bool:
     """Return whether the configuration of a convolution is one that was verified."""
     reach = dilate(geometry.kernel, geometry.kernel_dilation)
     depthwise = geometry.groups > 1 and geometry.ci == geometry.co == 1
-    axes = zip(
-        reach, geometry.space, geometry.padding, geometry.strides, strict=True
-    )
+    axes = zip(reach, geometry.space, geometry.padding, strict=True)
     return (
         not geometry.is_empty
+        and not _misread(geometry)
         and 1 <= len(geometry.space) <= _MOST_AXES
         and {*geometry.input_dilation} == {1}
         and all(
-            k <= size
-            and min(pads) >= 0
-            # Padding beyond half of the filter: the general implementation otherwise.
-            and (2 * max(pads) if depthwise and stride > 1 else max(pads)) < k
-            for k, size, pads, stride in axes
+            k <= size and min(pads) >= 0 and max(pads) * (1 + depthwise) < k
+            for k, size, pads in axes
         )
     )
+
+
+def _misread(geometry: Geometry) -> bool:
+    """Return whether oneDNN reads other rows than it should, and beyond the image.
+
+    It does where one channel's filter makes one step along the last axis, by a stride.
+    """
+    one = geometry.ci == 1 and geometry.out[-1:] == (1,)
+    return one and geometry.strides[-1] > 1 and geometry.kernel[-1] > 1
 
 
 def _output(
@@ -185,8 +190,7 @@ def _param_grad(
 def _part_of_param_grad(x: Array, g: Array, geometry: Geometry) -> Array:
     """Convolve the input, its batch as channels, with the gradient as the filter."""
     own = geometry.of_param_grad
-    if not in_region(own):
-        x, own = pad_input(x, own), own.once_padded
+    x, own = _enter(x, own)
     groups, axes = geometry.groups, len(own.space)
     xs = split_groups(x, "x", geometry)
     gs = jnp.moveaxis(g, (0, 1), (-2, -1))
@@ -215,10 +219,22 @@ def _with_inputs_as_an_axis(geometry: Geometry, ci: int) -> Geometry:
     )
 
 
+def _enter(x: Array, geometry: Geometry) -> tuple[Array, Geometry]:
+    """Bring a channels-first image into the region: padded, and cropped if misread."""
+    if in_region(geometry):
+        return x, geometry
+    x, geometry = pad_input(x, geometry), geometry.once_padded
+    if _misread(geometry):  # one output reads the first pixels, whatever the stride
+        reach = dilate(geometry.kernel, geometry.kernel_dilation)[-1]
+        x = x[..., :reach]
+        space, strides = (*geometry.space[:-1], reach), (*geometry.strides[:-1], 1)
+        geometry = dataclasses.replace(geometry, space=space, strides=strides)
+    return x, geometry
+
+
 def _convolve(x: Array, w: Array, geometry: Geometry, exchanged: bool = False) -> Array:
     """Convolve channels-first arrays, the image padded first where it must be."""
-    if not in_region(geometry):
-        x, geometry = pad_input(x, geometry), geometry.once_padded
+    x, geometry = _enter(x, geometry)
     x, w = jnp.moveaxis(x, 1, -1), jnp.moveaxis(w, (0, 1), (-2, -1))
     return jnp.moveaxis(_call(x, w, geometry, exchanged), -1, 1)
 
