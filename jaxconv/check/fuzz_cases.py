@@ -54,6 +54,8 @@ def _random_geometry(rng: np.random.Generator) -> Geometry:
     if groups > 1:
         few = (1, 1, 1, 2, 3, 4, 5)
     ci, co = (int(channels) for channels in rng.choice(few, 2))
+    if rng.random() < 0.15:  # depthwise
+        groups, ci, co = max(groups, 2), 1, 1
     if rng.random() < 0.06:  # many, also one by one
         many = int(rng.choice((64, 65, 96, 130)))
         groups, ci, co = [(1, many, co), (1, ci, many), (many, 1, 1)][rng.integers(3)]

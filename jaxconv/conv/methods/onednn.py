@@ -22,10 +22,10 @@ reads out of bounds. It takes that one, too, where a window lies wholly in the p
 and without AVX-512. And where it refuses a configuration, the process ends.
 
 So the call is made in the verified region only: 1 to 3 spatial axes, on each of which
-the dilated filter fits the image, and no padding reaches beyond the filter, nor beyond
-half of a depthwise one. Every other image is padded first and is then inside; where
-oneDNN misreads one channel (`_misread`) it is cropped, too. `scripts/verify.py --fuzz onednn` is the
-evidence, `VERIFIED` lists where it ran.
+the dilated filter fits the image, and no padding reaches beyond the filter; with no
+padding at all for some depthwise filters (`_generally_done`). Every other image is padded
+first and is then inside; where oneDNN misreads one channel (`_misread`) it is cropped,
+too. `VERIFIED` lists where `scripts/verify.py --fuzz onednn` ran, which is the evidence.
 Source: XLA's `onednn_config.proto` and `onednn_convolution.cc` for the fields.
 """
 
@@ -124,18 +124,28 @@ def _numbers(shape: Sequence[int]) -> int:
 def in_region(geometry: Geometry) -> bool:
     """Return whether the configuration of a convolution is one that was verified."""
     reach = dilate(geometry.kernel, geometry.kernel_dilation)
-    depthwise = geometry.groups > 1 and geometry.ci == geometry.co == 1
     axes = zip(reach, geometry.space, geometry.padding, strict=True)
     return (
         not geometry.is_empty
         and not _misread(geometry)
+        and not _generally_done(geometry)
         and 1 <= len(geometry.space) <= _MOST_AXES
         and {*geometry.input_dilation} == {1}
         and all(
-            k <= size and min(pads) >= 0 and max(pads) * (1 + depthwise) < k
-            for k, size, pads in axes
+            k <= size and min(pads) >= 0 and max(pads) < k for k, size, pads in axes
         )
     )
+
+
+def _generally_done(geometry: Geometry) -> bool:
+    """Return whether oneDNN may take its general implementation, which hangs.
+
+    Of depthwise filters its kernel for small products takes those of 2 and 3 axes
+    without dilation; the next one takes others if the padding is short enough.
+    """
+    depthwise = geometry.groups > 1 and geometry.ci == geometry.co == 1
+    other = len(geometry.space) == 1 or max(geometry.kernel_dilation) > 1
+    return depthwise and other and any(map(any, geometry.padding))
 
 
 def _misread(geometry: Geometry) -> bool:
