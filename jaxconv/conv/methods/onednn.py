@@ -23,9 +23,10 @@ and without AVX-512. And where it refuses a configuration, the process ends.
 
 So the call is made in the verified region only: 1 to 3 spatial axes, on each of which
 the dilated filter fits the image, and no padding reaches beyond the filter; with no
-padding at all for some depthwise filters (`_generally_done`). Every other image is padded
-first and is then inside; where oneDNN misreads one channel (`_misread`) it is cropped,
-too. `VERIFIED` lists where `scripts/verify.py --fuzz onednn` ran, which is the evidence.
+padding at all for some grouped filters (`_generally_done`). Every other image is
+padded first and is then inside; where oneDNN misreads one channel (`_misread`) it is
+cropped, too. Some long depthwise filters are refused (`_endless`). `VERIFIED` lists
+where `scripts/verify.py --fuzz onednn` ran, which is the evidence.
 Source: XLA's `onednn_config.proto` and `onednn_convolution.cc` for the fields.
 """
 
@@ -65,6 +66,7 @@ VERIFIED: dict[tuple[str, str, str], dict[str, str]] = {
 }
 _MOST_AXES = 3
 _MOST_NUMBERS = 2**28  # in an array
+_LONGEST = 14  # taps of a thin depthwise filter along its last axis
 _MOST_IMAGES = 32  # in a filter gradient: more are slow to move into the last axis
 
 
@@ -111,6 +113,10 @@ def unsuitable(geometry: Geometry) -> str | None:
     wide = (*geometry.out_shape[:2], *dilate(geometry.out, geometry.strides))
     if any(_numbers(shape) > _MOST_NUMBERS for shape in (*shapes, padded, wide)):
         return f"it takes arrays of up to {_MOST_NUMBERS:,} numbers"
+    last_part = dataclasses.replace(geometry, n=geometry.n % _MOST_IMAGES)
+    maps = [geometry, *[last_part.of_param_grad] * (len(geometry.space) == _MOST_AXES)]
+    if any(map(_endless, maps)):
+        return f"it takes thin depthwise filters of up to {_LONGEST} taps"
     return None
 
 
@@ -127,6 +133,7 @@ def in_region(geometry: Geometry) -> bool:
     axes = zip(reach, geometry.space, geometry.padding, strict=True)
     return (
         not geometry.is_empty
+        and not _endless(geometry)
         and not _misread(geometry)
         and not _generally_done(geometry)
         and 1 <= len(geometry.space) <= _MOST_AXES
@@ -137,15 +144,31 @@ def in_region(geometry: Geometry) -> bool:
     )
 
 
+def _depthwise(geometry: Geometry) -> bool:
+    return geometry.groups > 1 and geometry.ci == geometry.co == 1
+
+
+def _endless(geometry: Geometry) -> bool:
+    """Return whether oneDNN may not return from a depthwise filter, or hang later.
+
+    In bfloat16 it does not from filters of 1 x 15 and 2 x 15 taps and more; in float32
+    it has only its general implementation for more than some 36 taps along one axis.
+    """
+    *others, last = geometry.kernel or (1,)
+    thick = len(others) == 1 and others[0] > 2
+    return _depthwise(geometry) and last > _LONGEST and not thick
+
+
 def _generally_done(geometry: Geometry) -> bool:
     """Return whether oneDNN may take its general implementation, which hangs.
 
-    Of depthwise filters its kernel for small products takes those of 2 and 3 axes
-    without dilation; the next one takes others if the padding is short enough.
+    In groups it does for some long paddings around dilated filters, and for depthwise
+    ones along one axis.
     """
-    depthwise = geometry.groups > 1 and geometry.ci == geometry.co == 1
-    other = len(geometry.space) == 1 or max(geometry.kernel_dilation) > 1
-    return depthwise and other and any(map(any, geometry.padding))
+    dilated = max(geometry.kernel_dilation, default=1) > 1
+    one_axis = _depthwise(geometry) and len(geometry.space) == 1
+    padded = any(map(any, geometry.padding))
+    return geometry.groups > 1 and (dilated or one_axis) and padded
 
 
 def _misread(geometry: Geometry) -> bool:
