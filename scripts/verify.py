@@ -12,7 +12,7 @@ import signal
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from _entry import run
 
@@ -24,8 +24,8 @@ class Verify:
     case: str | None = None
     """Only this one, e.g. taps/bfloat16/7/g2mb3ic4oc6ih7iw5kh3kw2ph1; method, type and
     seed may be left out."""
-    cases: int = 400
-    """How many random cases follow the grid."""
+    cases: int | None = None
+    """How many random cases follow the grid: 400; with --fuzz 20,000 of each type."""
     minutes: float | None = None
     """Run random cases for this many minutes instead."""
     seed: int = 0
@@ -34,6 +34,14 @@ class Verify:
     """Write the results to this file."""
     mutations: bool = False
     """Instead, seed bugs and count how many each gradient checker finds."""
+    fuzz: Literal["onednn"] | None = None
+    """Instead, compute random convolutions by this method in child processes, at the
+    edges of what it serves: none may hang, crash or differ in one bit."""
+    jobs: int = 2
+    """How many of these child processes run at a time."""
+    probe: bool = False
+    """Instead, ask whether the method onednn works with this jaxlib, and print the
+    line for its table."""
 
 
 def main() -> int:
@@ -43,11 +51,17 @@ def main() -> int:
     from jaxconv.check.verify import grid_cases, random_cases
 
     settings = parse(Verify, None)
-    if settings.cases < 0 or (settings.minutes or 0) < 0:
+    if (settings.cases or 0) < 0 or (settings.minutes or 0) < 0:
         return fail("--cases and --minutes must not be negative", 2)
+    if settings.jobs < 1:
+        return fail("--jobs must be at least 1", 2)
     if settings.mutations:
         return _study(settings)
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    if settings.probe:
+        return _probe(settings)
+    if settings.fuzz is not None:
+        return _fuzz(settings)
     if settings.case is not None:
         try:
             cases = parse_case(settings.case)
@@ -57,27 +71,19 @@ def main() -> int:
     grid, random = grid_cases(settings.seed), random_cases(settings.seed)
     if settings.minutes is not None:
         return _verify(settings, itertools.chain(grid, random), None)
-    few = itertools.islice(random, settings.cases)
-    return _verify(settings, [*grid, *few], len(grid) + settings.cases)
+    count = 400 if settings.cases is None else settings.cases
+    few = itertools.islice(random, count)
+    return _verify(settings, [*grid, *few], len(grid) + count)
 
 
 def _verify(settings: Verify, cases: Iterable[Any], total: int | None) -> int:
     """Check the cases, showing a progress bar; print table and failures."""
-    from rich import progress
     from rich.text import Text
 
     from jaxconv.check.verify import verify
 
     console = _console()
-    bar = progress.Progress(
-        progress.TextColumn("case"),
-        progress.MofNCompleteColumn(),
-        progress.BarColumn(),
-        progress.TimeElapsedColumn(),
-        progress.TextColumn("{task.description}"),
-        console=console,
-        disable=not console.is_terminal,
-    )
+    bar = _bar(console)
 
     def tell(case: Any, report: Any) -> None:
         bar.update(task, advance=1, description=f"[dim]{case}")
@@ -93,6 +99,95 @@ def _verify(settings: Verify, cases: Iterable[Any], total: int | None) -> int:
     console.print(summary, highlight=False)
     _write(settings, summary.as_json())
     return 130 if summary.interrupted else 0 if summary.ok else 1
+
+
+def _fuzz(settings: Verify) -> int:
+    """Fuzz every type that oneDNN computes in here; print table and failures."""
+    from jaxconv.check.fuzz import DTYPES
+    from jaxconv.conv.methods.onednn import unavailable
+
+    whys = {dtype: unavailable(dtype) for dtype in DTYPES}
+    for dtype, why in whys.items():
+        if why is not None:
+            print(f"{dtype} is left out: {why}.", file=sys.stderr)
+    dtypes = [dtype for dtype, why in whys.items() if why is None]
+    count = 20_000 if settings.cases is None else settings.cases
+    summary = _run_fuzz(settings, dtypes, count)
+    _write(settings, summary.as_json())
+    return 130 if summary.interrupted else 0 if summary.ok else 1
+
+
+def _run_fuzz(
+    settings: Verify, dtypes: list[str], count: int, unverified: bool = False
+) -> Any:
+    """Fuzz beside a progress bar."""
+    from rich.text import Text
+
+    from jaxconv.check.fuzz import fuzz, random_batches
+
+    console = _console()
+    bar = _bar(console)
+
+    def tell(outcome: Any) -> None:
+        bar.update(task, advance=1)
+        if outcome.problem is not None:
+            failure = f"FAILED {outcome.case}\n  {outcome.problem}"
+            console.print(Text(failure, "red"))
+
+    batches = (random_batches(dtype, count, settings.seed) for dtype in dtypes)
+    with bar:
+        task = bar.add_task("", total=count * len(dtypes))
+        summary = fuzz(
+            itertools.chain.from_iterable(batches),
+            tell,
+            jobs=settings.jobs,
+            unverified=unverified,
+        )
+    console.print(summary, highlight=False)
+    return summary
+
+
+def _probe(settings: Verify) -> int:
+    """Try the method onednn with whatever jaxlib is here; print what to write down."""
+    from jaxconv.check.fuzz import first_call, line_for_table, types_here
+    from jaxconv.conv.methods.onednn import VERIFIED
+
+    here, dtypes = types_here()
+    known = " (it is in the table)" if here in VERIFIED else ""
+    print(f"jaxlib {' '.join(here)}{known}: {' and '.join(dtypes) or 'no type'}")
+    if not dtypes:
+        print("The processor lacks AVX-512: oneDNN is not used here.")
+        return 1
+    for dtype in dtypes:
+        problem = first_call(dtype)
+        if problem is not None:
+            print(f"This jaxlib's oneDNN does not run in {dtype}: {problem}.")
+            return 1
+    count = 300 if settings.cases is None else settings.cases
+    summary = _run_fuzz(settings, dtypes, count, unverified=True)
+    _write(settings, summary.as_json())
+    if summary.interrupted:
+        return 130
+    if not summary.ok:
+        print("It fails: leave it out of VERIFIED in jaxconv/conv/methods/onednn.py.")
+        return 1
+    print(f"For VERIFIED in jaxconv/conv/methods/onednn.py{known}:")
+    print(line_for_table(here, dtypes))
+    return 0
+
+
+def _bar(console: Any) -> Any:
+    from rich import progress
+
+    return progress.Progress(
+        progress.TextColumn("case"),
+        progress.MofNCompleteColumn(),
+        progress.BarColumn(),
+        progress.TimeElapsedColumn(),
+        progress.TextColumn("{task.description}"),
+        console=console,
+        disable=not console.is_terminal,
+    )
 
 
 def _study(settings: Verify) -> int:

@@ -11,18 +11,25 @@ says that it ran its general implementation or its reference.
 
 import collections
 import dataclasses
+import json
+import platform
 import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+import jaxlib
 import numpy as np
 
 from jaxconv.check.fuzz_cases import random_line
 from jaxconv.check.fuzz_children import TIME_LIMIT, Children, Outcome
+from jaxconv.conv.methods import onednn
 
+DTYPES = "float32", "bfloat16"
 BATCH = 200  # cases of a child
+_FIRST = "mb2ic3oc4ih6iw5kh3kw2ph1pw0qw1"
+_NEEDS = {"float32": "avx512bw", "bfloat16": "avx512_bf16"}
 
 
 @dataclasses.dataclass
@@ -116,7 +123,7 @@ def fuzz(
     time_limit: float = TIME_LIMIT,
     unverified: bool = False,
 ) -> Summary:
-    """Compute the batches in `jobs` children at a time; Ctrl-C ends them and keeps sums.
+    """Compute the batches, `jobs` at a time; Ctrl-C ends the children and keeps sums.
 
     With `unverified` they run on a jaxlib that is not among the verified.
     """
@@ -143,3 +150,28 @@ def fuzz(
             thread.join()
     summary.seconds = time.monotonic() - start
     return summary
+
+
+def types_here() -> tuple[tuple[str, str, str], list[str]]:
+    """Return this jaxlib, system and machine, and the types the processor has."""
+    here = jaxlib.__version__, platform.system(), platform.machine()
+    return here, [dtype for dtype in DTYPES if _NEEDS[dtype] in onednn._features()]
+
+
+def first_call(dtype: str) -> str | None:
+    """Compute one small convolution in a child; return what became of it if not right.
+
+    The jaxlib may be any: a child that dies is an answer.
+    """
+    summary = fuzz([[f"onednn/{dtype}/0/{_FIRST}"]], jobs=1, unverified=True)
+    return next((outcome.problem for outcome in summary.failures), None)
+
+
+def line_for_table(here: tuple[str, str, str], dtypes: Sequence[str]) -> str:
+    """Write the line of `onednn.VERIFIED` for a jaxlib.
+
+    >>> line_for_table(("0.9", "Linux", "x86_64"), ["float32"])
+    '("0.9", "Linux", "x86_64"): {"float32": "avx512bw"},'
+    """
+    row = json.dumps({dtype: _NEEDS[dtype] for dtype in dtypes})
+    return f"({json.dumps(here)[1:-1]}): {row},"

@@ -11,7 +11,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO
+from typing import Any
 
 # The general implementation, which races in XLA's pool of threads, and the slow ones.
 BAD = re.compile(r"^ref|(?<!br)gemm")
@@ -138,7 +138,7 @@ class Children:
         return child
 
     def _listen(self, lines: Lines, batch: Sequence[str]) -> tuple[int, str | None]:
-        """Put outcomes; return how many, and what became of the next: "" if it ended."""
+        """Put outcomes; return how many, what became of the next: "" if it ended."""
         done, outcome = 0, Outcome(batch[0])
         while done < len(batch):
             try:
@@ -188,7 +188,7 @@ def _ending(code: int) -> str:
     return signal.Signals(-code).name if code < 0 else f"exit code {code}"
 
 
-def _write(pipe: IO[str], batch: Sequence[str]) -> None:
+def _write(pipe: Any, batch: Sequence[str]) -> None:
     try:
         with pipe:
             pipe.write("\n".join(batch))
@@ -196,7 +196,7 @@ def _write(pipe: IO[str], batch: Sequence[str]) -> None:
         pass
 
 
-def _read(pipe: IO[str], lines: Lines) -> None:
+def _read(pipe: Any, lines: Lines) -> None:
     with pipe:
         for line in pipe:
             lines.put(line.rstrip("\n"))

@@ -19,14 +19,14 @@ kernels for every filter and any number of channels. Elsewhere it may take its
 general one, which splits its products of matrices among XLA's threads once more from
 within them: with every thread waiting for another it never returns, and now and then it
 reads out of bounds. It takes that one, too, where a window lies wholly in the padding,
-for groups of channels with wide padding, and without AVX-512. And where it refuses a
-configuration, the process ends.
+and without AVX-512. And where it refuses a configuration, the process ends.
 
 So the call is made in the verified region only: 1 to 3 spatial axes, on each of which
-the dilated filter fits the image, and no padding reaches beyond the filter, nor with
-groups beyond 3 pixels or the number of outputs. Every other image is padded first and
-is then inside. `scripts/verify.py --fuzz onednn` is the
-evidence, `VERIFIED` lists where it ran.
+the dilated filter fits the image, and no padding reaches beyond the filter; with no
+padding at all for some grouped filters (`_generally_done`). Every other image is
+padded first and is then inside; where oneDNN misreads one channel (`_misread`) it is
+cropped, too. Some long depthwise filters are refused (`_endless`). `VERIFIED` lists
+where `scripts/verify.py --fuzz onednn` ran, which is the evidence.
 Source: XLA's `onednn_config.proto` and `onednn_convolution.cc` for the fields.
 """
 
@@ -64,10 +64,10 @@ _rounding = of_sum
 VERIFIED: dict[tuple[str, str, str], dict[str, str]] = {
     ("0.10.2", "Linux", "x86_64"): {"float32": "avx512bw", "bfloat16": "avx512_bf16"},
 }
+_NOT_WITH = {"bfloat16": "amx_bf16"}  # wrong bits were seen on such processors
 _MOST_AXES = 3
 _MOST_NUMBERS = 2**28  # in an array
-# Pixels: for more, kernels for groups lack registers; those without dilation have more.
-_MOST_PADDING_OF_GROUPS, _MOST_PADDING_DEPTHWISE = 3, 15
+_LONGEST = 14  # taps of a thin depthwise filter along its last axis
 _MOST_IMAGES = 32  # in a filter gradient: more are slow to move into the last axis
 
 
@@ -84,6 +84,8 @@ def unavailable(dtype: DTypeLike) -> str | None:
         return f"it computes in {' and '.join(needs)}, not in {name}"
     if needs[name] not in _features():
         return f"{name} needs a processor with {needs[name]}"
+    if _NOT_WITH.get(name) in _features():
+        return f"{name} was wrong on processors with {_NOT_WITH[name]}"
     return None
 
 
@@ -114,6 +116,10 @@ def unsuitable(geometry: Geometry) -> str | None:
     wide = (*geometry.out_shape[:2], *dilate(geometry.out, geometry.strides))
     if any(_numbers(shape) > _MOST_NUMBERS for shape in (*shapes, padded, wide)):
         return f"it takes arrays of up to {_MOST_NUMBERS:,} numbers"
+    last_part = dataclasses.replace(geometry, n=geometry.n % _MOST_IMAGES)
+    maps = [geometry, *[last_part.of_param_grad] * (len(geometry.space) == _MOST_AXES)]
+    if any(map(_endless, maps)):
+        return f"it takes thin depthwise filters of up to {_LONGEST} taps"
     return None
 
 
@@ -126,32 +132,55 @@ def _numbers(shape: Sequence[int]) -> int:
 
 def in_region(geometry: Geometry) -> bool:
     """Return whether the configuration of a convolution is one that was verified."""
-    reaches = dilate(geometry.kernel, geometry.kernel_dilation)
-    axes = zip(reaches, geometry.space, geometry.padding, strict=True)
+    reach = dilate(geometry.kernel, geometry.kernel_dilation)
+    axes = zip(reach, geometry.space, geometry.padding, strict=True)
     return (
         not geometry.is_empty
+        and not _endless(geometry)
+        and not _misread(geometry)
+        and not _generally_done(geometry)
         and 1 <= len(geometry.space) <= _MOST_AXES
         and {*geometry.input_dilation} == {1}
         and all(
             k <= size and min(pads) >= 0 and max(pads) < k for k, size, pads in axes
         )
-        and (geometry.groups == 1 or _pads_little(geometry))
-        and not _is_misread(geometry)
     )
 
 
-def _pads_little(geometry: Geometry) -> bool:
-    """Return whether a kernel for groups has the registers that the padding needs."""
-    depthwise = geometry.ci == geometry.co == max(geometry.kernel_dilation) == 1
-    most = _MOST_PADDING_DEPTHWISE if depthwise else _MOST_PADDING_OF_GROUPS
-    pairs = zip(geometry.padding, geometry.out, strict=True)
-    return all(max(pads) <= min(out, most) for pads, out in pairs)
+def _depthwise(geometry: Geometry) -> bool:
+    return geometry.groups > 1 and geometry.ci == geometry.co == 1
 
 
-def _is_misread(geometry: Geometry) -> bool:
-    """Return whether a kernel for one input channel would stride: it does so wrong."""
-    depthwise = geometry.groups > 1 and geometry.co == 1
-    return geometry.ci == 1 and max(geometry.strides) > 1 and not depthwise
+def _endless(geometry: Geometry) -> bool:
+    """Return whether oneDNN may not return from a depthwise filter, or hang later.
+
+    In bfloat16 it does not from filters of 1 x 15 and 2 x 15 taps and more; in float32
+    it has only its general implementation for more than some 36 taps along one axis.
+    """
+    *others, last = geometry.kernel or (1,)
+    thick = len(others) == 1 and others[0] > 2
+    return _depthwise(geometry) and last > _LONGEST and not thick
+
+
+def _generally_done(geometry: Geometry) -> bool:
+    """Return whether oneDNN may take its general implementation, which hangs.
+
+    In groups it does for some long paddings around dilated filters, and for depthwise
+    ones along one axis.
+    """
+    dilated = max(geometry.kernel_dilation, default=1) > 1
+    one_axis = _depthwise(geometry) and len(geometry.space) == 1
+    padded = any(map(any, geometry.padding))
+    return geometry.groups > 1 and (dilated or one_axis) and padded
+
+
+def _misread(geometry: Geometry) -> bool:
+    """Return whether a stride makes no step, as there is one output along its axis.
+
+    oneDNN then reads other rows than it should, and beyond the image.
+    """
+    pairs = zip(geometry.strides, geometry.out, strict=True)
+    return any(s > 1 and out == 1 for s, out in pairs)
 
 
 def _output(
@@ -186,7 +215,7 @@ def _param_grad(
     xs, gs = (jnp.moveaxis(array, here, back) for array in (x, g))
     parts = tuple(a.reshape(n // images, images, *a.shape[1:]) for a in (xs, gs))
 
-    def add(total: Array, arrays: tuple[Array, ...]) -> tuple[Array, None]:
+    def add(total: Array, arrays: tuple[Array, Array]) -> tuple[Array, None]:
         x, g = (jnp.moveaxis(array, back, here) for array in arrays)
         return total + _part_of_param_grad(x, g, part).astype(total.dtype), None
 
@@ -197,7 +226,7 @@ def _param_grad(
 def _part_of_param_grad(x: Array, g: Array, geometry: Geometry) -> Array:
     """Convolve the input, its batch as channels, with the gradient as the filter."""
     own = geometry.of_param_grad
-    x, own = _padded(x, own)
+    x, own = _enter(x, own)
     groups, axes = geometry.groups, len(own.space)
     xs = split_groups(x, "x", geometry)
     gs = jnp.moveaxis(g, (0, 1), (-2, -1))
@@ -226,31 +255,26 @@ def _with_inputs_as_an_axis(geometry: Geometry, ci: int) -> Geometry:
     )
 
 
+def _enter(x: Array, geometry: Geometry) -> tuple[Array, Geometry]:
+    """Bring a channels-first image into the region: padded, and cropped if misread."""
+    if in_region(geometry):
+        return x, geometry
+    x, geometry = pad_input(x, geometry), geometry.once_padded
+    if _misread(geometry):  # one output reads the first pixels, whatever the stride
+        reaches = dilate(geometry.kernel, geometry.kernel_dilation)
+        axes = zip(reaches, geometry.space, geometry.strides, geometry.out, strict=True)
+        cut = [(k, 1) if out == 1 else (size, s) for k, size, s, out in axes]
+        space, strides = zip(*cut, strict=True)
+        x = x[..., *map(slice, space)]
+        geometry = dataclasses.replace(geometry, space=space, strides=strides)
+    return x, geometry
+
+
 def _convolve(x: Array, w: Array, geometry: Geometry, exchanged: bool = False) -> Array:
     """Convolve channels-first arrays, the image padded first where it must be."""
-    x, geometry = _padded(x, geometry)
+    x, geometry = _enter(x, geometry)
     x, w = jnp.moveaxis(x, 1, -1), jnp.moveaxis(w, (0, 1), (-2, -1))
     return jnp.moveaxis(_call(x, w, geometry, exchanged), -1, 1)
-
-
-def _padded(x: Array, geometry: Geometry) -> tuple[Array, Geometry]:
-    """Pad an image whose geometry is outside the region."""
-    wider = dataclasses.replace(geometry, ci=geometry.ci + _is_misread(geometry))
-    if in_region(wider):
-        return x, geometry
-    return pad_input(x, geometry), geometry.once_padded
-
-
-def _with_a_channel_of_zeros(
-    x: Array, w: Array, geometry: Geometry, exchanged: bool
-) -> tuple[Array, Array, Geometry]:
-    """Give each group a second input channel."""
-    pairs = jnp.expand_dims(x, -1)
-    pairs = jnp.concatenate([pairs, jnp.zeros_like(pairs)], -1)
-    at = -1 if exchanged else -2
-    w = jnp.concatenate([w, jnp.zeros_like(w)], at)
-    x = pairs.reshape(*x.shape[:-1], 2 * geometry.groups)
-    return x, w, dataclasses.replace(geometry, ci=2)
 
 
 def _call(x: Array, w: Array, geometry: Geometry, exchanged: bool = False) -> Array:
@@ -258,8 +282,6 @@ def _call(x: Array, w: Array, geometry: Geometry, exchanged: bool = False) -> Ar
 
     With `exchanged` the filters are (*kernel, co, ci).
     """
-    if _is_misread(geometry):
-        x, w, geometry = _with_a_channel_of_zeros(x, w, geometry, exchanged)
     if not in_region(geometry):
         raise ValueError(f"onednn: {geometry} is outside of the verified region.")
     n, channels, *out = geometry.out_shape
