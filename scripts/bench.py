@@ -2,6 +2,7 @@
 
     python scripts/bench.py ops     output and gradients of 25 layers, in two layouts
     python scripts/bench.py layers  pooling and dense layers of jaxconv.nn
+    python scripts/bench.py rules   what each rule of "auto" gains
     python scripts/bench.py train   the training steps of three models
     python scripts/bench.py devices training on 1 and 2 devices and processes
     python scripts/bench.py report  ops and train; writes scripts/BENCHMARKS.md, its
@@ -43,7 +44,7 @@ class Ops:
     """How long each map of each layer is timed; compiling comes on top."""
     flags: str = ""
     """XLA_FLAGS for jaxconv and lax alike, such as
-    --flags=--xla_cpu_experimental_ynn_fusion_type=LIBRARY_FUSION_TYPE_DOT."""
+    --flags=--xla_cpu_multi_thread_eigen=false."""
     json: Path | None = None
     """Write every figure to this file."""
 
@@ -63,6 +64,24 @@ class Layers:
     """How long each map of each layer is timed; compiling comes on top."""
     flags: str = ""
     """XLA_FLAGS for jaxconv and plain JAX alike."""
+    json: Path | None = None
+    """Write every figure to this file."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Rules:
+    """Take each rule of "auto" away in turn, and time what that changes.
+
+    With oneDNN and without: the three maps of every layer whose plan changes and, with
+    --steps, the training steps of the models. It takes about a quarter of an hour.
+    """
+
+    only: str = ""
+    """Only the rules that take a method or arrangement of this name."""
+    seconds: float = 0.5
+    """How long each layer is timed; compiling comes on top."""
+    steps: bool = False
+    """Also time the training steps, each for 8 times as long."""
     json: Path | None = None
     """Write every figure to this file."""
 
@@ -117,6 +136,7 @@ def main() -> int:
     kinds: dict[str, tuple[type, Any]] = {
         "ops": (Ops, ops),
         "layers": (Layers, layers_of_nn),
+        "rules": (Rules, rules),
         "train": (Train, train),
         "devices": (Devices, devices),
         "report": (BenchmarkReport, report),
@@ -176,6 +196,30 @@ def layers_of_nn(settings: Layers) -> int:
     for name in _bar(chosen, "Timing layers"):
         rows += time_it(name, seconds, torch)
     print(shown(rows))
+    _write(settings.json, {"where": where, "rows": rows})
+    return 0
+
+
+def rules(settings: Rules) -> int:
+    """Print what each rule gains, most and least, and where."""
+    from _measure import announce
+    from _rules import gains, gains_of_steps, tried
+
+    where, _ = announce()
+    rows: list[dict[str, Any]] = []
+    for table, rule in tried():
+        if settings.only not in rule.take:
+            continue
+        name = f"{table}: {rule.take}, {rule.because}"
+        found = list(gains(table, rule, settings.seconds))
+        if settings.steps:
+            found += gains_of_steps(table, rule, 8 * settings.seconds)
+        print(f"\n{name}" + ("" if found else "\n  changes no plan"))
+        for one in sorted(found, key=lambda one: -one["gain"]):
+            print(
+                f"  {one['gain']:6.2f}  {one['what']} ({one['ms']:.2f} ms)", flush=True
+            )
+        rows += [{"rule": name, **one} for one in found]
     _write(settings.json, {"where": where, "rows": rows})
     return 0
 

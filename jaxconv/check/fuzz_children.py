@@ -18,7 +18,7 @@ BAD = re.compile(r"^ref|(?<!br)gemm")
 TIME_LIMIT = 60.0  # seconds for a case, the start of a child among them
 # What small programs compute is at stake, not their speed: they compile in half the
 # time.
-_FLAGS = "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
+_FLAGS = "--xla_backend_optimization_level=0"
 _SETTINGS = {
     "JAX_PLATFORMS": "cpu",
     "JAX_ENABLE_COMPILATION_CACHE": "0",

@@ -18,7 +18,7 @@ from jaxconv.conv.auto.arrangements import ARRANGEMENTS
 from jaxconv.conv.auto.rules import OUTPUTS, PARAM_GRADS, Case
 from jaxconv.conv.auto.target import PORTABLE, Target
 from jaxconv.conv.geometry import Geometry
-from jaxconv.conv.methods.registry import ALGORITHMS
+from jaxconv.conv.methods.registry import ALGORITHMS, MethodError
 from jaxconv.conv.operands import OPERANDS, shape_of, turned
 
 
@@ -96,6 +96,11 @@ def plan_for(
 def _planned(
     map_name: str, geometry: Geometry, dtype: str, method: str, target: Target
 ) -> Plan:
+    if method == "onednn" and dtype not in target.onednn:
+        why = target.without or f"the platform is {target.platform}"
+        raise MethodError(
+            f'conv: method "onednn" does not run here: {why}. Use method="auto".'
+        )
     if method in ALGORITHMS:
         return Plan(map_name, geometry, method, "it was asked for")
     if method == "portable" and target.platform == "cpu":
