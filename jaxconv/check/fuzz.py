@@ -120,7 +120,7 @@ def fuzz(
     tell: Callable[[Outcome], None] = lambda outcome: None,
     *,
     jobs: int = 2,
-    time_limit: float = TIME_LIMIT,
+    time_limit: float | int = TIME_LIMIT,
     unverified: bool = False,
 ) -> Summary:
     """Compute the batches, `jobs` at a time; Ctrl-C ends the children and keeps sums.
@@ -155,7 +155,12 @@ def fuzz(
 def types_here() -> tuple[tuple[str, str, str], list[str]]:
     """Return this jaxlib, system and machine, and the types the processor has."""
     here = jaxlib.__version__, platform.system(), platform.machine()
-    return here, [dtype for dtype in DTYPES if _NEEDS[dtype] in onednn._features()]
+    features = onednn._features()
+    return here, [
+        dtype
+        for dtype in DTYPES
+        if _NEEDS[dtype] in features and onednn._NOT_WITH.get(dtype) not in features
+    ]
 
 
 def first_call(dtype: str) -> str | None:

@@ -52,7 +52,7 @@ def random_line(rng: np.random.Generator, dtype: str) -> str:
 def _random_geometry(rng: np.random.Generator) -> Geometry:
     axes, inside = int(rng.choice((1, 2, 2, 3))), rng.random() < 7 / 8
     groups = int(rng.choice((1, 1, 1, 2, 3, 4, 5, 7, 8, 16)))
-    few = (1, 1, 2, 3, 5, 7, 8, 11, 16, 17, 20)
+    few: tuple[int, ...] = (1, 1, 2, 3, 5, 7, 8, 11, 16, 17, 20)
     if groups > 1:
         few = (1, 1, 2, 3, 4, 5, 8, 16)
     ci, co = (int(channels) for channels in rng.choice(few, 2))
@@ -78,12 +78,12 @@ def _random_axis(rng: np.random.Generator, axes: int, inside: bool) -> tuple[Any
     """Return size, taps, stride, padding, input's and filter's dilation of an axis."""
     axes = 1 if rng.random() < _LONG else axes
     while True:
-        taps = int(rng.choice((1, 2, 3, 3, rng.integers(1, _MOST_TAPS[axes] + 1))))
+        taps = int(rng.choice([1, 2, 3, 3, int(rng.integers(1, _MOST_TAPS[axes] + 1))]))
         spread, stride = int(rng.choice((1, 1, 2, 3))), int(rng.choice((1, 1, 2, 3, 4)))
         reach, gap = (taps - 1) * spread, 1
-        beyond = int(rng.choice((0, 0, 1, rng.integers(_LONGEST[axes]))))
+        beyond = int(rng.choice([0, 0, 1, int(rng.integers(_LONGEST[axes]))]))
         size = reach + 1 + beyond
-        sides = rng.choice((0, reach, rng.integers(reach + 1)), 2)
+        sides = rng.choice([0, reach, int(rng.integers(reach + 1))], 2)
         low, high = (int(side) for side in sides)
         if not inside:
             gap, size = int(rng.choice((1, 1, 2, 3))), int(rng.integers(1, size + 1))
@@ -131,7 +131,8 @@ def whole_numbers(geometry: Geometry, seed: int) -> tuple[list[Any], list[Any]]:
     shapes = geometry.x_shape, geometry.w_shape, geometry.out_shape
     operands = [rng.integers(-2, 3, shape).astype(np.float64) for shape in shapes]
     while True:
-        results = by_numpy(*operands, geometry)
+        x, w, g = operands
+        results = by_numpy(x, w, g, geometry)
         if all(np.abs(a).max(initial=0) <= _EXACT for a in results):
             return operands, results
         operands = [a * rng.integers(0, 2, a.shape) for a in operands]  # half are 0

@@ -57,7 +57,7 @@ class Children:
         self,
         batches: Iterator[Sequence[str]],
         outcomes: "queue.SimpleQueue[Outcome | None]",
-        time_limit: float = TIME_LIMIT,
+        time_limit: float | int = TIME_LIMIT,
         unverified: bool = False,
     ) -> None:
         """Take batches of cases, seconds for one, and whether jaxlib is unverified."""

@@ -68,6 +68,7 @@ _NOT_WITH = {"bfloat16": "amx_bf16"}  # wrong bits were seen on such processors
 _MOST_AXES = 3
 _MOST_NUMBERS = 2**28  # in an array
 _LONGEST = 14  # taps of a thin depthwise filter along its last axis
+_MOST_PADDING_OF_GROUPS = 3  # pixels
 _MOST_IMAGES = 32  # in a filter gradient: more are slow to move into the last axis
 
 
@@ -165,13 +166,16 @@ def _endless(geometry: Geometry) -> bool:
 def _generally_done(geometry: Geometry) -> bool:
     """Return whether oneDNN may take its general implementation, which hangs.
 
-    In groups it does for some long paddings around dilated filters, and for depthwise
-    ones along one axis.
+    In groups it does for wide padding: of dilated filters, of depthwise ones along one
+    axis, and of more pixels than some others have registers for.
     """
+    widest = max(map(max, geometry.padding), default=0)
     dilated = max(geometry.kernel_dilation, default=1) > 1
-    one_axis = _depthwise(geometry) and len(geometry.space) == 1
-    padded = any(map(any, geometry.padding))
-    return geometry.groups > 1 and (dilated or one_axis) and padded
+    one_axis = len(geometry.space) == 1
+    most = 0 if dilated else _MOST_PADDING_OF_GROUPS
+    if _depthwise(geometry) and not dilated:
+        most = 0 if one_axis else widest
+    return geometry.groups > 1 and widest > most
 
 
 def _misread(geometry: Geometry) -> bool:
