@@ -101,11 +101,16 @@ class Summary:
             "seconds": self.seconds,
             "interrupted": self.interrupted,
             "kinds": [
-                {"type": dtype, "layout": layout} | dataclasses.asdict(tally)
+                {"type": dtype, "layout": layout} | _as_json(tally)
                 for (dtype, layout), tally in sorted(self.tallies.items())
             ],
-            "failures": [dataclasses.asdict(failure) for failure in self.failures],
+            "failures": [_as_json(failure) for failure in self.failures],
         }
+
+
+def _as_json(counted: Tally | Outcome) -> dict[str, Any]:
+    """Return the fields; `asdict` would rebuild the counter from pairs."""
+    return vars(counted) | {"ran": dict(counted.ran)}
 
 
 def random_batches(dtype: str, cases: int, seed: int = 0) -> Iterator[list[str]]:

@@ -1,6 +1,7 @@
 """The method `onednn` in its verified region, at its edges, and outside of it."""
 
 import functools
+import json
 import sys
 import threading
 
@@ -130,6 +131,8 @@ def test_crashes_hangs_and_bad_ways_are_reported_and_the_rest_goes_on(monkeypatc
     found = {f.case.split("/")[-1][3:7]: f.problem for f in summary.failures}
     assert summary.cases == 6
     assert not summary.ok
+    kinds = json.loads(json.dumps(summary.as_json()))["kinds"]
+    assert kinds[0]["ran"] == {"jit:avx2": 3, "x64:gemm:jit": 1}
     assert found == {
         "ic13": "ends the process: SIGABRT",
         "ic14": "hangs: no answer in 0.6 s",
