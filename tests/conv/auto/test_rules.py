@@ -91,7 +91,7 @@ def test_auto_chooses_for_each_map(line, fast, portable):
 def test_types_that_onednn_does_not_compute_in_take_the_other_rules():
     geometry = parse_problem(LAYERS["dense"][0])
     for dtype, words in {
-        "bfloat16": "onednn",
+        "bfloat16": "onednn, in float32",
         "float16": "onednn, in float32",
         "float64": "xla",
         "int32": "xla",
