@@ -96,7 +96,7 @@ def _timed(
     with without(table, rule):
         calls["without"] = _three_maps(layer, method)
         calls["without"](*given[0])
-    inputs = dict.fromkeys(calls, given)
+    inputs: dict[str, Any] = dict.fromkeys(calls, given)
     return _row(name, alternate(calls, inputs, seconds, jax.block_until_ready))
 
 

@@ -167,7 +167,7 @@ def test_training_is_reported_as_epochs(suite, monkeypatch, capsys, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ((), "usage: bench.py {ops,layers,train,devices,report}"),
+        ((), "usage: bench.py {ops,layers,rules,train,devices,report}"),
         (("ops", "--only=none"), "no layer has 'none'"),
         (("layers", "--only=none"), "no layer has 'none'"),
         pytest.param(

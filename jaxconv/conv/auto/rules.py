@@ -18,7 +18,6 @@ from jaxconv.conv.geometry import Geometry
 from jaxconv.conv.methods import onednn, taps
 from jaxconv.conv.operands import accumulator
 
-
 ONEDNN_BY_DEFAULT = ("float32",)  # the other types by name only
 
 

@@ -219,7 +219,7 @@ def _param_grad(
     xs, gs = (jnp.moveaxis(array, here, back) for array in (x, g))
     parts = tuple(a.reshape(n // images, images, *a.shape[1:]) for a in (xs, gs))
 
-    def add(total: Array, arrays: tuple[Array, Array]) -> tuple[Array, None]:
+    def add(total: Array, arrays: tuple[Array, ...]) -> tuple[Array, None]:
         x, g = (jnp.moveaxis(array, back, here) for array in arrays)
         return total + _part_of_param_grad(x, g, part).astype(total.dtype), None
 
