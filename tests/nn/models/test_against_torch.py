@@ -3,6 +3,7 @@
 Weights go there by `to_torch` and come back by `from_torch`.
 """
 
+import copy
 import functools
 
 import jax
@@ -76,11 +77,19 @@ def draw_params(model, shape, rng):
     return jax.tree_util.tree_map_with_path(draw, eval_shape(model, shape)[1])
 
 
-def assert_close(ours, theirs):
-    theirs = theirs.detach().numpy()
-    assert np.abs(theirs).max() > 0
-    worst = np.abs(np.asarray(ours) - theirs).max() / np.abs(theirs).max()
-    assert worst < 2e-5
+def assert_close(ours, theirs, exact):
+    """Hold ours to 2e-5 of the largest number, or to twice PyTorch's own error.
+
+    In a deep network two results in float32 differ by more than 2e-5.
+    """
+    exact = exact.numpy()
+    largest = np.abs(exact).max()
+    assert largest > 0
+    worst, torchs = (
+        np.abs(np.asarray(found) - exact).max() / largest
+        for found in (ours, theirs.detach())
+    )
+    assert worst < max(2e-5, 2 * torchs)
 
 
 def as_tuple(y):
@@ -102,15 +111,13 @@ def test_the_first_forward_is_that_in_pytorch(model, make_twin, shape, rng):
         return model.apply(params, x), nn.update(model, params, x)
 
     inference, (training, params_after) = both(params, jnp.asarray(x))
+    double, images = copy.deepcopy(twin).double(), torch.from_numpy(x)
     with torch.no_grad():
-        expected = twin.eval()(torch.from_numpy(x))
-        expected_training = twin.train()(torch.from_numpy(x))
-    for ours, theirs in zip(as_tuple(inference), as_tuple(expected), strict=True):
-        assert_close(ours, theirs)
-    for ours, theirs in zip(
-        as_tuple(training), as_tuple(expected_training), strict=True
-    ):
-        assert_close(ours, theirs)
+        expected = twin.eval()(images), double.eval()(images.double())
+        expected_training = twin.train()(images), double.train()(images.double())
+    for ours, theirs in ((inference, expected), (training, expected_training)):
+        for each in zip(as_tuple(ours), *map(as_tuple, theirs), strict=True):
+            assert_close(*each)
     expected = nn.from_torch(model, twin.state_dict(), shape[1:])
     _, statistics = nn.split_statistics(params_after)
     for ours, theirs in zip(
