@@ -100,11 +100,6 @@ def _one_tap(case: Case) -> bool:
     return case.geometry.taps == 1
 
 
-def _one_tap_channels_last(case: Case) -> bool:
-    dense = case.geometry.groups == 1 and case.geometry.channels_last
-    return dense and _one_tap(case)
-
-
 def _few_channels(case: Case) -> bool:
     geometry = case.geometry
     few = geometry.ci <= numbers.FEW_INPUTS and geometry.co <= numbers.FEW_OUTPUTS
@@ -189,7 +184,6 @@ PARAM_GRADS = (
     Rule(_short_floats, "float32", "short floats are slow"),
     Rule(_has_phases, "phases", "no products with zeros"),
     Rule(_depthwise, "taps", "depthwise: rows are added up, tap by tap"),
-    Rule(_one_tap_channels_last, "taps", "one tap: a product of matrices"),
     Rule(_batch_as_channels, "onednn", "oneDNN is fast"),
     Rule(_few_groups, "groups", "each group by itself is faster"),
     Rule(_three_axes, "planes", "two axes are faster"),
