@@ -117,10 +117,6 @@ def _patches_fit(case: Case) -> bool:
     return channels * geometry.taps * math.prod(geometry.out) <= most
 
 
-def _grouped(case: Case) -> bool:
-    return case.geometry.groups > 1
-
-
 def _few_groups(case: Case) -> bool:
     return 1 < case.geometry.groups <= case.convolutions
 

@@ -24,7 +24,7 @@ and without AVX-512. And where it refuses a configuration, the process ends.
 So the call is made in the verified region only: 1 to 3 spatial axes, on each of which
 the dilated filter fits the image, and no padding reaches beyond the filter; with no
 padding at all for some grouped filters (`_generally_done`). Every other image is
-padded first and is then inside; where oneDNN misreads one channel (`_misread`) it is
+padded first and is then inside; where a stride makes no step (`_misread`) it is
 cropped, too. Some long depthwise filters are refused (`_endless`). `VERIFIED` lists
 where `scripts/verify.py --fuzz onednn` ran, which is the evidence.
 Source: XLA's `onednn_config.proto` and `onednn_convolution.cc` for the fields.
@@ -33,9 +33,9 @@ Source: XLA's `onednn_config.proto` and `onednn_convolution.cc` for the fields.
 import dataclasses
 import functools
 import json
+import math
 import os
 import platform
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -115,20 +115,13 @@ def unsuitable(geometry: Geometry) -> str | None:
     shapes = geometry.x_shape, geometry.w_shape, geometry.out_shape
     padded = (*geometry.x_shape[:2], *geometry.padded)
     wide = (*geometry.out_shape[:2], *dilate(geometry.out, geometry.strides))
-    if any(_numbers(shape) > _MOST_NUMBERS for shape in (*shapes, padded, wide)):
+    if any(math.prod(shape) > _MOST_NUMBERS for shape in (*shapes, padded, wide)):
         return f"it takes arrays of up to {_MOST_NUMBERS:,} numbers"
     last_part = dataclasses.replace(geometry, n=geometry.n % _MOST_IMAGES)
     maps = [geometry, *[last_part.of_param_grad] * (len(geometry.space) == _MOST_AXES)]
     if any(map(_endless, maps)):
         return f"it takes thin depthwise filters of up to {_LONGEST} taps"
     return None
-
-
-def _numbers(shape: Sequence[int]) -> int:
-    total = 1
-    for size in shape:
-        total *= size
-    return total
 
 
 def in_region(geometry: Geometry) -> bool:
@@ -260,7 +253,7 @@ def _with_inputs_as_an_axis(geometry: Geometry, ci: int) -> Geometry:
 
 
 def _enter(x: Array, geometry: Geometry) -> tuple[Array, Geometry]:
-    """Bring a channels-first image into the region: padded, and cropped if misread."""
+    """Bring a channels-first image into the region: pad it, and crop it if misread."""
     if in_region(geometry):
         return x, geometry
     x, geometry = pad_input(x, geometry), geometry.once_padded

@@ -1,5 +1,6 @@
 """What "auto" takes for each kind of layer, with oneDNN and without."""
 
+import ast
 import dataclasses
 
 import pytest
@@ -129,8 +130,7 @@ def test_onednn_makes_phases_pay_wherever_there_are_any():
     assert plan.arrangements == ("phases",)
 
 
-def test_every_rule_is_the_first_to_match_somewhere_or_the_last_resort():
-    """A rule that another shadows would be read for nothing."""
+def test_rules_take_what_exists_and_every_arrangement_is_taken():
     taken = {rule.take for rule in (*OUTPUTS, *PARAM_GRADS)}
     assert taken <= {*ALGORITHMS, *ARRANGEMENTS}
     assert set(ARRANGEMENTS) <= taken
@@ -143,8 +143,11 @@ def test_a_memory_limit_leaves_out_patches_that_do_not_fit():
     assert auto("output", limited).method == "xla"
 
 
-def test_every_number_says_its_unit():
-    named = [name for name in vars(numbers) if name.isupper()]
+def test_every_number_is_written_once_and_explained():
     text = numbers.__spec__.loader.get_source(numbers.__name__)
-    for name in named:
+    for name in (name for name in vars(numbers) if name.isupper()):
         assert text.count(name) == 1, name
+    _, *statements = ast.parse(text).body
+    for assigned, words in zip(statements[::2], statements[1::2], strict=True):
+        assert isinstance(assigned, ast.Assign)
+        assert isinstance(words.value.value, str)
