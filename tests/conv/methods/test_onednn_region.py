@@ -1,0 +1,50 @@
+"""The verified region: what the fuzzer saw fail is outside, common layers inside."""
+
+import pytest
+
+from jaxconv.check.problems import parse_problem
+from jaxconv.conv.methods import onednn
+
+INSIDE = {
+    "dense": "mb32ic64ih32oc64kh3ph1",
+    "strided": "mb32ic64ih32oc128kh3sh2ph1",
+    "grouped": "g8mb32ic128ih16oc128kh3ph1",
+    "depthwise 31x31": "g32mb4ic32ih32oc32kh31ph15",
+}
+OUTSIDE = {
+    "a stride that makes no step": "mb2ic1oc11ih5iw6kh2kw5sw3",
+    "dilated groups with padding": "g5mb6ic40oc80iw18kw9dw1pw2",
+    "groups with wide padding": "g5mb5ic80oc80iw45kw45sw4qw20",
+    "depthwise along one axis with padding": "g7mb5ic7oc7iw9kw2pw1",
+    "a thin depthwise filter of many taps": "g16mb2ic16oc16ih4iw30kh2kw15",
+    "padding beyond the filter": "mb2ic3oc4ih6kh3ph3",
+    "a filter larger than the image": "mb2ic3oc4ih2kh3ph1",
+    "negative padding": "mb2ic3oc4ih6kh3ph-1",
+    "a dilated input": "mb2ic3oc4ih6kh3zh1",
+}
+
+
+@pytest.mark.parametrize("line", INSIDE.values(), ids=INSIDE)
+def test_common_layers_lie_inside(line):
+    assert onednn.in_region(parse_problem(line))
+
+
+@pytest.mark.parametrize("line", OUTSIDE.values(), ids=OUTSIDE)
+def test_what_failed_lies_outside(line):
+    assert not onednn.in_region(parse_problem(line))
+
+
+def test_bfloat16_is_refused_where_it_was_wrong(monkeypatch):
+    here = "0", "Linux", "x86_64"
+    needs = {"float32": "avx512bw", "bfloat16": "avx512_bf16"}
+    monkeypatch.setattr(onednn.jaxlib, "__version__", here[0])
+    monkeypatch.setattr(onednn.platform, "system", lambda: here[1])
+    monkeypatch.setattr(onednn.platform, "machine", lambda: here[2])
+    monkeypatch.setitem(onednn.VERIFIED, here, needs)
+    monkeypatch.delenv("JAXCONV_ONEDNN", raising=False)
+    found = {"avx512bw", "avx512_bf16"}
+    monkeypatch.setattr(onednn, "_features", lambda: found)
+    assert onednn.unavailable("bfloat16") is None
+    found.add("amx_bf16")
+    assert "amx_bf16" in (onednn.unavailable("bfloat16") or "")
+    assert onednn.unavailable("float32") is None
