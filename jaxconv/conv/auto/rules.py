@@ -136,6 +136,8 @@ def _onednn_grads(case: Case) -> bool:
     if onednn.has_channels_apart(geometry):
         move = geometry.taps >= depthwise_grad.WORTH_MOVING
         return (geometry.channels_last or move) and _for_onednn(case)
+    if geometry.taps == geometry.groups == 1:
+        return _for_onednn(case)
     if len(geometry.space) == 3 or geometry.taps == 1:
         return False
     enough = (

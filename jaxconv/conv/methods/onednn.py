@@ -208,6 +208,8 @@ def _param_grad(
     x: Array, g: Array, geometry: Geometry, precision: Precision | None = None
 ) -> Array:
     """Add up the filter gradients of parts of the batch, one after the other."""
+    if geometry.taps == geometry.groups == 1:
+        return _product(x, g, geometry)
     n, images = geometry.n, _images_at_once(geometry)
     part, parts = dataclasses.replace(geometry, n=images), n // images
     run = _channels_apart if has_channels_apart(geometry) else _sums_of_products
@@ -227,6 +229,23 @@ def _param_grad(
 
     total, _ = lax.scan(add, accumulator_zeros(geometry.w_shape, x), cut)
     return total.astype(x.dtype)
+
+
+def _product(x: Array, g: Array, geometry: Geometry) -> Array:
+    """Multiply the pixels that one tap reads by their gradients, as matrices."""
+    axes = zip(geometry.strides, geometry.out, strict=True)
+    read = tuple(slice(0, (o - 1) * s + 1, s) for s, o in axes)
+    x = pad_input(x, geometry)[:, :, *read]
+    xs, gs = (jnp.moveaxis(a, 1, -1).reshape(-1, a.shape[1]) for a in (x, g))
+    product = jax.ffi.ffi_call(
+        "__onednn$matmul",
+        jax.ShapeDtypeStruct((geometry.ci, geometry.co), x.dtype),
+        custom_call_api_version=2,
+        legacy_backend_config=json.dumps(
+            {"onednn_matmul_config": {"transpose_a": True, "transpose_b": False}}
+        ),
+    )
+    return product(xs, gs).reshape(geometry.w_shape)
 
 
 def _images_at_once(geometry: Geometry) -> int:
