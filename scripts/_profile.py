@@ -38,6 +38,8 @@ class Profile:
     """Pixels on each side of an image."""
     dtype: str = "float32"
     """The type of parameters and images."""
+    flags: str = ""
+    """XLA_FLAGS, as in --flags=--xla_cpu_multi_thread_eigen=false."""
     hlo: Path | None = None
     """Write the compiled program to this file."""
     json: Path | None = None
@@ -51,9 +53,7 @@ def profile(settings: Profile) -> int:
     from jaxconv._command_line import fail
 
     if settings.network not in KERAS:
-        return fail(
-            f"NETWORK: {settings.network!r} is none of {', '.join(KERAS)}", 2
-        )
+        return fail(f"NETWORK: {settings.network!r} is none of {', '.join(KERAS)}", 2)
     for name in ("steps", "top", "batch_size", "size"):
         if getattr(settings, name) < 1:
             return fail(f"--{name.replace('_', '-')}: it must be at least 1", 2)
@@ -171,10 +171,10 @@ def _memory(compiled: Any) -> dict[str, int]:
     """Return what the program asks for, in bytes."""
     found = compiled.memory_analysis()
     sizes = {
-        "temporary": found.temp_size_in_bytes,
         "arguments": found.argument_size_in_bytes,
+        "temporary": found.temp_size_in_bytes,
         "result": found.output_size_in_bytes,
-        "of it in the arguments' place": found.alias_size_in_bytes,
+        "result in the arguments' place": found.alias_size_in_bytes,
     }
-    peak = getattr(found, "peak_memory_in_bytes", 0)
-    return sizes | ({"peak": peak} if peak else {})
+    peak = sum(sizes.values()) - 2 * found.alias_size_in_bytes
+    return sizes | {"together": max(peak, getattr(found, "peak_memory_in_bytes", 0))}

@@ -26,6 +26,9 @@ KINDS = *MAPS.values(), PRODUCTS, COPIES, ELEMENTWISE, REDUCTIONS, POOLING, OTHE
 
 _SCOPE = re.compile(r"(?:^|/)conv_(output|input_grad|param_grad)/(\w+)")
 _WRAPPED = re.compile(r"^(?:jit|jvp|transpose|vmap|remat|checkpoint)\((.*)\)$")
+_WINDOW_NAMES = re.compile(
+    r"/(reduce_window|select_and)\w*$"
+)  # and what XLA makes of it
 _NO_LAYER = re.compile(r"^(while|body|cond|closed_call|branch_\d+_fun|pjit|)$")
 _POOLS = "/conv/pooling/"  # in the path of a file
 _MACHINERY = ("/jaxconv/conv/", "/jaxconv/dropin/", "/site-packages/jax/")
@@ -57,8 +60,10 @@ def kind_of(program: Program, one: Instruction) -> Kind:
     for part in parts:
         if part.opcode == "convolution":
             return _of_map(part, "XLA's convolution", _map_of(part))
-    if opcodes & _WINDOWS or _pools(program, one):
-        return Kind(POOLING, " and ".join(sorted(opcodes & _WINDOWS)) or "jaxconv")
+    if opcodes & _WINDOWS or _WINDOW_NAMES.search(one.op_name):
+        return Kind(POOLING, "lax")
+    if _pools(program, one):
+        return Kind(POOLING, "jaxconv")
     if opcodes & _MOVES and opcodes <= _MOVES | _FILLS:
         return Kind(COPIES, _how_moved(program, parts))
     for part in parts:
@@ -66,16 +71,20 @@ def kind_of(program: Program, one: Instruction) -> Kind:
             return _of_map(part, "product", PRODUCTS)
     if found := _most(parts):
         return Kind(MAPS[found[0]], f"{found[1]}: {_what(opcodes)}")
-    if "reduce" in opcodes:
-        return Kind(REDUCTIONS, "with what is fused" if len(opcodes) > 1 else "alone")
     if odd := opcodes & _OF_OTHERS:
         return Kind(OTHER, one.target or " and ".join(sorted(odd)))
-    return Kind(ELEMENTWISE, "fill" if opcodes <= _FILLS else "")
+    if opcodes <= _FILLS:
+        return Kind(ELEMENTWISE, "fill")
+    return Kind(
+        REDUCTIONS if "reduce" in opcodes else ELEMENTWISE, _with(program, parts)
+    )
 
 
 def layer_of(program: Program, one: Instruction) -> str:
     """Return the layer that an instruction belongs to, by its scopes or its source."""
-    op_name = one.op_name or _name_inside(program, one)
+    op_name = one.op_name or _name_inside(program, one) or _name_given(program, one)
+    if "/" not in op_name:  # an argument's
+        return op_name or _source(program, one)
     words = []
     for word in _SCOPE.split(op_name)[0].split("/"):
         while found := _WRAPPED.match(word):
@@ -143,18 +152,26 @@ def _what(opcodes: set[str]) -> str:
     return "sums" if "reduce" in opcodes else "element-wise"
 
 
-def _how_moved(program: Program, parts: list[Instruction]) -> str:
-    """Return how numbers are moved, and within which map."""
+def _with(program: Program, parts: list[Instruction]) -> str:
+    """Return what arithmetic is fused with."""
+    moved = _moved(program, parts)
+    return f"with {moved}" if moved else "alone"
+
+
+def _moved(program: Program, parts: list[Instruction]) -> str:
+    """Return how numbers are moved, the dearest way; nothing if none are."""
     opcodes = {part.opcode for part in parts}
     copies = [part for part in parts if part.opcode == "copy"]
     if "transpose" in opcodes or any(_reorders(program, copy) for copy in copies):
-        how = "axes moved"
-    elif "reverse" in opcodes:
-        how = "reversed"
-    elif opcodes & _JOINS:
-        how = "cut, joined or padded"
-    else:
-        how = "as they are"
+        return "axes moved"
+    if "reverse" in opcodes:
+        return "axes reversed"
+    return "cuts, joins or padding" if opcodes & _JOINS else ""
+
+
+def _how_moved(program: Program, parts: list[Instruction]) -> str:
+    """Return how numbers are moved, and within which map."""
+    how = _moved(program, parts) or "as they are"
     maps = {map_of(part.op_name) for part in parts if map_of(part.op_name)}
     where = " and ".join(sorted(maps)).replace("_grad", " gradient")
     return f"{how}, {where.replace('param', 'filter') or 'outside of convolutions'}"
@@ -175,6 +192,12 @@ def _name_inside(program: Program, one: Instruction) -> str:
     """Return the name of a fusion's last part that has one."""
     names = [part.op_name for part in program.inside(one) if part.op_name]
     return names[-1] if names else ""
+
+
+def _name_given(program: Program, one: Instruction) -> str:
+    """Return the name of the operand that an operation without one copies."""
+    given = [program.instructions.get(name) for name in one.operands[:1]]
+    return given[0].op_name if given and given[0] is not None else ""
 
 
 def _source(program: Program, one: Instruction) -> str:

@@ -1,5 +1,6 @@
 """A compiled program as XLA prints it: its instructions, and where each comes from."""
 
+import collections
 import dataclasses
 import functools
 import re
@@ -11,6 +12,7 @@ _NAME = re.compile(r"%([\w.$-]+)")
 _ARRAY = re.compile(r"\b([a-z]+\d*\w*)\[([\d,]*)\]")
 _LAYOUT = re.compile(r"\{[^{}]*\}")
 _FIELD = re.compile(r"(\w+)=(\d+)")
+_MOST_SHAPES = 4  # of operands, shown
 _SECTIONS = "FileNames", "FunctionNames", "FileLocations", "StackFrames"
 
 
@@ -90,10 +92,14 @@ class Program:
         )
 
     def arrays(self, instruction: Instruction) -> str:
-        """Return the shapes of operands and result."""
-        known = (self.instructions.get(name) for name in instruction.operands)
-        given = ", ".join(one.short_shape for one in known if one is not None)
-        return f"{given} -> {instruction.short_shape}"
+        """Return the shapes of operands, the largest first, and of the result."""
+        known = [self.instructions.get(name) for name in instruction.operands]
+        given = sorted((one for one in known if one), key=lambda one: -one.bytes)
+        count = collections.Counter(one.short_shape for one in given)
+        words = [f"{n} x {one}" if n > 1 else one for one, n in count.items()]
+        more = ", ..." if len(words) > _MOST_SHAPES else ""
+        given_words = ", ".join(words[:_MOST_SHAPES])
+        return f"{given_words}{more} -> {instruction.short_shape}"
 
 
 def parse(text: str) -> Program:

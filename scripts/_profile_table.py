@@ -5,7 +5,7 @@ from typing import Any
 
 from _profile_kinds import COPIES, KINDS, OTHER, Kind, kind_of, layer_of, passes
 from _profile_program import Program
-from _profile_times import DISPATCH, RUNTIME, Step
+from _profile_times import CALL, RUNTIME, Step
 
 WAITING = "waiting"
 Row = dict[str, Any]
@@ -19,7 +19,7 @@ def rows_of(program: Program, step: Step) -> list[Row]:
         row: Row = {"op": name, "ms": time.share / 1e6, "thread ms": time.threads / 1e6}
         row |= {"times": time.count, "bytes": 0, "arrays": "", "layer": "", "pass": ""}
         if one is None:
-            known = name in (RUNTIME, DISPATCH)
+            known = name in (RUNTIME, CALL)
             kind = Kind(OTHER, name if known else "another program")
         else:
             kind = kind_of(program, one)
@@ -40,7 +40,9 @@ def kinds_of(rows: list[Row], step: Step, cores: int) -> list[Row]:
         ways = collections.defaultdict(list)
         for row in own:
             ways[row["how"]].append(row)
-        several = [_sum(some) | {"kind": kind, "how": how} for how, some in ways.items()]
+        several = [
+            _sum(some) | {"kind": kind, "how": how} for how, some in ways.items()
+        ]
         if any(ways):
             found += sorted(several, key=lambda row: -row["ms"])
     busy = sum(step.busy.values())
@@ -60,7 +62,9 @@ def _sum(rows: list[Row]) -> Row:
 def shown(kinds: list[Row], step: Step, cores: int) -> str:
     """Return the table of kinds as text."""
     wall = step.wall / 1e6
-    head = f"{'':43}{'ms':>8}{'share':>7}{'thread ms':>11}{'share':>7}{'ops':>7}{'MB':>8}"
+    head = (
+        f"{'':43}{'ms':>8}{'share':>7}{'thread ms':>11}{'share':>7}{'ops':>7}{'MB':>8}"
+    )
     lines = [head]
     for row in kinds:
         name = f"  {row['how']}" if row["how"] else row["kind"]
@@ -69,7 +73,9 @@ def shown(kinds: list[Row], step: Step, cores: int) -> str:
             f"{row['thread ms']:11.2f}{row['thread ms'] / wall / cores:7.1%}"
             f"{row['ops']:7,}{row['bytes'] / 1e6:8.1f}"
         )
-    lines.append(f"{'the whole step':43}{wall:8.2f}{1:7.1%}{cores * wall:11.2f}{1:7.1%}")
+    lines.append(
+        f"{'the whole step':43}{wall:8.2f}{1:7.1%}{cores * wall:11.2f}{1:7.1%}"
+    )
     lines.append(
         "\nms: of the step's time, each moment shared equally by the threads at work, so"
         "\nthat they add up to it. thread ms: added up over the threads, of "

@@ -14,12 +14,12 @@ from typing import Any, NamedTuple
 
 IDLE = ""  # on a stack: the thread waits
 RUNTIME = "XLA's runtime"  # its thread, between operations
-DISPATCH = "dispatch"  # of the call, in Python's thread
+CALL = "the call: arguments and buffers"  # before and after the operations
 STEP = "a step of the profile"
 
 _HANDED, _TAKEN = 15, 15  # the profiler's kind of event for a thread pool's parts
 _RUNTIME = re.compile(r"ThunkExecutor::Execute$")
-_DISPATCH = re.compile(r"PjitFunction|ParseArguments|Execute\w*OnSingleDevice")
+_CALL = re.compile(r"PjitFunction|ParseArguments|Execute\w*OnSingleDevice")
 
 
 class Event(NamedTuple):
@@ -106,7 +106,7 @@ def _step(events: Iterable[Event], begin: float, end: float) -> Step:
         elif closes:
             del stack[-1:]
         elif event.taken is not None:
-            stack.append(owners.get(event.taken) or RUNTIME)
+            stack.append(owners.get(event.taken) or CALL)
         else:
             stack.append(_key(event))
             step.ops[event.op].count += bool(event.op)
@@ -140,7 +140,7 @@ def _is_work(event: Event) -> bool:
     return bool(
         event.op
         or _RUNTIME.search(event.name)
-        or _DISPATCH.search(event.name)
+        or _CALL.search(event.name)
         or _waits(event)
     )
 
@@ -154,7 +154,7 @@ def _key(event: Event) -> str:
         return event.op
     if _waits(event):
         return IDLE
-    return RUNTIME if _RUNTIME.search(event.name) else DISPATCH
+    return RUNTIME if _RUNTIME.search(event.name) else CALL
 
 
 def _top(stack: list[str]) -> str:
