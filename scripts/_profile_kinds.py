@@ -60,10 +60,8 @@ def kind_of(program: Program, one: Instruction) -> Kind:
     for part in parts:
         if part.opcode == "convolution":
             return _of_map(part, "XLA's convolution", _map_of(part))
-    if opcodes & _WINDOWS or _WINDOW_NAMES.search(one.op_name):
-        return Kind(POOLING, "lax")
-    if _pools(program, one):
-        return Kind(POOLING, "jaxconv")
+    if found_window := _of_windows(program, one, parts):
+        return found_window
     if opcodes & _MOVES and opcodes <= _MOVES | _FILLS:
         return Kind(COPIES, _how_moved(program, parts))
     for part in parts:
@@ -80,11 +78,34 @@ def kind_of(program: Program, one: Instruction) -> Kind:
     )
 
 
+def _of_windows(
+    program: Program, one: Instruction, parts: list[Instruction]
+) -> Kind | None:
+    """Return the kind of what goes over windows; None of anything else.
+
+    XLA also makes windows of its own: to take the diagonal of a depthwise filter
+    gradient, which it computes as one of dense filters, and to add up in two steps.
+    """
+    if _pools(program, one):
+        return Kind(POOLING, "jaxconv")
+    if _WINDOW_NAMES.search(one.op_name):
+        return Kind(POOLING, "lax")
+    names = [part.op_name for part in parts if part.opcode in _WINDOWS]
+    if any(name.endswith("conv_general_dilated") for name in names):
+        return Kind(MAPS["param_grad"], "diagonal of XLA's convolution")
+    if any(not name or _WINDOW_NAMES.search(name) for name in names):
+        return Kind(POOLING, "lax")
+    return None
+
+
 def layer_of(program: Program, one: Instruction) -> str:
     """Return the layer that an instruction belongs to, by its scopes or its source."""
-    op_name = one.op_name or _name_inside(program, one) or _name_given(program, one)
+    op_name = one.op_name or _name_inside(program, one)
+    if not op_name:
+        near = _named_before(program, one)
+        return f"after {layer_of(program, near)}" if near else _source(program, one)
     if "/" not in op_name:  # an argument's
-        return op_name or _source(program, one)
+        return op_name
     words = []
     for word in _SCOPE.split(op_name)[0].split("/"):
         while found := _WRAPPED.match(word):
@@ -98,7 +119,9 @@ def layer_of(program: Program, one: Instruction) -> str:
 
 
 def passes(op_name: str) -> str:
-    """Return "backward" for what a gradient computes, else "forward"."""
+    """Return "backward" for what a gradient computes, "" if there is no saying."""
+    if "/" not in op_name:
+        return ""
     return "backward" if "transpose(" in op_name else "forward"
 
 
@@ -120,8 +143,11 @@ def _of_map(part: Instruction, what: str, otherwise: str) -> Kind:
 def _map_of(convolution: Instruction) -> str:
     """Return which map a convolution of lax computes.
 
-    In a gradient's, filters as large as the output stand for the output's gradient.
+    XLA leaves no name on the filter gradients that it rewrites. In the others, filters
+    as large as the output stand for the output's gradient.
     """
+    if not convolution.op_name:
+        return "param_grad"
     if passes(convolution.op_name) == "forward":
         return "output"
     labels = re.search(r"dim_labels=(\w+)_\w+->(\w+)", convolution.rest)
@@ -194,10 +220,17 @@ def _name_inside(program: Program, one: Instruction) -> str:
     return names[-1] if names else ""
 
 
-def _name_given(program: Program, one: Instruction) -> str:
-    """Return the name of the operand that an operation without one copies."""
-    given = [program.instructions.get(name) for name in one.operands[:1]]
-    return given[0].op_name if given and given[0] is not None else ""
+def _named_before(program: Program, one: Instruction) -> Instruction | None:
+    """Return the nearest operation with a name whose result this one takes."""
+    near = [one]
+    for _ in range(4):
+        names = [name for before in near for name in before.operands]
+        known = (program.instructions.get(name) for name in names)
+        near = [before for before in known if before is not None]
+        for before in near:
+            if before.op_name:
+                return before
+    return None
 
 
 def _source(program: Program, one: Instruction) -> str:

@@ -49,6 +49,12 @@ class Instruction:
         return sum(_size(*array) for array in _ARRAY.findall(self.shape))
 
     @property
+    def sizes(self) -> tuple[int, ...]:
+        """The sizes of the result's axes."""
+        found = _ARRAY.search(self.shape)
+        return tuple(map(int, found[2].split(","))) if found and found[2] else ()
+
+    @property
     def short_shape(self) -> str:
         """The result's shape without its layout."""
         return _LAYOUT.sub("", self.shape)

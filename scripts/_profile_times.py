@@ -14,9 +14,11 @@ from typing import Any, NamedTuple
 
 IDLE = ""  # on a stack: the thread waits
 RUNTIME = "XLA's runtime"  # its thread, between operations
-CALL = "the call: arguments and buffers"  # before and after the operations
+BEFORE = "the call before its operations"  # arguments, and memory for results
+AFTER = "the call after they began"  # and memory given back
 STEP = "a step of the profile"
 
+_CALLING = "the call"
 _HANDED, _TAKEN = 15, 15  # the profiler's kind of event for a thread pool's parts
 _RUNTIME = re.compile(r"ThunkExecutor::Execute$")
 _CALL = re.compile(r"PjitFunction|ParseArguments|Execute\w*OnSingleDevice")
@@ -51,7 +53,8 @@ class Step:
     wall: float
     ops: dict[str, Time]
     busy: dict[str, float]
-    idle: float  # no thread at work
+    idle: float = 0  # no thread at work
+    begun: bool = False  # an operation
 
 
 def read(file: str) -> list[Event]:
@@ -93,8 +96,9 @@ def steps_of(events: Sequence[Event]) -> list[Step]:
 
 def _step(events: Iterable[Event], begin: float, end: float) -> Step:
     """Go through a step once, from one change on any thread to the next."""
-    step = Step(end - begin, collections.defaultdict(Time), {}, 0)
-    step.busy = collections.defaultdict(float)
+    step = Step(
+        end - begin, collections.defaultdict(Time), collections.defaultdict(float)
+    )
     stacks: dict[str, list[str]] = collections.defaultdict(list)
     owners: dict[int, str] = {}
     now = begin
@@ -106,12 +110,13 @@ def _step(events: Iterable[Event], begin: float, end: float) -> Step:
         elif closes:
             del stack[-1:]
         elif event.taken is not None:
-            stack.append(owners.get(event.taken) or CALL)
+            stack.append(owners.get(event.taken) or _CALLING)
         else:
             stack.append(_key(event))
-            step.ops[event.op].count += bool(event.op)
+            if event.op:
+                step.begun = True
+                step.ops[event.op].count += 1
     _spend(step, stacks, end - now)
-    step.ops.pop(IDLE, None)
     return step
 
 
@@ -154,7 +159,7 @@ def _key(event: Event) -> str:
         return event.op
     if _waits(event):
         return IDLE
-    return RUNTIME if _RUNTIME.search(event.name) else CALL
+    return RUNTIME if _RUNTIME.search(event.name) else _CALLING
 
 
 def _top(stack: list[str]) -> str:
@@ -170,6 +175,8 @@ def _spend(step: Step, stacks: dict[str, list[str]], time: float) -> None:
     if not working:
         step.idle += time
     for thread, key in working:
+        if key == _CALLING:
+            key = AFTER if step.begun else BEFORE
         step.ops[key].share += time / len(working)
         step.ops[key].threads += time
         step.busy[thread] += time
@@ -183,7 +190,7 @@ def quietest(steps: Sequence[Step]) -> list[Step]:
 def mean(steps: Sequence[Step]) -> Step:
     """Return the mean step."""
     count = len(steps)
-    whole = Step(0, collections.defaultdict(Time), collections.defaultdict(float), 0)
+    whole = Step(0, collections.defaultdict(Time), collections.defaultdict(float))
     for step in steps:
         whole.wall += step.wall / count
         whole.idle += step.idle / count
