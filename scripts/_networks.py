@@ -69,7 +69,7 @@ def keras_network(
 def network(call: Callable[..., Any], params: Any, fixed: Any, inputs: Any) -> Network:
     """Return the network of `call`: (params, fixed, x, training) -> (logits, fixed).
 
-    `fixed` is what the gradient leaves alone: statistics, in training mode the new ones.
+    `fixed` is what the gradient leaves alone: statistics, after training the new ones.
     """
     import jax
     import jax.numpy as jnp
