@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import gc
+import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -39,22 +40,27 @@ def time_network(facts: Row, network: Network, twin: Any, seconds: float) -> lis
             calls[by], found = step.compiled(which)
             row |= {f"{by} {key}": value for key, value in found.items()}
         inputs = dict.fromkeys(calls, _inputs(which, network.inputs))
+        held = dict.fromkeys(calls, _megabytes(network.state))
         if twin is not None:
             calls["torch"] = twin.train if which == MAPS[0] else twin.infer
             inputs["torch"] = _inputs(which, twin.inputs)
-        timings = alternate(calls, inputs, seconds, jax.block_until_ready)
-        for by, call in calls.items():
-            row[f"{by} ms"] = timings[by].median
-            row[f"{by} spread ms"] = timings[by].spread
-            fresh = _fresh(lambda call=call, by=by: call(*inputs[by][0]))
-            if fresh is not None:
-                held = twin.megabytes if by == "torch" else _megabytes(network.state)
-                row[f"{by} peak MB"] = held + fresh
-        for by in calls.keys() - {"jaxconv"}:
-            faster = timings["jaxconv"].times_faster_than(timings[by])
-            row[f"ratio to {by}"] = faster
-        rows.insert(0, row)
+            held["torch"] = twin.megabytes
+        rows.insert(0, row | _timed(calls, inputs, held, seconds))
     return rows
+
+
+def _timed(calls: Row, inputs: Row, held: Row, seconds: float) -> Row:
+    """Time calls in turn; return their times, ratios, and peaks with what is `held`."""
+    found: Row = {}
+    timings = alternate(calls, inputs, seconds, jax.block_until_ready)
+    for by, timing in timings.items():
+        found |= {f"{by} ms": timing.median, f"{by} spread ms": timing.spread}
+        if by != "jaxconv":
+            found[f"ratio to {by}"] = timings["jaxconv"].times_faster_than(timing)
+        fresh = _fresh(calls[by], inputs[by][0])
+        if fresh is not None:
+            found[f"{by} peak MB"] = held[by] + fresh
+    return found
 
 
 class _Stepping:
@@ -103,27 +109,30 @@ def _asked_for(program: Any) -> Row:
     }
 
 
-def _fresh(call: Callable[[], Any]) -> float | None:
+def _fresh(call: Callable[..., Any], given: tuple[Any, ...]) -> float | None:
     """Return the megabytes by which a call makes the resident memory grow at most.
 
-    It counts what each library asks for by itself as well. Linux alone tells it.
+    It counts what each library asks for by itself as well. Linux alone tells it. The
+    median of five calls: memory freed late, by another thread, falsifies some.
     """
     reset, status = Path("/proc/self/clear_refs"), Path("/proc/self/status")
-    jax.block_until_ready(call())
-    gc.collect()
-    try:
-        ctypes.CDLL(None).malloc_trim(0)  # else memory kept for reuse would hide it
-        reset.write_text("5")  # the peak begins anew
-    except (OSError, AttributeError):
-        return None
 
     def kilobytes(name: str) -> int:
         line = next(s for s in status.read_text().splitlines() if s.startswith(name))
         return int(line.split()[1])
 
-    before = kilobytes("VmRSS:")
-    jax.block_until_ready(call())
-    return (kilobytes("VmHWM:") - before) / 2**10
+    grown = []
+    for _ in range(5):
+        gc.collect()
+        try:
+            ctypes.CDLL(None).malloc_trim(0)  # else memory kept for reuse would hide it
+            reset.write_text("5")  # the peak begins anew
+        except (OSError, AttributeError):
+            return None
+        before = kilobytes("VmRSS:")
+        jax.block_until_ready(call(*given))
+        grown.append((kilobytes("VmHWM:") - before) / 2**10)
+    return statistics.median(grown)
 
 
 def losses(network: Network, steps: int = 10) -> dict[str, list[float]]:

@@ -62,9 +62,7 @@ def stepping(net: nn.Module, draws: list[Any], dtype: str, last: bool) -> TorchN
         with torch.inference_mode():
             return call(x, training=False)
 
-    inputs = [
-        (images(x), torch.from_numpy(np.array(y)).long()) for x, y in draws
-    ]
+    inputs = [(images(x), torch.from_numpy(np.array(y)).long()) for x, y in draws]
     arrays = [*net.parameters(), *net.buffers()]
     megabytes = sum(a.numel() * a.element_size() for a in arrays) / 2**20
     parameters = sum(array.numel() for array in net.parameters())
