@@ -17,18 +17,19 @@ import jaxconv
 
 MAPS = ("training step", "inference")
 Row = dict[str, Any]
+Within = dict[str, Callable[[], Any]]  # the block that each contestant is compiled in
+PATCHED: Within = {"lax": contextlib.nullcontext, "jaxconv": jaxconv.patch}
 
 
-def time_network(facts: Row, network: Network, twin: Any, seconds: float) -> list[Row]:
+def time_network(
+    facts: Row, network: Network, twin: Any, seconds: float, within: Within = PATCHED
+) -> list[Row]:
     """Time both maps, each for `seconds`; a row for each, which begins with `facts`.
 
     `twin` is PyTorch's network, or None. Inference is compiled first, so that what only
     a process's first program costs is in neither one's compile time of the step.
     """
-    steps = {
-        "lax": _Stepping(network, contextlib.nullcontext),
-        "jaxconv": _Stepping(network, jaxconv.patch),
-    }
+    steps = {by: _Stepping(network, block) for by, block in within.items()}
     facts = facts | {"parameters": _count(network.state[0])}
     if twin is not None:
         facts |= {"torch parameters": twin.parameters}
@@ -135,11 +136,13 @@ def _fresh(call: Callable[..., Any], given: tuple[Any, ...]) -> float | None:
     return statistics.median(grown)
 
 
-def losses(network: Network, steps: int = 10) -> dict[str, list[float]]:
+def losses(
+    network: Network, steps: int = 10, within: Within = PATCHED
+) -> dict[str, list[float]]:
     """Return the losses of the first steps, by lax and by jaxconv."""
     found = {}
-    for by, within in (("lax", contextlib.nullcontext), ("jaxconv", jaxconv.patch)):
-        call, _ = _Stepping(network, within).compiled(MAPS[0])
+    for by, block in within.items():
+        call, _ = _Stepping(network, block).compiled(MAPS[0])
         inputs = network.inputs
         found[by] = [float(call(*inputs[i % len(inputs)])) for i in range(steps)]
     return found
