@@ -28,7 +28,7 @@ jax.config.update("jax_default_matmul_precision", "highest")
 # What small programs compute is at stake, not their speed: so they compile in half the
 # time and take half the memory.
 UNOPTIMISED = "--xla_backend_optimization_level=0"
-if jaxlib.version.__version_info__ < (0, 11):  # later ones end at a flag they lack
+if jaxlib.version.__version_info__ < (0, 11, 1):  # unknown to later ones
     UNOPTIMISED += " --xla_cpu_use_fusion_emitters=false"
 # Of these files a worker of pytest-xdist takes all tests: they share dear fixtures.
 WHOLE = (

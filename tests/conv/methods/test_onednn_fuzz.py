@@ -114,7 +114,7 @@ def _child(monkeypatch, program: str):
 
 ANSWERS = """
 import os, sys, time
-for index, line in enumerate(sys.stdin.read().split()):
+for index, line in enumerate(iter(sys.stdin.readline, "\\n")):
     print("case", index, flush=True)
     if "ic13" in line: os.abort()
     if "ic14" in line: time.sleep(9)
