@@ -113,9 +113,10 @@ def _child(monkeypatch, program: str):
 
 
 ANSWERS = """
-import os, sys, time
-for index, line in enumerate(sys.stdin.read().split()):
+import os, select, sys, time
+for index, line in enumerate(list(iter(sys.stdin.readline, "\\n"))):
     print("case", index, flush=True)
+    if "ic12" in line and select.select([sys.stdin], [], [], 0.05)[0]: sys.exit("ended")
     if "ic13" in line: os.abort()
     if "ic14" in line: time.sleep(9)
     name = "x64:gemm:jit" if "ic15" in line else "jit:avx2"
