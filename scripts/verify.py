@@ -16,6 +16,8 @@ from typing import Any, Literal
 
 from _entry import run
 
+_TABLE = "jaxconv/conv/methods/onednn_region.py"
+
 
 @dataclasses.dataclass(frozen=True)
 class Verify:
@@ -107,7 +109,7 @@ def _verify(settings: Verify, cases: Iterable[Any], total: int | None) -> int:
 
 def _fuzz(settings: Verify) -> int:
     """Fuzz the types that oneDNN computes in here; print table and failures."""
-    from jaxconv.conv.methods.onednn import unavailable
+    from jaxconv.conv.methods.onednn_region import unavailable
 
     whys = {dtype: unavailable(dtype) for dtype in settings.dtypes}
     for dtype, why in whys.items():
@@ -153,7 +155,7 @@ def _run_fuzz(
 def _probe(settings: Verify) -> int:
     """Try the method onednn with whatever jaxlib is here; print what to write down."""
     from jaxconv.check.fuzz import first_call, line_for_table, types_here
-    from jaxconv.conv.methods.onednn import VERIFIED
+    from jaxconv.conv.methods.onednn_region import VERIFIED
 
     here, dtypes = types_here()
     known = " (it is in the table)" if here in VERIFIED else ""
@@ -172,9 +174,9 @@ def _probe(settings: Verify) -> int:
     if summary.interrupted:
         return 130
     if not summary.ok:
-        print("It fails: leave it out of VERIFIED in jaxconv/conv/methods/onednn.py.")
+        print(f"It fails: leave it out of VERIFIED in {_TABLE}.")
         return 1
-    print(f"For VERIFIED in jaxconv/conv/methods/onednn.py{known}:")
+    print(f"For VERIFIED in {_TABLE}{known}:")
     print(line_for_table(here, dtypes))
     return 0
 

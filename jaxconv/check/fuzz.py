@@ -25,7 +25,7 @@ import numpy as np
 from jaxconv.check.fuzz_cases import random_line
 from jaxconv.check.fuzz_children import TIME_LIMIT, Children, Outcome
 from jaxconv.check.results import Results
-from jaxconv.conv.methods import onednn
+from jaxconv.conv.methods import onednn_region
 
 DTYPES = "float32", "bfloat16"
 BATCH = 200  # cases of a child
@@ -143,11 +143,12 @@ def fuzz(
 def types_here() -> tuple[tuple[str, str, str], list[str]]:
     """Return this jaxlib, system and machine, and the types the processor has."""
     here = jaxlib.__version__, platform.system(), platform.machine()
-    features = onednn._features()
+    features = onednn_region.features()
     return here, [
         dtype
         for dtype in DTYPES
-        if _NEEDS[dtype] in features and onednn._NOT_WITH.get(dtype) not in features
+        if _NEEDS[dtype] in features
+        and onednn_region.NOT_WITH.get(dtype) not in features
     ]
 
 
@@ -161,7 +162,7 @@ def first_call(dtype: str) -> str | None:
 
 
 def line_for_table(here: tuple[str, str, str], dtypes: Sequence[str]) -> str:
-    """Write the line of `onednn.VERIFIED` for a jaxlib.
+    """Write the line of `onednn_region.VERIFIED` for a jaxlib.
 
     >>> line_for_table(("0.9", "Linux", "x86_64"), ["float32"])
     '("0.9", "Linux", "x86_64"): {"float32": "avx512bw"},'

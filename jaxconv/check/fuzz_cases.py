@@ -30,7 +30,7 @@ import numpy as np
 from jaxconv.check.problems import of_axes, parse_problem, problem
 from jaxconv.conv.arguments.shapes import dilate
 from jaxconv.conv.geometry import Geometry
-from jaxconv.conv.methods import onednn
+from jaxconv.conv.methods import onednn, onednn_region
 
 MAPS = "output", "input_grad", "param_grad"
 _TYPES: dict[str, Any] = {"float32": np.float32, "bfloat16": ml_dtypes.bfloat16}
@@ -238,5 +238,5 @@ def main(lines: Sequence[str]) -> None:
 if __name__ == "__main__":
     if "--unverified" in sys.argv:  # `verify.py --probe` asks whether it holds here
         here = jaxlib.__version__, platform.system(), platform.machine()
-        onednn.VERIFIED[here] = dict.fromkeys(_TYPES, "")
+        onednn_region.VERIFIED[here] = dict.fromkeys(_TYPES, "")
     main(read_cases())

@@ -3,7 +3,7 @@
 import pytest
 
 from jaxconv.check import fuzz
-from jaxconv.conv.methods import onednn
+from jaxconv.conv.methods import onednn_region
 from tests.check.script import script
 
 HERE = "0.9.9", "Linux", "x86_64"
@@ -47,14 +47,14 @@ def asked(fuzzed, monkeypatch):
     """Let the jaxlib be an unknown one, on a processor that has all it needs."""
     monkeypatch.setattr(fuzz, "types_here", lambda: (HERE, list(ROW)))
     monkeypatch.setattr(fuzz, "first_call", lambda dtype: None)
-    monkeypatch.setattr(onednn, "VERIFIED", {})
+    monkeypatch.setattr(onednn_region, "VERIFIED", {})
     return fuzzed
 
 
 def test_a_jaxlib_that_works_is_told_as_a_line_of_the_table(asked, monkeypatch, capsys):
     assert script(monkeypatch, "--probe", "--cases", "3") == 0
     *_, said, line = capsys.readouterr().out.splitlines()
-    assert said == "For VERIFIED in jaxconv/conv/methods/onednn.py:"
+    assert said == "For VERIFIED in jaxconv/conv/methods/onednn_region.py:"
     assert eval("{" + line + "}") == {HERE: ROW}
     assert asked == [({*ROW}, 6, {"jobs": 2, "unverified": True})]
 
