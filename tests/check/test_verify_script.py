@@ -21,7 +21,7 @@ def fuzzed(monkeypatch):
         return fuzz.Summary(cases=len(lines))
 
     monkeypatch.setattr(fuzz, "fuzz", hold)
-    monkeypatch.setattr(onednn, "unavailable", lambda dtype: None)
+    monkeypatch.setattr(onednn_region, "unavailable", lambda dtype: None)
     return seen
 
 
