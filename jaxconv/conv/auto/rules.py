@@ -15,7 +15,7 @@ from jax.export import is_symbolic_dim
 from jaxconv.conv.auto import arrangements, numbers, phases
 from jaxconv.conv.auto.target import Target
 from jaxconv.conv.geometry import Geometry
-from jaxconv.conv.methods import onednn, taps
+from jaxconv.conv.methods import depthwise_grad, onednn, taps
 from jaxconv.conv.operands import accumulator
 
 ONEDNN_BY_DEFAULT = ("float32",)  # the other types by name only
@@ -126,9 +126,18 @@ def _three_axes(case: Case) -> bool:
     return deep and case.geometry.kernel[0] <= case.convolutions
 
 
-def _batch_as_channels(case: Case) -> bool:
-    """Return whether images and input channels are enough for oneDNN's products."""
+def _onednn_grads(case: Case) -> bool:
+    """Return whether oneDNN is fast at a filter gradient.
+
+    It is where channels are apart and last in memory, or worth moving there; and where
+    images and input channels are enough for products of matrices.
+    """
     geometry = case.geometry
+    if onednn.has_channels_apart(geometry):
+        move = geometry.taps >= depthwise_grad.WORTH_MOVING
+        return (geometry.channels_last or move) and _for_onednn(case)
+    if geometry.taps == geometry.groups == 1:
+        return _for_onednn(case)
     if len(geometry.space) == 3 or geometry.taps == 1:
         return False
     enough = (
@@ -179,8 +188,8 @@ PARAM_GRADS = (
     Rule(_any_batch, "xla", "any number of images"),
     Rule(_short_floats, "float32", "short floats are slow"),
     Rule(_has_phases, "phases", "no products with zeros"),
+    Rule(_onednn_grads, "onednn", "oneDNN is fast"),
     Rule(_depthwise, "taps", "depthwise: rows are added up, tap by tap"),
-    Rule(_batch_as_channels, "onednn", "oneDNN is fast"),
     Rule(_few_groups, "groups", "each group by itself is faster"),
     Rule(_three_axes, "planes", "two axes are faster"),
     Rule(_gradient_fits_cache, "xla", "what XLA reads again and again fits a cache"),

@@ -8,6 +8,7 @@ names the axes of the three arrays. All three maps are forward convolutions of i
     param_grad  x with the batch as its channels and its channels as one more spatial
                 axis, over which the filter is 1 long; g as the filter
                                                    Geometry.of_param_grad
+                of a depthwise filter: one image, each channel with that of g
 
 The axes are named, not moved: the input gradient exchanges the channels of `w` by their
 names. In the filter gradient each output place is a product of matrices, (ci, n) times
@@ -34,6 +35,7 @@ import dataclasses
 import functools
 import json
 import math
+import operator
 import os
 import platform
 from pathlib import Path
@@ -51,6 +53,7 @@ from jaxconv.conv.arguments.shapes import dilate
 from jaxconv.conv.geometry import Geometry
 from jaxconv.conv.methods.rounding import of_sum
 from jaxconv.conv.operands import (
+    accumulator,
     accumulator_zeros,
     largest_divisor,
     split_groups,
@@ -70,6 +73,8 @@ _MOST_NUMBERS = 2**28  # in an array
 _LONGEST = 14  # taps of a thin depthwise filter along its last axis
 _MOST_PADDING_OF_GROUPS = 3  # pixels
 _MOST_IMAGES = 32  # in a filter gradient: more are slow to move into the last axis
+_FEWEST_NUMBERS = 2**15  # of images in a call: with fewer, calls themselves take time
+_MOST_UNROLLED = 8  # calls of a filter gradient; more run in a loop
 
 
 def unavailable(dtype: DTypeLike) -> str | None:
@@ -117,9 +122,11 @@ def unsuitable(geometry: Geometry) -> str | None:
     wide = (*geometry.out_shape[:2], *dilate(geometry.out, geometry.strides))
     if any(math.prod(shape) > _MOST_NUMBERS for shape in (*shapes, padded, wide)):
         return f"it takes arrays of up to {_MOST_NUMBERS:,} numbers"
-    last_part = dataclasses.replace(geometry, n=geometry.n % _MOST_IMAGES)
-    maps = [geometry, *[last_part.of_param_grad] * (len(geometry.space) == _MOST_AXES)]
-    if any(map(_endless, maps)):
+    calls = [geometry]
+    if len(geometry.space) == _MOST_AXES and not has_channels_apart(geometry):
+        part = dataclasses.replace(geometry, n=_images_at_once(geometry))
+        calls.append(part.of_param_grad)
+    if any(map(_endless, calls)):
         return f"it takes thin depthwise filters of up to {_LONGEST} taps"
     return None
 
@@ -201,26 +208,74 @@ def _param_grad(
     x: Array, g: Array, geometry: Geometry, precision: Precision | None = None
 ) -> Array:
     """Add up the filter gradients of parts of the batch, one after the other."""
-    n = geometry.n
-    images = largest_divisor(n, _MOST_IMAGES)
-    part = dataclasses.replace(geometry, n=images)
-    if images == n:
-        return _part_of_param_grad(x, g, part)
+    if geometry.taps == geometry.groups == 1:
+        return _product(x, g, geometry)
+    n, images = geometry.n, _images_at_once(geometry)
+    part, parts = dataclasses.replace(geometry, n=images), n // images
+    run = _channels_apart if has_channels_apart(geometry) else _sums_of_products
+    if parts <= _MOST_UNROLLED:
+        cuts = range(0, n, images)
+        grads = (run(x[i : i + images], g[i : i + images], part) for i in cuts)
+        return functools.reduce(operator.add, grads).astype(x.dtype)
     # A loop would put the axes of what it cuts in the order of their names: channels
     # that are last in memory are named last before it.
     here, back = (1, -1) if geometry.channels_last else (0, 0)
-    xs, gs = (jnp.moveaxis(array, here, back) for array in (x, g))
-    parts = tuple(a.reshape(n // images, images, *a.shape[1:]) for a in (xs, gs))
+    moved = (jnp.moveaxis(array, here, back) for array in (x, g))
+    cut = tuple(array.reshape(parts, images, *array.shape[1:]) for array in moved)
 
     def add(total: Array, arrays: tuple[Array, ...]) -> tuple[Array, None]:
         x, g = (jnp.moveaxis(array, back, here) for array in arrays)
-        return total + _part_of_param_grad(x, g, part).astype(total.dtype), None
+        return total + run(x, g, part), None
 
-    total, _ = lax.scan(add, accumulator_zeros(geometry.w_shape, x), parts)
+    total, _ = lax.scan(add, accumulator_zeros(geometry.w_shape, x), cut)
     return total.astype(x.dtype)
 
 
-def _part_of_param_grad(x: Array, g: Array, geometry: Geometry) -> Array:
+def _product(x: Array, g: Array, geometry: Geometry) -> Array:
+    """Multiply the pixels that one tap reads by their gradients, as matrices."""
+    axes = zip(geometry.strides, geometry.out, strict=True)
+    read = tuple(slice(0, (o - 1) * s + 1, s) for s, o in axes)
+    x = pad_input(x, geometry)[:, :, *read]
+    xs, gs = (jnp.moveaxis(a, 1, -1).reshape(-1, a.shape[1]) for a in (x, g))
+    product = jax.ffi.ffi_call(
+        "__onednn$matmul",
+        jax.ShapeDtypeStruct((geometry.ci, geometry.co), x.dtype),
+        custom_call_api_version=2,
+        legacy_backend_config=json.dumps(
+            {"onednn_matmul_config": {"transpose_a": True, "transpose_b": False}}
+        ),
+    )
+    return product(xs, gs).reshape(geometry.w_shape)
+
+
+def _images_at_once(geometry: Geometry) -> int:
+    """Return how many images a call takes, as many as divide the batch."""
+    most = _MOST_IMAGES
+    if has_channels_apart(geometry):  # one is enough, unless the call takes longer
+        most = max(1, _FEWEST_NUMBERS // math.prod(geometry.x_shape[1:]))
+    return largest_divisor(geometry.n, most)
+
+
+def has_channels_apart(geometry: Geometry) -> bool:
+    """Return whether each channel of an image is convolved with its gradient alone."""
+    return _depthwise(geometry) and not _endless(_apart(geometry))
+
+
+def _apart(geometry: Geometry) -> Geometry:
+    own = geometry.of_param_grad
+    return dataclasses.replace(own, n=1, ci=1, groups=geometry.n * geometry.groups)
+
+
+def _channels_apart(x: Array, g: Array, geometry: Geometry) -> Array:
+    """Convolve each channel of each image with its gradient; add up the images."""
+    own = _apart(geometry)
+    x, g = x.reshape(own.x_shape), g.reshape(own.w_shape)
+    y = jnp.moveaxis(_convolve(x, g, own)[0], 0, -1).astype(accumulator(x.dtype))
+    grads = y.reshape(*geometry.kernel, geometry.n, geometry.groups).sum(-2)
+    return jnp.moveaxis(grads, -1, 0)[None]
+
+
+def _sums_of_products(x: Array, g: Array, geometry: Geometry) -> Array:
     """Convolve the input, its batch as channels, with the gradient as the filter."""
     own = geometry.of_param_grad
     x, own = _enter(x, own)
@@ -230,12 +285,13 @@ def _part_of_param_grad(x: Array, g: Array, geometry: Geometry) -> Array:
     if axes == _MOST_AXES:  # none is left for the input channels: they are the batch
         xs = xs.transpose(2, *range(3, xs.ndim), 1, 0)
         xs = xs.reshape(*xs.shape[:-2], groups * geometry.n)
-        return jnp.moveaxis(_call(xs, gs, own), -1, 1)
+        y = jnp.moveaxis(_call(xs, gs, own), -1, 1)
+        return y.astype(accumulator(x.dtype))
     xs = xs.transpose(*range(3, xs.ndim), 2, 1, 0)  # *space ci groups n
     xs = xs.reshape(1, *xs.shape[:-2], groups * geometry.n)
     gs = jnp.expand_dims(gs, axes)
     y = _call(xs, gs, _with_inputs_as_an_axis(own, geometry.ci))[0]
-    return jnp.moveaxis(y, (-2, -1), (0, 1))
+    return jnp.moveaxis(y, (-2, -1), (0, 1)).astype(accumulator(x.dtype))
 
 
 def _with_inputs_as_an_axis(geometry: Geometry, ci: int) -> Geometry:
