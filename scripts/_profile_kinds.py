@@ -72,7 +72,7 @@ def kind_of(program: Program, one: Instruction) -> Kind:
     if odd := opcodes & _OF_OTHERS:
         return Kind(OTHER, one.target or " and ".join(sorted(odd)))
     if opcodes <= _FILLS:
-        return Kind(ELEMENTWISE, "fill")
+        return _of_users(program, one) or Kind(ELEMENTWISE, "fill")
     return Kind(
         REDUCTIONS if "reduce" in opcodes else ELEMENTWISE, _with(program, parts)
     )
@@ -96,6 +96,13 @@ def _of_windows(
     if any(not name or _WINDOW_NAMES.search(name) for name in names):
         return Kind(POOLING, "lax")
     return None
+
+
+def _of_users(program: Program, one: Instruction) -> Kind | None:
+    """Return the kind of pooling that a fill without a name is for."""
+    users = [] if one.op_name else program.users.get(one.name, [])
+    kinds = {_of_windows(program, user, program.inside(user)) for user in users}
+    return kinds.pop() if len(kinds) == 1 else None
 
 
 def layer_of(program: Program, one: Instruction) -> str:
