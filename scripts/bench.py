@@ -4,6 +4,8 @@
     python scripts/bench.py layers  pooling and dense layers of jaxconv.nn
     python scripts/bench.py rules   what each rule of "auto" gains
     python scripts/bench.py train   the training steps of three models
+    python scripts/bench.py profile NETWORK
+                                    where the time of a network's step goes
     python scripts/bench.py devices training on 1 and 2 devices and processes
     python scripts/bench.py report  ops and train; writes scripts/BENCHMARKS.md, its
                                     chart and the table of times in README.md
@@ -25,6 +27,7 @@ from typing import Any
 
 from _devices import Devices, devices, kept
 from _entry import run
+from _profile import Profile, profile
 
 SHARE_OF_TRAINING = 0.15  # of a report's time
 
@@ -141,6 +144,7 @@ def main() -> int:
         "layers": (Layers, layers_of_nn),
         "rules": (Rules, rules),
         "train": (Train, train),
+        "profile": (Profile, profile),
         "devices": (Devices, devices),
         "report": (BenchmarkReport, report),
     }
