@@ -165,7 +165,7 @@ class Children:
 
 
 def implementation(line: str) -> str | None:
-    """Return which implementation of a convolution ran, if the line says so.
+    """Return which implementation of a convolution or product ran, if the line says so.
 
     >>> implementation("onednn_verbose,v1,primitive,exec,cpu,convolution,jit:avx2,…")
     'jit:avx2'
@@ -173,7 +173,7 @@ def implementation(line: str) -> str | None:
     fields = line.split(",")
     if fields[0] != "onednn_verbose" or fields[3:4] != ["exec"] or len(fields) < 7:
         return None
-    return fields[6] if fields[5] == "convolution" else None
+    return fields[6] if fields[5] in ("convolution", "matmul") else None
 
 
 def _problem(wrong: str | None, outcome: Outcome) -> str | None:
