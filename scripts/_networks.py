@@ -16,6 +16,13 @@ KERAS = (
     "ConvNeXtTiny",
     "Xception",
 )
+NN = (  # models of jaxconv.nn, which `_networks_nn` builds
+    "nn ResNet-20",
+    "nn MobileNet",
+    "nn DenseNet-40",
+    "nn OctConv ResNet-20",
+    "nn board tower",
+)
 CLASSES = 1000
 RATE = 0.001  # of plain SGD: at 0.01 rounding grows to 1e-5 of a loss in 10 steps
 DRAWS = 3

@@ -5,11 +5,16 @@
     python scripts/bench.py rules   what each rule of "auto" gains
     python scripts/bench.py train   the training steps of three models
     python scripts/bench.py nets    whole networks: training step, inference, memory
+    python scripts/bench.py profile NETWORK
+                                    where the time of a network's step goes
     python scripts/bench.py devices training on 1 and 2 devices and processes
     python scripts/bench.py report  ops and train; writes scripts/BENCHMARKS.md, its
                                     chart and the table of times in README.md
 
 Each has its --help. They need: pip install -e '.[bench]'
+
+Memory is in pages of the usual size, as in a program that does nothing about it. For
+huge pages begin with python -m jaxconv.hugepages scripts/bench.py, for all contestants.
 """
 
 import dataclasses
@@ -23,6 +28,7 @@ from _benchmark_report import BenchmarkReport, report
 from _devices import Devices, devices
 from _entry import run
 from _nets_table import Nets, nets
+from _profile import Profile, profile
 from _progress import bar, write
 
 
@@ -116,6 +122,7 @@ def main() -> int:
         "rules": (Rules, rules),
         "train": (Train, train),
         "nets": (Nets, nets),
+        "profile": (Profile, profile),
         "devices": (Devices, devices),
         "report": (BenchmarkReport, report),
     }

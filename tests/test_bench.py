@@ -167,7 +167,7 @@ def test_training_is_reported_as_epochs(suite, monkeypatch, capsys, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ((), "usage: bench.py {ops,layers,rules,train,nets,devices,report}"),
+        ((), "usage: bench.py {ops,layers,rules,train,nets,profile,devices,report}"),
         (("ops", "--only=none"), "no layer has 'none'"),
         (("layers", "--only=none"), "no layer has 'none'"),
         (("nets", "--only=none"), "no network has 'none'"),
