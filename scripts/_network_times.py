@@ -33,7 +33,7 @@ def time_network(
     facts = facts | {"parameters": _count(network.state[0])}
     if twin is not None:
         facts |= {"torch parameters": twin.parameters}
-    rows = []
+    rows: list[Row] = []
     for which in reversed(MAPS):
         row = facts | {"map": which}
         calls: dict[str, Any] = {}

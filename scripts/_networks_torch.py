@@ -14,6 +14,9 @@ from torch import nn
 from torch.nn import functional
 
 
+_HEAD: Any = {"num_labels": CLASSES}  # which the configurations take without saying so
+
+
 class TorchNetwork(NamedTuple):
     """A network in PyTorch. A training step changes it in place."""
 
@@ -30,7 +33,8 @@ def stepping(net: nn.Module, draws: list[Any], dtype: str, last: bool) -> TorchN
     `last` is whether the images of `draws` are channels-last, as Keras's are.
     """
     kind = getattr(torch, dtype)
-    net = net.to(dtype=kind, memory_format=torch.channels_last)
+    net = net.to(kind)
+    net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.SGD(net.parameters(), RATE)
 
     def images(x: Any) -> Any:
@@ -67,9 +71,7 @@ def resnet50() -> nn.Module:
     """Build ResNet50 as Keras does: strides in the first 1x1, convolutions biased."""
     import transformers
 
-    config = transformers.ResNetConfig(
-        downsample_in_bottleneck=True, num_labels=CLASSES
-    )
+    config = transformers.ResNetConfig(downsample_in_bottleneck=True, **_HEAD)
     net = transformers.ResNetForImageClassification(config)
     for layer in net.modules():
         if isinstance(layer, nn.Conv2d):
@@ -82,7 +84,7 @@ def mobilenet_v2() -> nn.Module:
     import transformers
 
     config = transformers.MobileNetV2Config(
-        tf_padding=False, classifier_dropout_prob=0.0, num_labels=CLASSES
+        tf_padding=False, classifier_dropout_prob=0.0, **_HEAD
     )
     return transformers.MobileNetV2ForImageClassification(config)
 
@@ -97,7 +99,7 @@ def efficientnet_b0() -> nn.Module:
         hidden_dim=1280,
         dropout_rate=0.0,
         drop_connect_rate=0.0,
-        num_labels=CLASSES,
+        **_HEAD,
     )
     return transformers.EfficientNetForImageClassification(config)
 
@@ -106,7 +108,7 @@ def convnext_tiny() -> nn.Module:
     """Build ConvNeXtTiny, which is the configuration's default."""
     import transformers
 
-    config = transformers.ConvNextConfig(num_labels=CLASSES)
+    config = transformers.ConvNextConfig(**_HEAD)
     return transformers.ConvNextForImageClassification(config)
 
 

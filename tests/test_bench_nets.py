@@ -7,6 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxconv import nn
+from jaxconv.nn.layer import eval_shape
 from tests.test_bench import run_script
 
 WHERE = {"date": "2026-01-02", "processor": "Some CPU", "cores": 2, "jax": "0.10.2"}
@@ -18,6 +20,7 @@ def scripts(monkeypatch):
     """The script's own modules."""
     monkeypatch.syspath_prepend("scripts")
     monkeypatch.setattr(jax, "clear_caches", lambda: None)  # other tests' programs
+    monkeypatch.setattr("_networks.RATE", 0.1)
 
 
 def times(network, which, lax, ours, torch):
@@ -155,11 +158,12 @@ def test_a_step_of_keras_keeps_the_state_as_it_was(monkeypatch):
 
 
 @pytest.mark.extras
-def test_pytorch_trains_in_place():
+def test_pytorch_trains_in_place(monkeypatch):
     torch = pytest.importorskip("torch", reason="needs PyTorch")
     from _networks import draws
     from _networks_torch import stepping
 
+    monkeypatch.setattr("_networks_torch.RATE", 0.1)
     net = torch.nn.Sequential(
         torch.nn.Conv2d(3, 8, 3, 2), torch.nn.Flatten(), torch.nn.Linear(72, 1000)
     )
@@ -171,27 +175,32 @@ def test_pytorch_trains_in_place():
     assert found.inputs[0][0].is_contiguous(memory_format=torch.channels_last)
 
 
-def test_the_models_of_nn_are_those_of_the_names():
-    from _networks import NN
-    from _networks_nn import MODELS
+def test_nn_calls_lax_on_lax_alone():
+    from _networks_nn import WITHIN
 
-    assert tuple(MODELS) == NN
+    layer = nn.Conv2D(6, 3, strides=2, padding=2, dilation=2, groups=2)
+    x = jnp.ones((2, 4, 9, 8))
+    _, params = layer.init(jax.random.key(0), x.shape[1:])
+    found = {}
+    for by, block in WITHIN.items():
+        with block():
+            program = jax.make_jaxpr(lambda *given: layer.apply(*given))(params, x)
+            found[by] = layer.apply(params, x)
+        assert ("conv_output" in str(program)) is (by == "jaxconv")
+    np.testing.assert_allclose(found["lax"], found["jaxconv"], rtol=1e-5)
 
 
 @pytest.mark.extras
 @pytest.mark.exhaustive
-def test_nn_is_the_same_on_lax_and_in_pytorch():
-    pytest.importorskip("torch", reason="needs PyTorch")
-    from _networks_nn import MODELS, WITHIN, nn_network, twin
+def test_models_of_nn_have_as_many_parameters_in_pytorch():
+    torch = pytest.importorskip("torch", reason="needs PyTorch")
+    from _networks import NN
+    from _networks_nn import MODELS, twin
 
-    for name in MODELS:
-        network = nn_network(name, 1)
-        count = sum(leaf.size for leaf in jax.tree.leaves(network.state[0]))
-        assert count == sum(leaf.numel() for leaf in twin(name).parameters())
-    with WITHIN["lax"]():
-        program = jax.make_jaxpr(network.infer)(network.state, network.inputs[0][0])
-    assert "conv_general_dilated" in str(program)
-    assert "conv_output" not in str(program)
-    with WITHIN["jaxconv"]():
-        program = jax.make_jaxpr(network.infer)(network.state, network.inputs[0][0])
-    assert "conv_general_dilated" not in str(program)
+    assert tuple(MODELS) == NN
+    for name, (make, shape) in MODELS.items():
+        learned, _ = nn.split_statistics(eval_shape(make(), shape)[1])
+        with torch.device("meta"):
+            leaves = list(twin(name).parameters())
+        count = sum(leaf.size for leaf in jax.tree.leaves(learned))
+        assert count == sum(leaf.numel() for leaf in leaves), name
