@@ -13,7 +13,6 @@ from _networks import CLASSES, RATE
 from torch import nn
 from torch.nn import functional
 
-
 _HEAD: Any = {"num_labels": CLASSES}  # which the configurations take without saying so
 
 
