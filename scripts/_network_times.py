@@ -114,7 +114,7 @@ def _fresh(call: Callable[..., Any], given: tuple[Any, ...]) -> float | None:
     """Return the megabytes by which a call makes the resident memory grow at most.
 
     It counts what each library asks for by itself as well. Linux alone tells it. The
-    median of five calls: memory freed late, by another thread, falsifies some.
+    median of three calls: memory freed late, by another thread, falsifies some.
     """
     reset, status = Path("/proc/self/clear_refs"), Path("/proc/self/status")
 
@@ -123,7 +123,7 @@ def _fresh(call: Callable[..., Any], given: tuple[Any, ...]) -> float | None:
         return int(line.split()[1])
 
     grown = []
-    for _ in range(5):
+    for _ in range(3):
         gc.collect()
         try:
             ctypes.CDLL(None).malloc_trim(0)  # else memory kept for reuse would hide it

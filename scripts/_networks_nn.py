@@ -19,7 +19,7 @@ from jaxconv.conv.api import prepared
 from jaxconv.nn import models
 from jaxconv.nn.convolution import Sliding
 
-BLOCKS, FILTERS, PLANES, POINTS, MOVES = 6, 128, 17, 19 * 19, 362
+BLOCKS, FILTERS, PLANES, POINTS, MOVES = 6, 64, 17, 19 * 19, 362
 MAKERS: tuple[tuple[Callable[[], nn.Layer], tuple[int, ...]], ...] = (
     (models.resnet, (3, 32, 32)),
     (models.mobilenet, (3, 96, 96)),
