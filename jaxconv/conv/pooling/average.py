@@ -1,10 +1,11 @@
-"""Average pooling, a linear map, and its transpose.
+"""Average and sum pooling, linear maps, and their transposes.
 
     average   y[o] = sum over j of x[o*s + j - low] / count[o]
     spread    x[i] = sum over o, j with o*s + j - low = i of g[o] / count[o]
 
 Each is the other's transpose and its own derivative. The sum over a window is a sum
-over its rows of sums over its columns, so sums are taken axis by axis.
+over its rows of sums over its columns, so means are taken axis by axis. Where `mean` is
+false nothing is divided, and pixels are added in row-major order, as lax adds them.
 """
 
 import functools
@@ -15,7 +16,9 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jax.interpreters import ad
 
+from jaxconv.conv.arguments.shapes import Shape
 from jaxconv.conv.operands import accumulator
+from jaxconv.conv.pooling.regions import by_regions
 from jaxconv.conv.pooling.windows import (
     Windows,
     cropped,
@@ -24,41 +27,53 @@ from jaxconv.conv.pooling.windows import (
     interleaved,
     padded,
     primitive,
-    seen,
+    reduced,
     shifted,
     spread_out,
+    taps_of,
+    through,
 )
 
 MOST_UNROLLED = 64  # taps along an axis; XLA compiles a slice for each
 
 
 def _average(x: Array, *, windows: Windows) -> Array:
+    if not windows.mean:
+        return _sum(x, windows)
     dtype = x.dtype
     x = x.astype(accumulator(dtype))
     if windows.whole:
         x = jnp.sum(x, axis=tuple(windows.axes), keepdims=True)
         return _divided(x, windows).astype(dtype)
-    x = padded(x, windows, 0)
     for at in reversed(range(len(windows.space))):
-        if windows.window[at] > MOST_UNROLLED:
-            x = _long_sums(x, windows, at)
+        one = windows.along(at)
+        if one.taps > MOST_UNROLLED:
+            x = reduced(x, one, lax.reduce_window_sum_p)
         else:
-            views = [seen(x, windows, at, j) for j in range(windows.window[at])]
-            x = functools.reduce(operator.add, views)
+            x = by_regions(one, _added, x)
     return _divided(x, windows).astype(dtype)
 
 
-def _long_sums(x: Array, windows: Windows, at: int) -> Array:
-    """Add up windows of many taps along one axis."""
-    window, strides = [1] * x.ndim, [1] * x.ndim
-    axis = windows.first + at
-    window[axis], strides[axis] = windows.window[at], windows.strides[at]
-    zero = jnp.zeros((), x.dtype)
-    return lax.reduce_window(x, zero, lax.add, window, strides, "VALID")
+def _sum(x: Array, windows: Windows) -> Array:
+    """Add up windows, in row-major order: bit for bit what lax returns."""
+    if windows.taps > MOST_UNROLLED:
+        return reduced(x, windows, lax.reduce_window_sum_p)
+    y = by_regions(windows, _added, x)
+    return jnp.where(y == 0, jnp.zeros((), y.dtype), y)  # lax begins with 0: never -0
+
+
+def _added(x: Array, *, windows: Windows, taps: Shape) -> Array:
+    """Add up windows in row-major order."""
+    x = padded(x, windows, 0)
+    return functools.reduce(
+        operator.add, (through(x, windows, own) for own in taps_of(windows))
+    )
 
 
 def _divided(y: Array, windows: Windows) -> Array:
-    """Divide by the number of pixels that each output is the mean of."""
+    """Divide by the number of pixels that each output is the mean of, if it is one."""
+    if not windows.mean:
+        return y
     counts = windows.counts()
     if counts.size and (counts == counts.flat[0]).all():
         return y / jnp.asarray(counts.flat[0], y.dtype)
