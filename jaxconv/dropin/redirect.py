@@ -1,4 +1,4 @@
-"""How calls of lax's convolutions are redirected, and lax's functions given back.
+"""How calls of lax's functions are redirected, and lax's functions given back.
 
 Most callers look a function up in `jax.lax`, where another can stand for a while.
 Others hold a reference: a default argument, an attribute of a layer, jax's own modules.
@@ -20,7 +20,13 @@ Function = Callable[..., Array]
 ByReference = Callable[[str, str, tuple, dict[str, Any]], Array]
 """Takes the function's name, who called it, and the arguments."""
 
-NAMES = ("conv", "conv_general_dilated", "conv_transpose", "conv_with_general_padding")
+NAMES = (
+    "conv",
+    "conv_general_dilated",
+    "conv_transpose",
+    "conv_with_general_padding",
+    "reduce_window",
+)
 LAX: dict[str, Any] = {name: getattr(lax, name) for name in NAMES}
 
 
