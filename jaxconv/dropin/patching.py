@@ -15,7 +15,6 @@ from collections.abc import Callable
 from typing import Any, overload
 
 import jax
-from jax import Array
 
 from jaxconv.conv.methods.registry import Method, check_method
 from jaxconv.conv.primitives.eager import is_eager
@@ -184,9 +183,9 @@ def _tell_jit() -> None:
     _context(key).__enter__()
 
 
-def _replacement(name: str) -> Callable[..., Array]:
+def _replacement(name: str) -> Callable[..., Any]:
     @functools.wraps(redirect.ORIGINAL[name])
-    def run(*args: Any, **kwargs: Any) -> Array:
+    def run(*args: Any, **kwargs: Any) -> Any:
         blocks = _blocks()
         if not blocks:  # a thread that did not enter, or a reference kept from a block
             return redirect.call_lax(name, *args, **kwargs)
@@ -195,7 +194,7 @@ def _replacement(name: str) -> Callable[..., Array]:
     return run
 
 
-def _by_reference(name: str, caller: str, args: tuple, kwargs: dict) -> Array:
+def _by_reference(name: str, caller: str, args: tuple, kwargs: dict) -> Any:
     """Run a call of lax's function itself."""
     blocks = _blocks()
     if not blocks:

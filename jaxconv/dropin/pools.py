@@ -95,7 +95,7 @@ def _translated(
     shape, dtype, placed = operand
     by, start = (lax.max, -np.inf) if kind == "max" else (lax.add, 0)
     result = jax.eval_shape(
-        lambda x: ORIGINAL[NAME](x, np.array(start, dtype), by, **settings),
+        lambda x: ORIGINAL[NAME](x, start, by, **settings),
         jax.ShapeDtypeStruct(shape, dtype, sharding=placed),
     )
     window, padding = tuple(settings["window_dimensions"]), settings["padding"]

@@ -5,7 +5,7 @@
 
 Each is the other's transpose and its own derivative. The sum over a window is a sum
 over its rows of sums over its columns, so means are taken axis by axis. Where `mean` is
-false nothing is divided, and pixels are added in row-major order, as lax adds them.
+false nothing is divided, and pixels are added in lax's order.
 """
 
 import functools
@@ -55,8 +55,11 @@ def _average(x: Array, *, windows: Windows) -> Array:
 
 
 def _sum(x: Array, windows: Windows) -> Array:
-    """Add up windows, in row-major order: bit for bit what lax returns."""
-    if windows.taps > MOST_UNROLLED:
+    """Add up windows as lax does, bit for bit: in row-major order where they overlap.
+
+    XLA has another order where they do not, and is fast there.
+    """
+    if windows.apart or windows.taps > MOST_UNROLLED:
         return reduced(x, windows, lax.reduce_window_sum_p)
     y = by_regions(windows, _added, x)
     return jnp.where(y == 0, jnp.zeros((), y.dtype), y)  # lax begins with 0: never -0
