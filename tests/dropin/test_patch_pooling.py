@@ -28,7 +28,7 @@ CASES = {
     "2 apart, VALID": ((2, 5, 6, 3), (1, 2, 2, 1), (1, 2, 2, 1), "VALID"),
     "channels first": ((2, 3, 6, 7), (1, 1, 3, 2), (1, 1, 1, 3), "SAME_LOWER"),
     "per example": ((6, 5, 3), (3, 2, 1), (2, 1, 1), "SAME"),
-    "one axis": ((2, 9, 3), (1, 4, 1), None, "SAME"),
+    "one axis": ((2, 9, 3), (1, 4, 1), None, "VALID"),
     "three axes": ((2, 4, 5, 6, 2), (1, 2, 3, 2, 1), (1, 2, 2, 1, 1), "SAME"),
     "strides alone": ((2, 5, 6, 3), (1, 1, 1, 1), (1, 2, 3, 1), "VALID"),
     "5 by 1, many regions": ((1, 6, 7, 2), (1, 5, 5, 1), (1, 1, 1, 1), "SAME"),
@@ -59,19 +59,11 @@ def on_jaxconv(run, *args):
         return run(*args), report
 
 
-@pytest.mark.parametrize(
-    "case",
-    [
-        pytest.param(case, id=name)
-        if name == "3 by 2, SAME"
-        else pytest.param(case, id=name, marks=pytest.mark.exhaustive)
-        for name, case in CASES.items()
-    ],
-)
-@pytest.mark.parametrize("kind", [MAX, SUM], ids=["max", "sum"])
-@pytest.mark.parametrize("dtype", fast(["float32", "bfloat16", "float16"], "float32"))
-def test_bits_are_lax_s(case, kind, dtype):
-    """Whole numbers with many ties: the first of equals takes the gradient."""
+SOME = "3 by 2, SAME"
+
+
+def check_bits(case, kind, dtype):
+    """Compare where there are many ties: the first of equals takes the gradient."""
     shape, *settings = case
     x = jax.random.randint(jax.random.key(0), shape, -2, 3).astype(dtype)
     function = pool(kind, *settings)
@@ -82,6 +74,32 @@ def test_bits_are_lax_s(case, kind, dtype):
     np.testing.assert_array_equal(found[1], expected[1])
 
 
+@pytest.mark.parametrize("case", fast(CASES, SOME))
+@pytest.mark.parametrize("kind", [MAX, SUM], ids=["max", "sum"])
+def test_bits_are_lax_s(case, kind):
+    check_bits(CASES[case], kind, "float32")
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("kind", [MAX, SUM], ids=["max", "sum"])
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_bits_are_lax_s_in_half_precision(kind, dtype):
+    check_bits(CASES[SOME], kind, dtype)
+
+
+@pytest.mark.exhaustive
+def test_gradients_of_maxima_are_added_in_lax_s_order():
+    shape, *settings = CASES["5 by 1, many regions"]
+    x = jax.random.normal(jax.random.key(2), shape)
+
+    def gradient(x):
+        y, pull = jax.vjp(pool(MAX, *settings), x)
+        return pull(jnp.sin(y))[0]
+
+    found, _ = on_jaxconv(gradient, x)
+    np.testing.assert_array_equal(found, gradient(x))
+
+
 @pytest.mark.parametrize("kind", fast([MAX, SUM], SUM), ids=["max", "sum"])
 def test_signs_of_zeros_and_nan_are_lax_s(kind):
     x = jnp.where(X % 2 == 0, -0.0, jnp.where(X == 3, jnp.nan, 0.0))
@@ -90,19 +108,6 @@ def test_signs_of_zeros_and_nan_are_lax_s(kind):
     found, _ = on_jaxconv(function, x)
     assert bits(found) == bits(expected)
     assert np.isnan(expected).any()
-
-
-@pytest.mark.exhaustive
-@pytest.mark.parametrize("kind", [MAX, SUM], ids=["max", "sum"])
-def test_sums_of_fractions_in_the_outputs_have_lax_s_order(kind):
-    for shape, *settings in CASES.values():
-        x = jax.random.normal(jax.random.key(2), shape)
-        function = pool(kind, *settings)
-        expected, dx = value_and_gradient(function, x)
-        found, _ = on_jaxconv(value_and_gradient, function, x)
-        assert bits(found[0]) == bits(expected)
-        if kind is MAX:
-            np.testing.assert_array_equal(found[1], dx)
 
 
 @pytest.mark.exhaustive

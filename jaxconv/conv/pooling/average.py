@@ -5,7 +5,7 @@
 
 Each is the other's transpose and its own derivative. The sum over a window is a sum
 over its rows of sums over its columns, so means are taken axis by axis. Where `mean` is
-false nothing is divided, and pixels are added in lax's order.
+false nothing is divided, and lax adds: its order depends on what XLA makes of a loop.
 """
 
 import functools
@@ -28,10 +28,9 @@ from jaxconv.conv.pooling.windows import (
     padded,
     primitive,
     reduced,
+    seen,
     shifted,
     spread_out,
-    taps_of,
-    through,
 )
 
 MOST_UNROLLED = 64  # taps along an axis; XLA compiles a slice for each
@@ -39,7 +38,7 @@ MOST_UNROLLED = 64  # taps along an axis; XLA compiles a slice for each
 
 def _average(x: Array, *, windows: Windows) -> Array:
     if not windows.mean:
-        return _sum(x, windows)
+        return reduced(x, windows, lax.reduce_window_sum_p)
     dtype = x.dtype
     x = x.astype(accumulator(dtype))
     if windows.whole:
@@ -54,23 +53,11 @@ def _average(x: Array, *, windows: Windows) -> Array:
     return _divided(x, windows).astype(dtype)
 
 
-def _sum(x: Array, windows: Windows) -> Array:
-    """Add up windows as lax does, bit for bit: in row-major order where they overlap.
-
-    XLA has another order where they do not, and is fast there.
-    """
-    if windows.apart or windows.taps > MOST_UNROLLED:
-        return reduced(x, windows, lax.reduce_window_sum_p)
-    y = by_regions(windows, _added, x)
-    return jnp.where(y == 0, jnp.zeros((), y.dtype), y)  # lax begins with 0: never -0
-
-
 def _added(x: Array, *, windows: Windows, taps: Shape) -> Array:
-    """Add up windows in row-major order."""
+    """Add up windows along one axis."""
     x = padded(x, windows, 0)
-    return functools.reduce(
-        operator.add, (through(x, windows, own) for own in taps_of(windows))
-    )
+    views = [seen(x, windows, 0, j) for j in range(windows.window[0])]
+    return functools.reduce(operator.add, views)
 
 
 def _divided(y: Array, windows: Windows) -> Array:

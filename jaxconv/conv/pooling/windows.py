@@ -67,12 +67,6 @@ class Windows:
         return all(count == 1 for count in self.readers)
 
     @property
-    def apart(self) -> bool:
-        """Whether no two of the outputs that there are read the same pixel."""
-        rows = zip(self.out, self.readers, strict=True)
-        return all(out <= 1 or count == 1 for out, count in rows)
-
-    @property
     def whole(self) -> bool:
         """Whether the only window is the whole image."""
         plain = not any(map(any, self.padding))
