@@ -242,6 +242,7 @@ def test_what_is_passed_on_is_reported_with_its_reason(case):
 OTHER_USES = {
     "products": lambda: lax.reduce_window(X, 1.0, lax.mul, (1, 2, 2, 1)),
     "another start": lambda: lax.reduce_window(X, 1.0, lax.add, (1, 2, 2, 1)),
+    "maxima from 0": lambda: lax.reduce_window(X, 0.0, lax.max, (1, 2, 2, 1)),
     "another function": lambda: lax.reduce_window(
         X, -jnp.inf, jnp.maximum, (1, 2, 2, 1)
     ),
