@@ -30,8 +30,8 @@ class Region(NamedTuple):
 
 def regions_along(windows: Windows, at: int) -> list[Region]:
     """Return the regions of one axis, in their order."""
-    rows = (windows.space, windows.window, windows.strides, windows.padding)
-    size, k, s, (low, _) = (row[at] for row in rows)
+    size, k, s = windows.space[at], windows.window[at], windows.strides[at]
+    low, _ = windows.padding[at]
 
     def seen_by(output: int) -> tuple[int, int]:
         start = output * s - low
