@@ -15,7 +15,7 @@ from jax.export import is_symbolic_dim
 from jaxconv.conv.auto import arrangements, numbers, phases
 from jaxconv.conv.auto.target import Target
 from jaxconv.conv.geometry import Geometry
-from jaxconv.conv.methods import onednn, taps
+from jaxconv.conv.methods import depthwise_grad, onednn, taps
 from jaxconv.conv.operands import accumulator
 
 ONEDNN_BY_DEFAULT = ("float32",)  # the other types by name only
@@ -126,15 +126,21 @@ def _three_axes(case: Case) -> bool:
     return deep and case.geometry.kernel[0] <= case.convolutions
 
 
-def _batch_as_channels(case: Case) -> bool:
-    """Return whether images and input channels are enough for oneDNN's products."""
+def _onednn_grads(case: Case) -> bool:
+    """Return whether oneDNN is fast at a filter gradient.
+
+    It is where channels are apart and last in memory, or worth moving there; and where
+    images and input channels are enough for products of matrices.
+    """
     geometry = case.geometry
-    if len(geometry.space) == 3 or geometry.taps == 1:
+    if onednn.has_channels_apart(geometry):
+        move = geometry.taps >= depthwise_grad.WORTH_MOVING
+        return (geometry.channels_last or move) and _for_onednn(case)
+    if geometry.taps == geometry.groups == 1:
+        return _for_onednn(case)
+    if len(geometry.space) == 3 or geometry.taps == 1 or not _for_onednn(case):
         return False
-    enough = (
-        geometry.n >= numbers.FEWEST_IMAGES and geometry.ci >= numbers.FEWEST_INPUTS
-    )
-    return enough and _for_onednn(case)
+    return geometry.n >= numbers.FEWEST_IMAGES and geometry.ci >= numbers.FEWEST_INPUTS
 
 
 def _gradient_fits_cache(case: Case) -> bool:
@@ -161,26 +167,27 @@ def _always(case: Case) -> bool:
     return True
 
 
-OUTPUTS = (
+FIRST = (
     Rule(_elsewhere, "xla", "the device's own library is fast"),
     Rule(_short_floats, "float32", "short floats are slow"),
+)
+OUTPUTS = (
+    *FIRST,
     Rule(_phases_pay, "phases", "no products with zeros"),
     Rule(_one_tap, "taps", "one tap: a product of matrices"),
     Rule(_for_onednn, "onednn", "oneDNN is fast"),
     Rule(_few_terms, "taps", "few input channels a group: element-wise products"),
     Rule(_few_channels, "im2col", "few channels: XLA's own is slow"),
-    Rule(_any_batch, "xla", "any number of images"),
     Rule(_few_groups, "groups", "each group by itself is faster"),
     Rule(_three_axes, "planes", "two axes are faster"),
     Rule(_always, "xla", "XLA's own is fast"),
 )
 PARAM_GRADS = (
-    Rule(_elsewhere, "xla", "the device's own library is fast"),
+    *FIRST,
     Rule(_any_batch, "xla", "any number of images"),
-    Rule(_short_floats, "float32", "short floats are slow"),
     Rule(_has_phases, "phases", "no products with zeros"),
+    Rule(_onednn_grads, "onednn", "oneDNN is fast"),
     Rule(_depthwise, "taps", "depthwise: rows are added up, tap by tap"),
-    Rule(_batch_as_channels, "onednn", "oneDNN is fast"),
     Rule(_few_groups, "groups", "each group by itself is faster"),
     Rule(_three_axes, "planes", "two axes are faster"),
     Rule(_gradient_fits_cache, "xla", "what XLA reads again and again fits a cache"),

@@ -36,7 +36,7 @@ _FEWEST_ROWS = 16  # that are added up at once
 _MOST_PRODUCTS = 1200  # of rows; more would take long to compile
 _TOTALS_BYTES = 2**20
 _MOST_ABREAST = 4  # images that have totals of their own
-_WORTH_MOVING = 16  # taps; for fewer, channels that come first are left there
+WORTH_MOVING = 16  # taps; for fewer, channels that come first are left there
 
 
 class _Tile(NamedTuple):
@@ -141,7 +141,7 @@ def _products(
 
 def _tile(geometry: Geometry) -> _Tile:
     """Return the tile that compiles soon and runs fast."""
-    few = geometry.taps < _WORTH_MOVING and geometry.strides[-1] == 1
+    few = geometry.taps < WORTH_MOVING and geometry.strides[-1] == 1
     first = few and geometry.co == 1 and not geometry.channels_last
     (length, *rest), channels = geometry.out, geometry.groups * geometry.co
     height = 1 if rest else _height(length, 1 if first else channels)

@@ -20,6 +20,7 @@ import functools
 from collections.abc import Sequence
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.core import ShapedArray
@@ -192,9 +193,13 @@ def _compute(
     precision: Precision | None,
     target: Target,
 ) -> Array:
-    """Compute a map as planned for its geometry, which may be a device's share."""
+    """Compute a map as planned for its geometry, which may be a device's share.
+
+    The scope names map and method in the compiled program, for profilers to show.
+    """
     plan = plan_for(name, geometry, a.dtype, method, target)
-    return execute(plan, a, b, precision)
+    with jax.named_scope(f"conv_{name}/{plan.method}"):
+        return execute(plan, a, b, precision)
 
 
 for _name, _primitive in PRIMITIVES.items():

@@ -46,6 +46,11 @@ LAYERS = {
         ["onednn", "taps", "taps"],
         ["taps", "taps", "taps"],
     ),
+    "depthwise, 25 taps": (
+        "g64mb32ic64ih32oc64kh5ph2",
+        ["onednn", "onednn", "onednn"],
+        ["taps", "taps", "taps"],
+    ),
     "grouped": (
         "g8mb32ic128ih16oc128kh3ph1",
         ["onednn", "onednn", "onednn"],
@@ -63,7 +68,7 @@ LAYERS = {
     ),
     "one tap": (
         "mb32ic128ih16oc128kh1",
-        ["taps", "taps", "im2col"],
+        ["taps", "taps", "onednn"],
         ["taps", "taps", "im2col"],
     ),
     "three axes": (
