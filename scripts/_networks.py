@@ -69,7 +69,7 @@ def keras_network(
 def network(call: Callable[..., Any], params: Any, fixed: Any, inputs: Any) -> Network:
     """Return the network of `call`: (params, fixed, x, training) -> (logits, fixed).
 
-    `fixed` is what the gradient leaves alone: statistics, in training mode the new ones.
+    `fixed` is what the gradient leaves alone: statistics, after training the new ones.
     """
     import jax
     import jax.numpy as jnp
@@ -92,7 +92,9 @@ def network(call: Callable[..., Any], params: Any, fixed: Any, inputs: Any) -> N
     return Network((params, fixed), train, infer, inputs)
 
 
-def draws(shape: tuple[int, ...], dtype: str, scale: float = 1) -> list[Any]:
+def draws(
+    shape: tuple[int, ...], dtype: str, scale: float = 1, classes: int = CLASSES
+) -> list[Any]:
     """Draw a few batches: normal images of this shape, and labels."""
     import jax.numpy as jnp
     import numpy as np
@@ -101,7 +103,7 @@ def draws(shape: tuple[int, ...], dtype: str, scale: float = 1) -> list[Any]:
     return [
         (
             jnp.asarray(scale * rng.normal(size=shape), dtype),
-            jnp.asarray(rng.integers(0, CLASSES, shape[0]), jnp.int32),
+            jnp.asarray(rng.integers(0, classes, shape[0]), jnp.int32),
         )
         for _ in range(DRAWS)
     ]

@@ -101,9 +101,9 @@ def readme_times(results: dict[str, Any]) -> str:
         row = layers.get((name, "NHWC"), {}).get("all three", {})
         if "jaxconv ms" in row:
             figures = [row.get(f"{by} ms") for by in ("jaxconv", "lax", "torch")]
-            rows.append((f"{name}, three maps", *map(_figure, figures)))
+            rows.append((f"{name}, three maps", *map(figure, figures)))
     means = [
-        f"{_figure(geometric_mean(found))} times as fast as {words}"
+        f"{figure(geometric_mean(found))} times as fast as {words}"
         for name, words in (("lax", "lax"), ("torch", "PyTorch"))
         if (found := ratios_to(name, results["ops"]))
     ]
@@ -134,10 +134,10 @@ def _models(rows: list[Row]) -> str:
     table = []
     for model, steps in _by_model(rows).items():
         faster = [
-            _figure(steps.get(by, {}).get("jaxconv is times faster"))
+            figure(steps.get(by, {}).get("jaxconv is times faster"))
             for by in ("flax", "torch")
         ]
-        numpy = _figure(steps.get("numpy", {}).get("step ms"))
+        numpy = figure(steps.get("numpy", {}).get("step ms"))
         table.append((_title(model), *_three(steps, "step ms"), numpy, *faster))
     header = (
         "milliseconds a step",
@@ -200,7 +200,7 @@ def _ratios(found: dict[str, dict[str, Row]]) -> str:
         (
             name,
             *(
-                _figure(maps.get(w, {}).get(f"ratio to {peer}"))
+                figure(maps.get(w, {}).get(f"ratio to {peer}"))
                 for w, peer, _ in columns
             ),
         )
@@ -216,7 +216,7 @@ def _times(found: dict[str, dict[str, Row]]) -> str:
             name,
             *(
                 " / ".join(
-                    _figure(maps[which].get(f"{by} ms"))
+                    figure(maps[which].get(f"{by} ms"))
                     for by in ("jaxconv", "lax", "torch")
                     if f"{by} ms" in maps[which]
                 )
@@ -254,10 +254,10 @@ def _title(model: str) -> str:
 
 def _three(steps: dict[str, Row], what: str) -> list[str]:
     names = ("jaxconv", "flax", "torch")
-    return [_figure(steps.get(by, {}).get(what)) for by in names]
+    return [figure(steps.get(by, {}).get(what)) for by in names]
 
 
-def _figure(value: float | None) -> str:
+def figure(value: float | None) -> str:
     """Return about three digits."""
     if value is None:
         return ""
