@@ -13,7 +13,8 @@ Row = dict[str, Any]
 HOW = (
     "`python scripts/bench.py nets --from-json` writes this section. Networks of "
     "`keras.applications` without weights, on 96 x 96 pixels, run on lax and, under "
-    "`jaxconv.patch()`, on jaxconv; PyTorch's have the same architectures and as many "
+    "`jaxconv.patch()`, on jaxconv; the models of `nn` run on jaxconv, and on lax they "
+    "call its convolution. In PyTorch all have the same architectures and as many "
     "parameters, channels-last. All run in one process, in turn; times are medians, in "
     "milliseconds. A training step is loss, all gradients, new statistics, and plain "
     "SGD; JAX's donates its state. Compile time is that of the step, in seconds, "
@@ -63,7 +64,7 @@ def _title(run: Row) -> str:
     first = run["rows"][0]
     huge = "hugetlb=" in run["where"].get("GLIBC_TUNABLES", "")
     pages = "with huge pages" if huge else "no huge pages asked for"
-    return f"{first['dtype']}, batches of {first['batch']}, {pages}"
+    return f"{first['dtype']}, {pages}"
 
 
 def tables(run: Row) -> str:
@@ -73,7 +74,10 @@ def tables(run: Row) -> str:
     found = {(row["network"], row["map"]): row for row in rows}
     names = list(dict.fromkeys(row["network"] for row in rows))
     times = [
-        (name, *(cell for which in maps for cell in _times(found[name, which])))
+        (
+            _named(found[name, maps[0]]),
+            *(cell for which in maps for cell in _times(found[name, which])),
+        )
         for name in names
     ]
     header = [
@@ -81,13 +85,19 @@ def tables(run: Row) -> str:
         for which in maps
         for title in (*WHO.values(), "times as fast as lax", "as PyTorch")
     ]
-    beside = [(name, *_beside(found[name, maps[0]])) for name in names]
+    beside = [
+        (_named(found[name, maps[0]]), *_beside(found[name, maps[0]])) for name in names
+    ]
     parts = [
-        table(("network", *header), times),
-        table(("training step", *BESIDE), beside),
+        table(("network, batch", *header), times),
+        table(("training step, batch", *BESIDE), beside),
         "\n".join(_means(rows)),
     ]
     return "\n\n".join(parts)
+
+
+def _named(row: Row) -> str:
+    return f"{row['network']}, {row['batch']}"
 
 
 BESIDE = (

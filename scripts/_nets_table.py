@@ -3,10 +3,11 @@
 import dataclasses
 import gc
 import json
+import sys
 from pathlib import Path
 from typing import Any, Literal
 
-from _networks import KERAS
+from _networks import KERAS, NN
 from _progress import write
 from _sections import with_section
 
@@ -20,9 +21,10 @@ class Nets:
     """Time whole networks: a training step and inference, by lax, jaxconv and PyTorch.
 
     Six of keras.applications, without weights, on lax and, under jaxconv.patch(), on
-    jaxconv; PyTorch's own are the same networks. Compile time and memory are beside.
-    It takes about ten minutes. Run it on a machine that does nothing else, once as it
-    is and once with GLIBC_TUNABLES=glibc.malloc.hugetlb=1 in the environment.
+    jaxconv; and five models of jaxconv.nn, which on lax call lax's convolution. In
+    PyTorch they are the same networks. Compile time and memory are beside. It takes
+    about a quarter of an hour. Run it on a machine that does nothing else, as it is and
+    by python -m jaxconv.hugepages scripts/bench.py nets.
     """
 
     quick: bool = False
@@ -32,7 +34,7 @@ class Nets:
     seconds: float = 15.0
     """How long each map of each network is timed; compiling comes on top."""
     batch_size: int = 8
-    """Images in each step, of 96 x 96 pixels."""
+    """Images in each step, of 96 x 96 pixels; of smaller ones eight times as many."""
     dtype: Literal["float32", "bfloat16"] = "float32"
     """Of weights and images."""
     losses: bool = False
@@ -53,7 +55,7 @@ def nets(settings: Nets) -> int:
     if settings.from_json:
         runs = [json.loads(file.read_text()) for file in settings.from_json]
         return _write_section(runs, settings.to)
-    known = QUICK if settings.quick else KERAS
+    known = QUICK if settings.quick else (*KERAS, *NN)
     chosen = [name for name in known if settings.only in name]
     if not chosen:
         return fail(f"--only: no network has {settings.only!r} in its name", 2)
@@ -83,16 +85,35 @@ def _time(settings: Nets, chosen: list[str]) -> int:
 
 def _timed(name: str, settings: Nets, seconds: float, torch: bool) -> list[Row]:
     from _network_times import time_network
-    from _networks import keras_network
 
-    network = keras_network(name, settings.batch_size, dtype=settings.dtype)
-    twin = None
-    if torch:
-        from _networks_torch import torch_network
+    network, within = _built(name, settings.batch_size, settings.dtype)
+    twin = _twin(name, network.inputs, settings.dtype) if torch else None
+    batch = len(network.inputs[0][0])
+    facts = {"network": name, "dtype": settings.dtype, "batch": batch}
+    return time_network(facts, network, twin, seconds, within)
 
-        twin = torch_network(name, network.inputs, settings.dtype, last=True)
-    facts = {"network": name, "dtype": settings.dtype, "batch": settings.batch_size}
-    return time_network(facts, network, twin, seconds)
+
+def _built(name: str, batch: int, dtype: str) -> tuple[Any, Any]:
+    """Return a network, and the blocks that lax and jaxconv compile it in."""
+    if name in KERAS:
+        from _network_times import PATCHED
+        from _networks import keras_network
+
+        return keras_network(name, batch, dtype=dtype), PATCHED
+    from _networks_nn import WITHIN, nn_network
+
+    return nn_network(name, batch, dtype), WITHIN
+
+
+def _twin(name: str, inputs: list[Any], dtype: str) -> Any:
+    """Return the same network in PyTorch."""
+    from _networks_torch import NETWORKS, stepping
+
+    if name in KERAS:
+        return stepping(NETWORKS[name](), inputs, dtype, last=True)
+    from _networks_nn import twin
+
+    return stepping(twin(name), inputs, dtype, last=False)
 
 
 def _compare_losses(settings: Nets, chosen: list[str]) -> int:
@@ -101,11 +122,11 @@ def _compare_losses(settings: Nets, chosen: list[str]) -> int:
 
     jax.config.update("jax_enable_x64", True)
     from _network_times import losses
-    from _networks import keras_network
 
     rows = []
     for name in chosen:
-        found = losses(keras_network(name, settings.batch_size, dtype="float64"))
+        network, within = _built(name, settings.batch_size, "float64")
+        found = losses(network, within=within)
         pairs = zip(found["jaxconv"], found["lax"], strict=True)
         worst = max(abs(ours - theirs) / abs(theirs) for ours, theirs in pairs)
         print(
@@ -132,8 +153,8 @@ def _write_section(runs: list[Row], to: Path | None) -> int:
 def _forget() -> None:
     """Give back what a network's programs and weights hold."""
     import jax
-    import keras
 
-    keras.utils.clear_session()
+    if "keras" in sys.modules:
+        sys.modules["keras"].utils.clear_session()
     jax.clear_caches()
     gc.collect()

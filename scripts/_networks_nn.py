@@ -11,7 +11,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from _networks import Network, draws, network
+from _networks import NN, Network, draws, network
 from jax import lax
 
 from jaxconv import nn
@@ -20,16 +20,17 @@ from jaxconv.nn import models
 from jaxconv.nn.convolution import Sliding
 
 BLOCKS, FILTERS, PLANES, POINTS, MOVES = 6, 128, 17, 19 * 19, 362
-MODELS: dict[str, tuple[Callable[[], nn.Layer], tuple[int, ...]]] = {
-    "nn ResNet-20": (models.resnet, (3, 32, 32)),
-    "nn MobileNet": (models.mobilenet, (3, 96, 96)),
-    "nn DenseNet-40": (functools.partial(models.densenet, 40), (3, 32, 32)),
-    "nn OctConv ResNet-20": (models.octave_resnet, (3, 32, 32)),
-    "nn board tower": (
+MAKERS: tuple[tuple[Callable[[], nn.Layer], tuple[int, ...]], ...] = (
+    (models.resnet, (3, 32, 32)),
+    (models.mobilenet, (3, 96, 96)),
+    (functools.partial(models.densenet, 40), (3, 32, 32)),
+    (models.octave_resnet, (3, 32, 32)),
+    (
         functools.partial(models.board_tower, BLOCKS, FILTERS, PLANES, MOVES),
         (PLANES, 19, 19),
     ),
-}
+)
+MODELS = dict(zip(NN, MAKERS, strict=True))
 
 
 def nn_network(name: str, batch: int, dtype: str = "float32") -> Network:
@@ -106,11 +107,14 @@ def twin(name: str) -> Any:
         def forward(self, x: Any) -> Any:
             return torch.cat(super().forward(x), 1)
 
-    makers: dict[str, Callable[[], Any]] = {
-        "nn ResNet-20": lambda: _twins.resnet(20, 3),
-        "nn MobileNet": lambda: _twins.mobilenet(1.0),
-        "nn DenseNet-40": lambda: _twins.densenet(40, 12, 3),
-        "nn OctConv ResNet-20": lambda: _twins.octave_resnet(20, 0.25, 3),
-        "nn board tower": lambda: Joined(BLOCKS, FILTERS, PLANES, POINTS, MOVES),
-    }
-    return makers[name]()
+    makers: tuple[Callable[[], Any], ...] = (
+        lambda: _twins.resnet(20, 3),
+        lambda: _twins.mobilenet(1.0),
+        lambda: _twins.densenet(40, 12, 3),
+        lambda: _twins.octave_resnet(20, 0.25, 3),
+        lambda: Joined(BLOCKS, FILTERS, PLANES, POINTS, MOVES),
+    )
+    return makers[NN.index(name)]()
+
+
+WITHIN = {"lax": on_lax, "jaxconv": contextlib.nullcontext}

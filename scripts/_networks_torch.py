@@ -24,17 +24,11 @@ class TorchNetwork(NamedTuple):
     megabytes: float  # of parameters and statistics
 
 
-def torch_network(name: str, draws: list[Any], dtype: str, last: bool) -> TorchNetwork:
-    """Build a network, in training on the same draws as Keras's.
+def stepping(net: nn.Module, draws: list[Any], dtype: str, last: bool) -> TorchNetwork:
+    """Return a module's training step and inference, on the same draws as JAX's.
 
     `last` is whether the images of `draws` are channels-last, as Keras's are.
     """
-    torch.manual_seed(0)
-    return stepping(NETWORKS[name](), draws, dtype, last)
-
-
-def stepping(net: nn.Module, draws: list[Any], dtype: str, last: bool) -> TorchNetwork:
-    """Return a module's training step and inference."""
     kind = getattr(torch, dtype)
     net = net.to(dtype=kind, memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(net.parameters(), RATE)

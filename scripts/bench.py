@@ -12,6 +12,9 @@
                                     chart and the table of times in README.md
 
 Each has its --help. They need: pip install -e '.[bench]'
+
+Memory is in pages of the usual size, as in a program that does nothing about it. For
+huge pages begin with python -m jaxconv.hugepages scripts/bench.py, for all contestants.
 """
 
 import dataclasses

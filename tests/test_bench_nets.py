@@ -51,11 +51,11 @@ def test_runs_with_and_without_huge_pages_are_written_into_the_page(
     assert run_script(monkeypatch, "nets", *options) == 0
     text = page.read_text()
     assert text.startswith("# Benchmarks\n\n<!-- nets, by")
-    assert "### float32, batches of 8, no huge pages asked for" in text
-    assert "### float32, batches of 8, with huge pages" in text
+    assert "### float32, no huge pages asked for" in text
+    assert "### float32, with huge pages" in text
     five = "20.0 | 10.0 | 20.0 | 2.00 | 2.00"
-    assert text.count(f"| ResNet50 | {five} | {five} |") == 2
-    row = "| ResNet50 | 2.00 | 3.00 | 40.0 | 60.0 |  | 20.0 | 30.0 |"
+    assert text.count(f"| ResNet50, 8 | {five} | {five} |") == 2
+    row = "| ResNet50, 8 | 2.00 | 3.00 | 40.0 | 60.0 |  | 20.0 | 30.0 |"
     assert text.count(row) == 2
     step = "training step: 4.00 times as fast as lax on geometric average, at least 2"
     assert step in text
@@ -169,3 +169,29 @@ def test_pytorch_trains_in_place():
     logits = found.infer(found.inputs[0][0])
     assert (logits.shape, logits.dtype) == ((4, 1000), torch.bfloat16)
     assert found.inputs[0][0].is_contiguous(memory_format=torch.channels_last)
+
+
+def test_the_models_of_nn_are_those_of_the_names():
+    from _networks import NN
+    from _networks_nn import MODELS
+
+    assert tuple(MODELS) == NN
+
+
+@pytest.mark.extras
+@pytest.mark.exhaustive
+def test_nn_is_the_same_on_lax_and_in_pytorch():
+    pytest.importorskip("torch", reason="needs PyTorch")
+    from _networks_nn import MODELS, WITHIN, nn_network, twin
+
+    for name in MODELS:
+        network = nn_network(name, 1)
+        count = sum(leaf.size for leaf in jax.tree.leaves(network.state[0]))
+        assert count == sum(leaf.numel() for leaf in twin(name).parameters())
+    with WITHIN["lax"]():
+        program = jax.make_jaxpr(network.infer)(network.state, network.inputs[0][0])
+    assert "conv_general_dilated" in str(program)
+    assert "conv_output" not in str(program)
+    with WITHIN["jaxconv"]():
+        program = jax.make_jaxpr(network.infer)(network.state, network.inputs[0][0])
+    assert "conv_general_dilated" not in str(program)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from jaxconv.conv.methods import onednn
+from jaxconv.conv.methods import onednn_region
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -75,7 +75,7 @@ def test_its_times_are_those_of_the_benchmarks():
 
 def test_the_report_of_the_flax_model_is_what_is_printed(capsys):
     pytest.importorskip("flax")
-    if onednn.unavailable("float32"):
+    if onednn_region.unavailable("float32"):
         pytest.skip("the report names oneDNN, which does not compute here")
     code, shown = re.search(
         r"```python\n(import flax.*?)```\n\n```text\n(.*?)```", README, re.S

@@ -28,6 +28,7 @@ from jax.interpreters import ad
 
 from jaxconv.conv.arguments.shapes import Shape
 from jaxconv.conv.pooling import adjacent
+from jaxconv.conv.pooling.regions import by_regions
 from jaxconv.conv.pooling.windows import (
     Windows,
     cropped,
@@ -36,10 +37,12 @@ from jaxconv.conv.pooling.windows import (
     interleaved,
     padded,
     primitive,
+    reduced,
     seen,
     shifted,
     spread_out,
     taps_of,
+    through,
 )
 
 MOST_UNROLLED = 64  # taps; XLA compiles a slice for each
@@ -56,6 +59,11 @@ def _max(x: Array, *, windows: Windows) -> Array:
         return adjacent.largest(x, windows)
     if windows.taps > MOST_UNROLLED:
         return _reduced(x, windows)
+    return by_regions(windows, _largest, x)
+
+
+def _largest(x: Array, *, windows: Windows, taps: Shape) -> Array:
+    """Return the largest pixel of each window, axis by axis."""
     x = padded(x, windows, _lowest(x.dtype))
     for at in reversed(range(len(windows.space))):
         views = [seen(x, windows, at, j) for j in range(windows.window[at])]
@@ -67,11 +75,7 @@ def _reduced(x: Array, windows: Windows) -> Array:
     """Return the maxima of windows of many taps."""
     if windows.whole:
         return jnp.max(x, axis=tuple(windows.axes), keepdims=True)
-    low = jnp.asarray(_lowest(x.dtype), x.dtype)
-    wide, ones = padded(x, windows, low), (1,) * x.ndim
-    window = windows.with_space(ones, windows.window)
-    strides = windows.with_space(ones, windows.strides)
-    return lax.reduce_window(wide, low, lax.max, window, strides, "VALID")
+    return reduced(x, windows, lax.reduce_window_max_p)
 
 
 def _numbering(windows: Windows) -> tuple[Shape, Any]:
@@ -91,26 +95,27 @@ def _number(taps: Sequence[Any], windows: Windows) -> Any:
     return sum(j * step for j, step in zip(taps, steps, strict=True))
 
 
-def _through(x: Array, windows: Windows, taps: Shape) -> Array:
-    """Return the pixel of each window at a tap."""
-    for at, tap in enumerate(taps):
-        x = seen(x, windows, at, tap)
-    return x
-
-
 def _winner(x: Array, y: Array, *, windows: Windows) -> Array:
     """Return the number of the first tap that equals the maximum, or is NaN."""
     if windows.taps > MOST_UNROLLED:
         return _winner_of_many(x, windows)
-    _, dtype = _numbering(windows)
+    return by_regions(windows, functools.partial(_first_to_win, windows), x, y)
+
+
+def _first_to_win(
+    whole: Windows, x: Array, y: Array, *, windows: Windows, taps: Shape
+) -> Array:
+    """Return the winners in a region, numbered as in the whole."""
+    _, dtype = _numbering(whole)
     x = padded(x, windows, _lowest(x.dtype))
     winner = jnp.zeros_like(y, dtype)
-    for taps in reversed(list(taps_of(windows))):
-        view = _through(x, windows, taps)
+    for own in reversed(list(taps_of(windows))):
+        view = through(x, windows, own)
         wins = (view == y) | (view != view)
-        for pixels in _pixels(windows, taps, view.shape):
+        for pixels in _pixels(windows, own, view.shape):
             wins &= pixels
-        winner = jnp.where(wins, jnp.asarray(_number(taps, windows), dtype), winner)
+        number = _number([a + b for a, b in zip(taps, own, strict=True)], whole)
+        winner = jnp.where(wins, jnp.asarray(number, dtype), winner)
     return winner
 
 
@@ -168,7 +173,7 @@ def _take(t: Array, winner: Array, *, windows: Windows) -> Array:
     taken = jnp.zeros(winner.shape, t.dtype)
     for taps in taps_of(windows):
         here = winner == jnp.asarray(_number(taps, windows), winner.dtype)
-        taken = jnp.where(here, _through(t, windows, taps), taken)
+        taken = jnp.where(here, through(t, windows, taps), taken)
     return taken
 
 
@@ -207,9 +212,12 @@ def _phases(g: Array, winner: Array, windows: Windows, phases: Shape) -> Array:
 
 
 def _phase(g: Array, winner: Array, windows: Windows, phases: Shape) -> Array:
-    """Add up, for each pixel of a phase, the gradients of the outputs that read it."""
+    """Add up, for each pixel of a phase, the gradients of the outputs that read it.
+
+    In the outputs' order, as lax adds them.
+    """
     terms = []
-    for back in itertools.product(*map(range, windows.readers)):
+    for back in itertools.product(*(reversed(range(m)) for m in windows.readers)):
         rows = zip(phases, back, windows.strides, strict=True)
         taps = tuple(r + m * s for r, m, s in rows)
         if all(j < k for j, k in zip(taps, windows.window, strict=True)):
