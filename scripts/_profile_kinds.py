@@ -109,8 +109,9 @@ def layer_of(program: Program, one: Instruction) -> str:
     """Return the layer that an instruction belongs to, by its scopes or its source."""
     op_name = one.op_name or _name_inside(program, one)
     if not op_name:
-        near = _named_before(program, one)
-        return f"after {layer_of(program, near)}" if near else _source(program, one)
+        if near := _named_before(program, one):
+            return f"after {layer_of(program, near)}"
+        return _source(program, one)
     if "/" not in op_name:  # an argument's
         return op_name
     words = []
@@ -229,7 +230,8 @@ def _name_inside(program: Program, one: Instruction) -> str:
 
 def _named_before(program: Program, one: Instruction) -> Instruction | None:
     """Return the nearest operation with a name whose result this one takes."""
-    near = [one]
+    # What takes nothing, as a fill, stands before what takes it.
+    near = [one] if one.operands else program.users.get(one.name, [])[:1]
     for _ in range(4):
         names = [name for before in near for name in before.operands]
         known = (program.instructions.get(name) for name in names)

@@ -136,6 +136,7 @@ def test_every_kind_of_work_is_told_apart(program):
         ("moved", "last"),
         ("fused", "dense"),  # the name of what is inside
         ("keep", "after state[0]"),
+        ("filled", "after state[0]"),  # what takes it is
         ("normed", "me/train.py:10"),  # past JAX's own line
     ],
 )
