@@ -16,9 +16,9 @@ SHARE_OF_TRAINING = 0.15  # of a report's time
 class BenchmarkReport:
     """Time all layers and models and write what the documentation shows of them.
 
-    It writes scripts/BENCHMARKS.md whole, its chart scripts/benchmarks.png, and the
-    table of times in README.md, all from the same figures. Run it on a machine that
-    does nothing else.
+    It writes scripts/BENCHMARKS.md but for the sections of other commands, and its
+    chart scripts/benchmarks.png, from the same figures. Run it on a machine that does
+    nothing else.
     """
 
     minutes: float = 18.0
@@ -28,7 +28,7 @@ class BenchmarkReport:
     flags: str = ""
     """XLA_FLAGS for jaxconv and lax alike."""
     to: Path | None = None
-    """Write BENCHMARKS.md and the chart into this folder, and leave README.md alone."""
+    """Write BENCHMARKS.md and the chart into this folder."""
     json: Path | None = None
     """Write every figure to this file, after each layer."""
     from_json: Path | None = None
@@ -36,7 +36,7 @@ class BenchmarkReport:
 
 
 def report(settings: BenchmarkReport) -> int:
-    """Measure, or read what was measured, and write table, chart and README's times."""
+    """Measure, or read what was measured, and write tables and chart."""
     import matplotlib  # noqa: F401  if it is missing, say so before measuring
 
     from jaxconv._command_line import fail
@@ -59,7 +59,7 @@ def report(settings: BenchmarkReport) -> int:
         if not results:
             return fail(f"--only: nothing has {settings.only!r} in its name", 2)
     from _chart import draw
-    from _report import CHART, ROOT, benchmarks, readme_times, replace_times
+    from _report import CHART, ROOT, benchmarks
 
     folder = ROOT / "scripts" if settings.to is None else settings.to
     folder.mkdir(parents=True, exist_ok=True)
@@ -67,10 +67,7 @@ def report(settings: BenchmarkReport) -> int:
     page = folder / "BENCHMARKS.md"
     before = page.read_text() if page.is_file() else ""
     page.write_text(kept(before, benchmarks(results)))
-    print(readme_times(results))
-    if settings.to is None:
-        readme = ROOT / "README.md"
-        readme.write_text(replace_times(readme.read_text(), results))
+    print(f"Written: {page}")
     return 0
 
 

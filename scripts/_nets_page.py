@@ -8,6 +8,7 @@ from _scaling import table, wrapped
 from _terminal import geometric_mean
 
 WHO = {"lax": "lax", "jaxconv": "jaxconv", "torch": "PyTorch"}
+MAPS = ("training step", "inference")
 Row = dict[str, Any]
 
 HOW = (
@@ -58,6 +59,42 @@ def section(runs: list[Row]) -> str:
             tables(run),
         ]
     return "\n\n".join(parts)
+
+
+def smallest(run: Row) -> str:
+    """Return README's table: the networks' steps and inference, and the means."""
+    found: dict[str, dict[str, Row]] = {}
+    for row in run["rows"]:
+        found.setdefault(row["network"], {})[row["map"]] = row
+    lines = [
+        (name, *(_by_all(maps[which]) for which in MAPS))
+        for name, maps in found.items()
+        if not name.startswith("nn ")
+    ]
+    header = ("ms: jaxconv, lax, PyTorch", *MAPS)
+    kept = {name for name, *_ in lines}
+    means = [
+        f"{which} {_mean(run, which, 'lax', kept)} times as fast as lax, "
+        f"{_mean(run, which, 'torch', kept)} times as fast as PyTorch"
+        for which in MAPS
+    ]
+    where = run["where"]
+    said = (
+        f"{where['processor']}, {where['cores']} cores, jax {where['jax']}, PyTorch "
+        f"{where.get('torch', 'not installed')}, float32. Geometric means: "
+        f"{'; '.join(means)}."
+    )
+    return f"\n{table(header, lines)}\n\n{wrapped(said)}\n"
+
+
+def _by_all(row: Row) -> str:
+    return ", ".join(figure(row.get(f"{by} ms")) for by in ("jaxconv", "lax", "torch"))
+
+
+def _mean(run: Row, which: str, by: str, kept: set[str]) -> str:
+    rows = (r for r in run["rows"] if r["map"] == which and r["network"] in kept)
+    cells = [row[f"ratio to {by}"] for row in rows if f"ratio to {by}" in row]
+    return figure(geometric_mean(cells)) if cells else "-"
 
 
 def _title(run: Row) -> str:

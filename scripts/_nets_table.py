@@ -43,7 +43,7 @@ class Nets:
     """Write every figure to this file, after each network."""
     from_json: tuple[Path, ...] = ()
     """Measure nothing: write figures that --json wrote into BENCHMARKS.md, a table for
-    each file."""
+    each file, and the last into README.md."""
     to: Path | None = None
     """With --from-json: write into this file, not into scripts/BENCHMARKS.md."""
 
@@ -141,12 +141,16 @@ def _compare_losses(settings: Nets, chosen: list[str]) -> int:
 
 
 def _write_section(runs: list[Row], to: Path | None) -> int:
-    """Write the section of BENCHMARKS.md on networks."""
-    from _nets_page import section
+    """Write the section of BENCHMARKS.md on networks, and README's table."""
+    from _nets_page import section, smallest
 
     file = to or ROOT / "scripts" / "BENCHMARKS.md"
     page = file.read_text() if file.is_file() else ""
     file.write_text(with_section(page, "nets", section(runs)))
+    if to is None:
+        readme = ROOT / "README.md"
+        text = with_section(readme.read_text(), "nets", smallest(runs[-1]))
+        readme.write_text(text)
     return 0
 
 

@@ -4,12 +4,13 @@
     python scripts/bench.py layers  pooling and dense layers of jaxconv.nn
     python scripts/bench.py rules   what each rule of "auto" gains
     python scripts/bench.py train   the training steps of three models
-    python scripts/bench.py nets    whole networks: training step, inference, memory
+    python scripts/bench.py nets    whole networks: training step, inference, memory;
+                                    writes its section, and the table in README.md
     python scripts/bench.py profile NETWORK
                                     where the time of a network's step goes
     python scripts/bench.py devices training on 1 and 2 devices and processes
-    python scripts/bench.py report  ops and train; writes scripts/BENCHMARKS.md, its
-                                    chart and the table of times in README.md
+    python scripts/bench.py report  ops and train; writes scripts/BENCHMARKS.md and
+                                    its chart
 
 Each has its --help. They need: pip install -e '.[bench]'
 
