@@ -5,6 +5,7 @@ exit code. This file imports only the standard library: it runs before JAX is im
 """
 
 import os
+import platform
 import signal
 import sys
 from collections.abc import Callable
@@ -12,8 +13,10 @@ from pathlib import Path
 from typing import NoReturn
 
 DEBUG = "JAXCONV_DEBUG"  # in the environment, once --debug is given
+HUGE_PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}  # glibc reads it at the start
 _LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 _SMALL_PAGES = "--no-huge-pages"
+_OF_THE_KERNEL = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 _HERE = Path(__file__).resolve().parents[1]
 
 
@@ -101,32 +104,48 @@ def _silence_runtime() -> bool:
 def restart_with_huge_pages() -> None:
     """Start the program anew, once, with memory in pages of 2 MB where glibc can.
 
-    XLA's CPU asks for memory anew in every step, and each page of 4 kB that is touched
-    first costs a page fault: a good part of a training step. glibc reads the setting at
-    a program's start only. Nothing is done where the user has set GLIBC_TUNABLES, says
-    --no-huge-pages, or the kernel gives huge pages to all programs or to none.
+    Nothing is done where that is of no use, or the user says --no-huge-pages.
     """
     if _SMALL_PAGES in sys.argv:
         sys.argv.remove(_SMALL_PAGES)
         return
-    if "GLIBC_TUNABLES" in os.environ or not _huge_pages_on_request():
+    if why_small_pages() is not None:
         return
     if sys.stderr is not None and sys.stderr.isatty():
         print(f"Memory in huge pages; {_SMALL_PAGES} for small ones.", file=sys.stderr)
         sys.stderr.flush()
-    environment = os.environ | {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
-    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)
+    command = [sys.executable, *sys.orig_argv[1:]]
+    os.execve(sys.executable, command, os.environ | HUGE_PAGES)
 
 
-def _huge_pages_on_request() -> bool:
-    """Return whether kernel and glibc, of 2.35 or later, give huge pages on request."""
+def why_small_pages() -> str | None:
+    """Return why a program is not to ask for huge pages; None if it is.
+
+    XLA's CPU asks for memory anew in every step, and each page of 4 kB that is touched
+    first costs a page fault: a good part of a training step. glibc of 2.35 or later
+    can ask the kernel for pages of 2 MB.
+    """
+    if "GLIBC_TUNABLES" in os.environ:
+        return f"GLIBC_TUNABLES is set, to {os.environ['GLIBC_TUNABLES']!r}"
+    if platform.system() != "Linux":
+        return f"{platform.system()} does not give them on request"
     try:
-        said = Path("/sys/kernel/mm/transparent_hugepage/enabled").read_text()
-        name, version = (os.confstr("CS_GNU_LIBC_VERSION") or "").split()
+        said = _OF_THE_KERNEL.read_text()
+    except OSError:
+        return "this kernel has none"
+    if "[always]" in said:
+        return "this kernel gives them to every program anyway"
+    if "[madvise]" not in said:
+        return "this kernel is set to give them to no program"
+    try:
+        library = os.confstr("CS_GNU_LIBC_VERSION") or ""
+        name, version = library.split()
         release = tuple(map(int, version.split(".")))
-    except (OSError, ValueError, AttributeError):  # another system or C library
-        return False
-    return "[madvise]" in said and name == "glibc" and release >= (2, 35)
+    except (OSError, ValueError):
+        return "only glibc asks for them, and this is another C library"
+    if name != "glibc" or release < (2, 35):
+        return f"glibc asks for them from version 2.35 on, and this is {library}"
+    return None
 
 
 def show_version() -> int:

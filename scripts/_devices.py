@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from _scaling import arithmetic, table, wrapped
+from _sections import with_section
 
 ROOT = Path(__file__).parents[1]
-BEGIN = "<!-- devices, by scripts/bench.py devices -->"
-END = "<!-- end of devices -->"
 BATCHES = {"chapter5": 60, "resnet20": 120}
 WAYS = {  # processes, devices of each
     "1 process, 1 device": (1, 1),
@@ -62,7 +61,7 @@ def devices(settings: Devices) -> int:
         settings.json.write_text(json.dumps({"where": where, "rows": rows}, indent=1))
     file = settings.to or ROOT / "scripts" / "BENCHMARKS.md"
     before = file.read_text() if file.is_file() else ""
-    file.write_text(with_section(before, section(where, rows)))
+    file.write_text(with_section(before, "devices", section(where, rows)))
     return 0
 
 
@@ -104,21 +103,6 @@ def section(where: Row, rows: list[Row]) -> str:
             arithmetic(steps | {"ResNet-50": RESNET50}),
         ]
     )
-
-
-def with_section(page: str, text: str) -> str:
-    """Return the page with its section on devices replaced, or put at its end."""
-    marked = f"{BEGIN}\n{text}\n{END}\n"
-    before, begin, rest = page.partition(BEGIN)
-    if not begin:
-        return f"{page.rstrip()}\n\n{marked}".lstrip()
-    return before + marked + rest.partition(f"{END}\n")[2]
-
-
-def kept(page: str, new: str) -> str:
-    """Return a new page with the old one's section on devices."""
-    _, begin, rest = page.partition(f"{BEGIN}\n")
-    return with_section(new, rest.partition(f"\n{END}")[0]) if begin else new
 
 
 def measured(

@@ -16,8 +16,15 @@ KERAS = (
     "ConvNeXtTiny",
     "Xception",
 )
+NN = (  # models of jaxconv.nn, which `_networks_nn` builds
+    "nn ResNet-20",
+    "nn MobileNet",
+    "nn DenseNet-40",
+    "nn OctConv ResNet-20",
+    "nn board tower",
+)
 CLASSES = 1000
-RATE = 0.01  # of plain SGD
+RATE = 0.001  # of plain SGD: at 0.01 rounding grows to 1e-5 of a loss in 10 steps
 DRAWS = 3
 
 
@@ -69,7 +76,7 @@ def keras_network(
 def network(call: Callable[..., Any], params: Any, fixed: Any, inputs: Any) -> Network:
     """Return the network of `call`: (params, fixed, x, training) -> (logits, fixed).
 
-    `fixed` is what the gradient leaves alone: statistics, in training mode the new ones.
+    `fixed` is what the gradient leaves alone: statistics, after training the new ones.
     """
     import jax
     import jax.numpy as jnp
@@ -92,7 +99,9 @@ def network(call: Callable[..., Any], params: Any, fixed: Any, inputs: Any) -> N
     return Network((params, fixed), train, infer, inputs)
 
 
-def draws(shape: tuple[int, ...], dtype: str, scale: float = 1) -> list[Any]:
+def draws(
+    shape: tuple[int, ...], dtype: str, scale: float = 1, classes: int = CLASSES
+) -> list[Any]:
     """Draw a few batches: normal images of this shape, and labels."""
     import jax.numpy as jnp
     import numpy as np
@@ -101,7 +110,7 @@ def draws(shape: tuple[int, ...], dtype: str, scale: float = 1) -> list[Any]:
     return [
         (
             jnp.asarray(scale * rng.normal(size=shape), dtype),
-            jnp.asarray(rng.integers(0, CLASSES, shape[0]), jnp.int32),
+            jnp.asarray(rng.integers(0, classes, shape[0]), jnp.int32),
         )
         for _ in range(DRAWS)
     ]
@@ -112,6 +121,10 @@ def _all_of(dtype: str) -> Iterator[None]:
     """Let Keras make weights of this dtype, and compute in it."""
     import keras
 
+    if dtype == "float64":  # else Keras normalises in float32, JAX's usual type
+        from keras.src.backend.common import dtypes
+
+        dtypes.BIT64_TO_BIT32_DTYPE["float64"] = "float64"
     before = keras.config.floatx(), keras.config.dtype_policy()
     keras.config.set_floatx(dtype)
     keras.config.set_dtype_policy(dtype)

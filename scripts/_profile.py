@@ -57,9 +57,11 @@ def profile(settings: Profile) -> int:
     for name in ("steps", "top", "batch_size", "size"):
         if getattr(settings, name) < 1:
             return fail(f"--{name.replace('_', '-')}: it must be at least 1", 2)
+    load = os.getloadavg()[0]
     run = _Run(settings)
     plain = [run() for _ in range(settings.steps)]
     steps = run.recorded(settings.steps)
+    print(f"load average before: {load:.1f} (quiet: about 0; else all is longer)")
     return _report(settings, run, statistics.median(plain), steps)
 
 

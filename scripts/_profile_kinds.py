@@ -72,7 +72,7 @@ def kind_of(program: Program, one: Instruction) -> Kind:
     if odd := opcodes & _OF_OTHERS:
         return Kind(OTHER, one.target or " and ".join(sorted(odd)))
     if opcodes <= _FILLS:
-        return Kind(ELEMENTWISE, "fill")
+        return _of_users(program, one) or Kind(ELEMENTWISE, "fill")
     return Kind(
         REDUCTIONS if "reduce" in opcodes else ELEMENTWISE, _with(program, parts)
     )
@@ -98,12 +98,20 @@ def _of_windows(
     return None
 
 
+def _of_users(program: Program, one: Instruction) -> Kind | None:
+    """Return the kind of pooling that a fill without a name is for."""
+    users = [] if one.op_name else program.users.get(one.name, [])
+    kinds = {_of_windows(program, user, program.inside(user)) for user in users}
+    return kinds.pop() if len(kinds) == 1 else None
+
+
 def layer_of(program: Program, one: Instruction) -> str:
     """Return the layer that an instruction belongs to, by its scopes or its source."""
     op_name = one.op_name or _name_inside(program, one)
     if not op_name:
-        near = _named_before(program, one)
-        return f"after {layer_of(program, near)}" if near else _source(program, one)
+        if near := _named_before(program, one):
+            return f"after {layer_of(program, near)}"
+        return _source(program, one)
     if "/" not in op_name:  # an argument's
         return op_name
     words = []
@@ -222,7 +230,8 @@ def _name_inside(program: Program, one: Instruction) -> str:
 
 def _named_before(program: Program, one: Instruction) -> Instruction | None:
     """Return the nearest operation with a name whose result this one takes."""
-    near = [one]
+    # What takes nothing, as a fill, stands before what takes it.
+    near = [one] if one.operands else program.users.get(one.name, [])[:1]
     for _ in range(4):
         names = [name for before in near for name in before.operands]
         known = (program.instructions.get(name) for name in names)

@@ -80,6 +80,15 @@ class Program:
         lists = self.computations.values()
         return {one.name: one for several in lists for one in several}
 
+    @functools.cached_property
+    def users(self) -> dict[str, list[Instruction]]:
+        """Who takes an instruction's result."""
+        found: dict[str, list[Instruction]] = {}
+        for one in self.instructions.values():
+            for name in one.operands:
+                found.setdefault(name, []).append(one)
+        return found
+
     def inside(self, instruction: Instruction) -> list[Instruction]:
         """Return what a fusion computes, nested ones too, or the instruction itself."""
         if instruction.opcode != "fusion":

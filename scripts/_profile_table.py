@@ -103,7 +103,8 @@ def shown_threads(step: Step) -> str:
 def shown_dearest(rows: list[Row], count: int) -> str:
     """Return the dearest operations, two lines each."""
     lines = [f"the {count} dearest operations"]
-    for row in rows[:count]:
+    own = [row for row in rows if row["op"] not in (RUNTIME, BEFORE, AFTER)]
+    for row in own[:count]:
         times = f" x {row['times']}" if row["times"] > 1 else ""
         how = f", {row['how']}" if row["how"] else ""
         speed = f", {_speed(row)} GFLOP/s" if row["flops"] else ""

@@ -14,11 +14,10 @@ from typing import Any, NamedTuple
 
 IDLE = ""  # on a stack: the thread waits
 RUNTIME = "XLA's runtime"  # its thread, between operations
-BEFORE = "the call before its operations"  # arguments, and memory for results
-AFTER = "the call after they began"  # and memory given back
+BEFORE = "a call before its operations"  # arguments, and memory for what it computes
+AFTER = "a call after its operations"  # mostly memory that is given back
 STEP = "a step of the profile"
 
-_CALLING = "the call"
 _HANDED, _TAKEN = 15, 15  # the profiler's kind of event for a thread pool's parts
 _RUNTIME = re.compile(r"ThunkExecutor::Execute$")
 _CALL = re.compile(r"PjitFunction|ParseArguments|Execute\w*OnSingleDevice")
@@ -54,7 +53,6 @@ class Step:
     ops: dict[str, Time]
     busy: dict[str, float]
     idle: float = 0  # no thread at work
-    begun: bool = False  # an operation
 
 
 def read(file: str) -> list[Event]:
@@ -85,42 +83,44 @@ def _event(thread: str, event: Any) -> Event:
 
 
 def steps_of(events: Sequence[Event]) -> list[Step]:
-    """Return the time of every operation in each of the marked steps."""
-    marks = sorted((e.start, e.start + e.duration) for e in events if e.name == STEP)
-    found = []
-    for begin, end in marks:
-        inside = [e for e in events if begin <= e.start < end and e.name != STEP]
-        found.append(_step(inside, begin, end))
-    return found
+    """Return the time of every operation in each of the marked steps.
 
-
-def _step(events: Iterable[Event], begin: float, end: float) -> Step:
-    """Go through a step once, from one change on any thread to the next."""
-    step = Step(
-        end - begin, collections.defaultdict(Time), collections.defaultdict(float)
-    )
+    It goes through the events once, from one change on any thread to the next. What a
+    step leaves behind, as memory that is given back, counts in the next one.
+    """
+    steps: list[Step] = []
+    current: Step | None = None
     stacks: dict[str, list[str]] = collections.defaultdict(list)
     owners: dict[int, str] = {}
-    now = begin
-    for time, _, event, closes in _changes(events, end):
-        _spend(step, stacks, time - now)
+    now = 0.0
+    for time, _, event, closes in _changes(events):
+        if current is not None:
+            _spend(current, stacks, time - now)
         now, stack = time, stacks[event.thread]
         if event.handed is not None:
             owners[event.handed] = _top(stack)
         elif closes:
-            del stack[-1:]
+            _close(stack)
         elif event.taken is not None:
-            stack.append(owners.get(event.taken) or _CALLING)
+            stack.append(owners.get(event.taken) or BEFORE)
         else:
             stack.append(_key(event))
-            if event.op:
-                step.begun = True
-                step.ops[event.op].count += 1
-    _spend(step, stacks, end - now)
-    return step
+            if event.op and current is not None:
+                current.ops[event.op].count += 1
+        if event.name == STEP:
+            current = None if closes else _new_step(event.duration)
+            steps += [current] if current else []
+    return steps
 
 
-def _changes(events: Iterable[Event], end: float) -> list[tuple]:
+def _close(stack: list[str]) -> None:
+    """Take the top off; after the operations of a call the call is at its end."""
+    done = stack.pop() if stack else BEFORE
+    if _top(stack) == BEFORE and done != BEFORE:
+        stack[-1] = AFTER
+
+
+def _changes(events: Iterable[Event]) -> list[tuple]:
     """Return beginnings and ends in order of time: at one moment, ends come first.
 
     Of events that begin together the longest comes first, which holds the others.
@@ -134,7 +134,7 @@ def _changes(events: Iterable[Event], end: float) -> list[tuple]:
         elif event.name.endswith("::StopRegion"):
             changes.append((event.start, (0, 0), event, True))
         elif event.duration > 0 and _is_work(event):
-            last = min(event.start + event.duration, end)
+            last = event.start + event.duration
             changes.append((event.start, (2, -event.duration), event, False))
             changes.append((last, (0, 0), event, True))
     return sorted(changes, key=lambda change: change[:2])
@@ -147,6 +147,7 @@ def _is_work(event: Event) -> bool:
         or _RUNTIME.search(event.name)
         or _CALL.search(event.name)
         or _waits(event)
+        or event.name == STEP
     )
 
 
@@ -157,9 +158,9 @@ def _waits(event: Event) -> bool:
 def _key(event: Event) -> str:
     if event.op:
         return event.op
-    if _waits(event):
+    if _waits(event) or event.name == STEP:
         return IDLE
-    return RUNTIME if _RUNTIME.search(event.name) else _CALLING
+    return RUNTIME if _RUNTIME.search(event.name) else BEFORE
 
 
 def _top(stack: list[str]) -> str:
@@ -175,8 +176,6 @@ def _spend(step: Step, stacks: dict[str, list[str]], time: float) -> None:
     if not working:
         step.idle += time
     for thread, key in working:
-        if key == _CALLING:
-            key = AFTER if step.begun else BEFORE
         step.ops[key].share += time / len(working)
         step.ops[key].threads += time
         step.busy[thread] += time
@@ -187,10 +186,15 @@ def quietest(steps: Sequence[Step]) -> list[Step]:
     return sorted(steps, key=lambda step: step.wall)[: (len(steps) + 1) // 2]
 
 
+def _new_step(wall: float) -> Step:
+    times: dict[str, Time] = collections.defaultdict(Time)
+    return Step(wall, times, collections.defaultdict(float))
+
+
 def mean(steps: Sequence[Step]) -> Step:
     """Return the mean step."""
     count = len(steps)
-    whole = Step(0, collections.defaultdict(Time), collections.defaultdict(float))
+    whole = _new_step(0)
     for step in steps:
         whole.wall += step.wall / count
         whole.idle += step.idle / count

@@ -1,4 +1,4 @@
-"""What `bench.py report` writes: BENCHMARKS.md, and the table of times in README.md."""
+"""What `bench.py report` writes: BENCHMARKS.md."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,8 +9,6 @@ from _terminal import geometric_mean, ratios_to
 
 ROOT = Path(__file__).parents[1]
 CHART = "benchmarks.png"
-BEGIN, END = "<!-- times, by scripts/bench.py report -->", "<!-- end of times -->"
-IN_README = ("dense 3x3, 64", "depthwise 3x3", "groups 8", "transposed, stride 2")
 TITLES = {
     "output": "output",
     "input_grad": "input gradient",
@@ -52,14 +50,14 @@ LAYERS_HOW = (
 
 
 def benchmarks(results: dict[str, Any]) -> str:
-    """Return all of BENCHMARKS.md but what `_devices.py` writes."""
+    """Return all of BENCHMARKS.md but the sections of other commands."""
     where, rows = results["where"], results["ops"]
     facts = [(FACTS[key], where[key]) for key in FACTS if where.get(key, "") != ""]
     parts = [
         "# Benchmarks",
         _wrapped(
-            "`python scripts/bench.py report` writes this file, its chart and the "
-            "times in the README, from the same figures. Do not edit it."
+            "`python scripts/bench.py report` writes this file and its chart, from the "
+            "same figures; `nets` and `devices` their sections. Do not edit it."
         ),
         _table(("", ""), facts),
         _wrapped(HOW),
@@ -89,55 +87,15 @@ def benchmarks(results: dict[str, Any]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def readme_times(results: dict[str, Any]) -> str:
-    """Return README's table: steps of the models and a few layers."""
-    where = results["where"]
-    rows = [
-        (f"step of {_title(model)}", *_three(steps, "step ms"))
-        for model, steps in _by_model(results["train"]).items()
-    ]
-    layers = _by_layer(results["ops"])
-    for name in IN_README:
-        row = layers.get((name, "NHWC"), {}).get("all three", {})
-        if "jaxconv ms" in row:
-            figures = [row.get(f"{by} ms") for by in ("jaxconv", "lax", "torch")]
-            rows.append((f"{name}, three maps", *map(_figure, figures)))
-    means = [
-        f"{_figure(geometric_mean(found))} times as fast as {words}"
-        for name, words in (("lax", "lax"), ("torch", "PyTorch"))
-        if (found := ratios_to(name, results["ops"]))
-    ]
-    versions = f"jax {where['jax']}"
-    if "torch" in where:
-        versions += f", PyTorch {where['torch']}"
-    sentence = f"{where['processor']}, {where['cores']} cores, {versions}, float32."
-    if means:
-        sentence += f" Over all layers, on geometric average: {', '.join(means)}."
-    table = _table(("milliseconds", "jaxconv", "lax", "PyTorch"), rows)
-    return f"{table}\n\n{_wrapped(sentence)}"
-
-
-def replace_times(readme: str, results: dict[str, Any]) -> str:
-    """Return the README with its table of times replaced."""
-    before, begin, rest = readme.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(
-            f"replace_times: README.md must hold the lines {BEGIN!r} and {END!r}, "
-            "between which the table of times is written. Put them back."
-        )
-    return f"{before}{BEGIN}\n\n{readme_times(results)}\n\n{END}{after}"
-
-
 def _models(rows: list[Row]) -> str:
     """Return the table of training steps."""
     table = []
     for model, steps in _by_model(rows).items():
         faster = [
-            _figure(steps.get(by, {}).get("jaxconv is times faster"))
+            figure(steps.get(by, {}).get("jaxconv is times faster"))
             for by in ("flax", "torch")
         ]
-        numpy = _figure(steps.get("numpy", {}).get("step ms"))
+        numpy = figure(steps.get("numpy", {}).get("step ms"))
         table.append((_title(model), *_three(steps, "step ms"), numpy, *faster))
     header = (
         "milliseconds a step",
@@ -200,7 +158,7 @@ def _ratios(found: dict[str, dict[str, Row]]) -> str:
         (
             name,
             *(
-                _figure(maps.get(w, {}).get(f"ratio to {peer}"))
+                figure(maps.get(w, {}).get(f"ratio to {peer}"))
                 for w, peer, _ in columns
             ),
         )
@@ -216,7 +174,7 @@ def _times(found: dict[str, dict[str, Row]]) -> str:
             name,
             *(
                 " / ".join(
-                    _figure(maps[which].get(f"{by} ms"))
+                    figure(maps[which].get(f"{by} ms"))
                     for by in ("jaxconv", "lax", "torch")
                     if f"{by} ms" in maps[which]
                 )
@@ -254,10 +212,10 @@ def _title(model: str) -> str:
 
 def _three(steps: dict[str, Row], what: str) -> list[str]:
     names = ("jaxconv", "flax", "torch")
-    return [_figure(steps.get(by, {}).get(what)) for by in names]
+    return [figure(steps.get(by, {}).get(what)) for by in names]
 
 
-def _figure(value: float | None) -> str:
+def figure(value: float | None) -> str:
     """Return about three digits."""
     if value is None:
         return ""

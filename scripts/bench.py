@@ -4,29 +4,33 @@
     python scripts/bench.py layers  pooling and dense layers of jaxconv.nn
     python scripts/bench.py rules   what each rule of "auto" gains
     python scripts/bench.py train   the training steps of three models
+    python scripts/bench.py nets    whole networks: training step, inference, memory;
+                                    writes its section, and the table in README.md
     python scripts/bench.py profile NETWORK
                                     where the time of a network's step goes
     python scripts/bench.py devices training on 1 and 2 devices and processes
-    python scripts/bench.py report  ops and train; writes scripts/BENCHMARKS.md, its
-                                    chart and the table of times in README.md
+    python scripts/bench.py report  ops and train; writes scripts/BENCHMARKS.md and
+                                    its chart
 
 Each has its --help. They need: pip install -e '.[bench]'
+
+Memory is in pages of the usual size, as in a program that does nothing about it. For
+huge pages begin with python -m jaxconv.hugepages scripts/bench.py, for all contestants.
 """
 
 import dataclasses
 import itertools
-import json
 import os
 import sys
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from _devices import Devices, devices, kept
+from _benchmark_report import BenchmarkReport, report
+from _devices import Devices, devices
 from _entry import run
+from _nets_table import Nets, nets
 from _profile import Profile, profile
-
-SHARE_OF_TRAINING = 0.15  # of a report's time
+from _progress import bar, write
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,29 +115,6 @@ class Train:
     """Write every figure to this file."""
 
 
-@dataclasses.dataclass(frozen=True)
-class BenchmarkReport:
-    """Time all layers and models and write what the documentation shows of them.
-
-    It writes scripts/BENCHMARKS.md whole, its chart scripts/benchmarks.png, and the
-    table of times in README.md, all from the same figures. Run it on a machine that
-    does nothing else.
-    """
-
-    minutes: float = 18.0
-    """About how long the whole run takes, compiling included."""
-    only: str = ""
-    """Only layers and models with this in their name; needs --to."""
-    flags: str = ""
-    """XLA_FLAGS for jaxconv and lax alike."""
-    to: Path | None = None
-    """Write BENCHMARKS.md and the chart into this folder, and leave README.md alone."""
-    json: Path | None = None
-    """Write every figure to this file, after each layer."""
-    from_json: Path | None = None
-    """Measure nothing: write the report of figures that --json wrote."""
-
-
 def main() -> int:
     """Run a benchmark, and return the exit code."""
     kinds: dict[str, tuple[type, Any]] = {
@@ -141,6 +122,7 @@ def main() -> int:
         "layers": (Layers, layers_of_nn),
         "rules": (Rules, rules),
         "train": (Train, train),
+        "nets": (Nets, nets),
         "profile": (Profile, profile),
         "devices": (Devices, devices),
         "report": (BenchmarkReport, report),
@@ -177,10 +159,10 @@ def ops(settings: Ops) -> int:
     where, torch = announce()
     seconds = itertools.repeat(settings.seconds / (2 if settings.quick else 1))
     rows = []
-    for layer in _bar(chosen, "Timing layers"):
+    for layer in bar(chosen, "Timing layers"):
         rows += time_layer(layer, seconds, settings.methods, torch)
     print_layers(rows)
-    _write(settings.json, {"where": where, "rows": rows})
+    write(settings.json, {"where": where, "rows": rows})
     return 0
 
 
@@ -197,10 +179,10 @@ def layers_of_nn(settings: Layers) -> int:
     where, torch = announce()
     seconds = settings.seconds / (2 if settings.quick else 1)
     rows: list[dict[str, Any]] = []
-    for name in _bar(chosen, "Timing layers"):
+    for name in bar(chosen, "Timing layers"):
         rows += time_it(name, seconds, torch)
     print(shown(rows))
-    _write(settings.json, {"where": where, "rows": rows})
+    write(settings.json, {"where": where, "rows": rows})
     return 0
 
 
@@ -224,7 +206,7 @@ def rules(settings: Rules) -> int:
                 f"  {one['gain']:6.2f}  {one['what']} ({one['ms']:.2f} ms)", flush=True
             )
         rows += [{"rule": name, **one} for one in found]
-    _write(settings.json, {"where": where, "rows": rows})
+    write(settings.json, {"where": where, "rows": rows})
     return 0
 
 
@@ -246,85 +228,8 @@ def train(settings: Train) -> int:
         found = time_model(model, seconds, settings.batch_size, torch)
         print_steps(found)
         rows += found
-    _write(settings.json, {"where": where, "rows": rows})
+    write(settings.json, {"where": where, "rows": rows})
     return 0
-
-
-def report(settings: BenchmarkReport) -> int:
-    """Measure, or read what was measured, and write table, chart and README's times."""
-    import matplotlib  # noqa: F401  if it is missing, say so before measuring
-
-    from jaxconv._command_line import fail
-
-    if settings.only and settings.to is None:
-        return fail("--only: a partial report would replace the whole one: add --to", 2)
-    if settings.from_json is not None:
-        results = json.loads(settings.from_json.read_text())
-        if not {"where", "ops", "train", "only"} <= set(results):
-            return fail(
-                f"--from-json: {settings.from_json} was not written by `report`",
-                2,
-            )
-        if results["only"] and settings.to is None:
-            return fail(f"--from-json: it holds {results['only']!r} only: add --to", 2)
-    else:
-        results = {}
-        for results in _measured(settings):  # the last is the whole
-            _write(settings.json, results)
-        if not results:
-            return fail(f"--only: nothing has {settings.only!r} in its name", 2)
-    from _chart import draw
-    from _report import CHART, ROOT, benchmarks, readme_times, replace_times
-
-    folder = ROOT / "scripts" if settings.to is None else settings.to
-    folder.mkdir(parents=True, exist_ok=True)
-    draw(results["ops"], results["where"], folder / CHART)
-    page = folder / "BENCHMARKS.md"
-    before = page.read_text() if page.is_file() else ""
-    page.write_text(kept(before, benchmarks(results)))
-    print(readme_times(results))
-    if settings.to is None:
-        readme = ROOT / "README.md"
-        readme.write_text(replace_times(readme.read_text(), results))
-    return 0
-
-
-def _measured(settings: BenchmarkReport) -> Iterator[dict[str, Any]]:
-    """Time models and layers, and yield all results so far after each."""
-    from _measure import announce, time_layer, time_model
-    from _nets import INPUTS
-    from _suite import layers, maps_of
-    from _timing import shares
-
-    models = [name for name in INPUTS if settings.only in name]
-    chosen = [one for one in layers(quick=False) if settings.only in one.key]
-    if not models and not chosen:
-        return
-    where, torch = announce()
-    results: dict[str, Any] = {"where": where, "only": settings.only}
-    results |= {"train": [], "ops": []}
-    whole = 60 * settings.minutes
-    for_models = whole * (SHARE_OF_TRAINING if chosen else 1) if models else 0
-    seconds = shares(for_models, len(models))
-    for model in _bar(models, "Timing models"):
-        results["train"] += time_model(model, next(seconds), 60, torch)
-        yield results
-    cells = sum(len(maps_of(layer)) for layer in chosen)
-    seconds = shares(whole - for_models, cells)
-    for layer in _bar(chosen, "Timing layers"):
-        results["ops"] += time_layer(layer, seconds, False, torch)
-        yield results
-
-
-def _bar(things: list[Any], title: str) -> Iterable[Any]:
-    from rich.progress import track
-
-    return track(things, title, disable=not sys.stdout.isatty())
-
-
-def _write(file: Path | None, results: dict[str, Any]) -> None:
-    if file is not None:
-        file.write_text(json.dumps(results, indent=1) + "\n")
 
 
 if __name__ == "__main__":

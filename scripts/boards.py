@@ -4,6 +4,9 @@ The games that it takes by default were made by a program: a player captures or 
 stones next to the last move, or else takes the first free point around it; about one
 move in 17 is random. One game in six is held out.
 
+On Linux, memory is requested in huge pages, as by scripts/train.py; --no-huge-pages
+turns that off.
+
 Exit code 0: the training loss fell below that of guessing among the empty points. 1: it
 did not. 2: a bad argument or bad games. 130: Ctrl-C.
 """
@@ -150,4 +153,4 @@ def _make_judge(model: Any) -> Any:
 
 
 if __name__ == "__main__":
-    run(main, "boards,train")
+    run(main, "boards,train", huge_pages=True)

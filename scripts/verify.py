@@ -10,11 +10,13 @@ import itertools
 import json
 import signal
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from _entry import run
+
+_TABLE = "jaxconv/conv/methods/onednn_region.py"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +39,8 @@ class Verify:
     fuzz: Literal["onednn"] | None = None
     """Instead, compute random convolutions by this method in child processes, at the
     edges of what it serves: none may hang, crash or differ in one bit."""
+    dtypes: tuple[Literal["float32", "bfloat16"], ...] = ("float32", "bfloat16")
+    """With --fuzz: the types to compute in."""
     jobs: int = 2
     """How many of these child processes run at a time."""
     probe: bool = False
@@ -55,6 +59,8 @@ def main() -> int:
         return fail("--cases and --minutes must not be negative", 2)
     if settings.jobs < 1:
         return fail("--jobs must be at least 1", 2)
+    if not settings.dtypes:
+        return fail("--dtypes takes float32, bfloat16 or both", 2)
     if settings.mutations:
         return _study(settings)
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -102,11 +108,10 @@ def _verify(settings: Verify, cases: Iterable[Any], total: int | None) -> int:
 
 
 def _fuzz(settings: Verify) -> int:
-    """Fuzz every type that oneDNN computes in here; print table and failures."""
-    from jaxconv.check.fuzz import DTYPES
-    from jaxconv.conv.methods.onednn import unavailable
+    """Fuzz the types that oneDNN computes in here; print table and failures."""
+    from jaxconv.conv.methods.onednn_region import unavailable
 
-    whys = {dtype: unavailable(dtype) for dtype in DTYPES}
+    whys = {dtype: unavailable(dtype) for dtype in settings.dtypes}
     for dtype, why in whys.items():
         if why is not None:
             print(f"{dtype} is left out: {why}.", file=sys.stderr)
@@ -118,7 +123,7 @@ def _fuzz(settings: Verify) -> int:
 
 
 def _run_fuzz(
-    settings: Verify, dtypes: list[str], count: int, unverified: bool = False
+    settings: Verify, dtypes: Sequence[str], count: int, unverified: bool = False
 ) -> Any:
     """Fuzz beside a progress bar."""
     from rich.text import Text
@@ -150,7 +155,7 @@ def _run_fuzz(
 def _probe(settings: Verify) -> int:
     """Try the method onednn with whatever jaxlib is here; print what to write down."""
     from jaxconv.check.fuzz import first_call, line_for_table, types_here
-    from jaxconv.conv.methods.onednn import VERIFIED
+    from jaxconv.conv.methods.onednn_region import VERIFIED
 
     here, dtypes = types_here()
     known = " (it is in the table)" if here in VERIFIED else ""
@@ -169,9 +174,9 @@ def _probe(settings: Verify) -> int:
     if summary.interrupted:
         return 130
     if not summary.ok:
-        print("It fails: leave it out of VERIFIED in jaxconv/conv/methods/onednn.py.")
+        print(f"It fails: leave it out of VERIFIED in {_TABLE}.")
         return 1
-    print(f"For VERIFIED in jaxconv/conv/methods/onednn.py{known}:")
+    print(f"For VERIFIED in {_TABLE}{known}:")
     print(line_for_table(here, dtypes))
     return 0
 

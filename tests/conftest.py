@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import jax
+import jaxlib.version
 import jaxtyping
 import numpy as np
 import pytest
@@ -26,7 +27,9 @@ jax.config.update("jax_default_matmul_precision", "highest")
 
 # What small programs compute is at stake, not their speed: so they compile in half the
 # time and take half the memory.
-UNOPTIMISED = "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
+UNOPTIMISED = "--xla_backend_optimization_level=0"
+if jaxlib.version.__version_info__ < (0, 11, 1):  # unknown to later ones
+    UNOPTIMISED += " --xla_cpu_use_fusion_emitters=false"
 # Of these files a worker of pytest-xdist takes all tests: they share dear fixtures.
 WHOLE = (
     "tests/test_chapter.py",

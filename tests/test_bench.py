@@ -167,9 +167,11 @@ def test_training_is_reported_as_epochs(suite, monkeypatch, capsys, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ((), "usage: bench.py {ops,layers,rules,train,devices,report}"),
+        ((), "usage: bench.py {ops,layers,rules,train,nets,profile,devices,report}"),
         (("ops", "--only=none"), "no layer has 'none'"),
         (("layers", "--only=none"), "no layer has 'none'"),
+        (("nets", "--only=none"), "no network has 'none'"),
+        (("nets", "--batch-size=0"), "--batch-size: at least 1, got 0"),
         pytest.param(
             ("train", "--only=none"), "no model has 'none'", marks=pytest.mark.extras
         ),

@@ -26,10 +26,11 @@ def scaling():
 
 @pytest.fixture(scope="module")
 def section(scaling):
-    import _devices
+    import _sections
 
+    begin, end = _sections.marks("devices")
     page = (ROOT / "scripts" / "BENCHMARKS.md").read_text()
-    return page.partition(_devices.BEGIN)[2].partition(_devices.END)[0]
+    return page.partition(begin)[2].partition(end)[0]
 
 
 def test_the_page_holds_what_the_formulas_give(scaling, section):
@@ -93,15 +94,16 @@ def test_one_batch_is_shared_by_no_more_devices_than_pay(scaling):
     assert scaling.best_count(net, batch, 1.0, slow) == (1, 1.0)
 
 
-def test_a_report_keeps_the_section(scaling):
-    import _devices
+def test_a_report_keeps_the_sections_of_other_commands(scaling):
+    from _sections import kept, with_section
 
-    page = _devices.with_section("# Benchmarks\n\nold\n", "the section")
+    page = with_section("# Benchmarks\n\nold\n", "nets", "networks")
+    page = with_section(page, "devices", "the section")
     assert page.count("the section") == 1
-    again = _devices.with_section(page, "another")
+    again = with_section(page, "devices", "another")
     assert again == page.replace("the section", "another")
-    assert _devices.kept(page, "# Benchmarks\n\nnew\n") == page.replace("old", "new")
-    assert _devices.kept("# Benchmarks\n", "new\n") == "new\n"
+    assert kept(page, "# Benchmarks\n\nnew\n") == page.replace("old", "new")
+    assert kept("# Benchmarks\n", "new\n") == "new\n"
 
 
 def test_the_benchmark_writes_medians_of_its_rounds(scaling, monkeypatch, tmp_path):

@@ -19,7 +19,7 @@ parse = functools.cache(ast.parse)
 
 # From the ground up; rooms on one floor do not import each other.
 FLOORS: tuple[dict[str, tuple[str, ...]], ...] = (
-    {"ground": ("jaxconv._",)},  # modules whose names begin so
+    {"ground": ("jaxconv._", "jaxconv.hugepages")},  # modules whose names begin so
     {"arguments": (f"{CONV}.arguments",), "chapter": ("jaxconv.chapter",)},
     {"vocabulary": (f"{CONV}.geometry", f"{CONV}.operands", f"{CONV}.padding")},
     {"methods": (f"{CONV}.methods",)},

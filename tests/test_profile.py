@@ -84,7 +84,8 @@ metadata={op_name="jit(train)/jvp()/rsqrt" stack_frame_id=2}
 metadata={op_name="jit(train)/jvp(norm)/reduce_sum"}
   %pooled = f32[4,6]{1,0} maximum(%keep, %keep), \
 metadata={op_name="jit(train)/jvp(pool)/max_pool" stack_frame_id=3}
-  %window = f32[2]{0} reduce-window(%keep, %keep), window={size=3x3}, to_apply=%body
+  %filled = s32[4,6]{1,0} iota(), iota_dimension=0
+  %window = f32[2]{0} reduce-window(%keep, %filled), window={size=3x3}, to_apply=%body
   %sorted = f32[4,6]{1,0} sort(%keep), to_apply=%body
   %tuple.3 = (f32[4,6]{1,0}) tuple(%keep)
   %loop = (f32[4,6]{1,0}) while(%tuple.3), condition=%body, body=%body
@@ -100,6 +101,7 @@ KINDS = {
     "sum": ("reductions", "alone"),
     "pooled": ("pooling", "jaxconv"),
     "window": ("pooling", "lax"),
+    "filled": ("pooling", "lax"),  # nothing else takes it
     "sorted": ("everything else", "sort"),
     "inner": ("convolution: filter gradient", "taps: element-wise"),
 }
@@ -134,6 +136,7 @@ def test_every_kind_of_work_is_told_apart(program):
         ("moved", "last"),
         ("fused", "dense"),  # the name of what is inside
         ("keep", "after state[0]"),
+        ("filled", "after state[0]"),  # what takes it is
         ("normed", "me/train.py:10"),  # past JAX's own line
     ],
 )
@@ -168,7 +171,9 @@ def recorded():
         Event("one", 1050, 30, "loop", "loop", "jit_train"),
         Event("one", 1055, 10, "inner", "inner", "jit_train"),
         Event("one", 1065, 10, "inner", "inner", "jit_train"),
-        Event("two", 1060, 40, "ThunkExecutor::Execute (wait for completion)"),
+        Event("client", 1005, 0, "ThreadpoolListener::StartRegion", taken=3),
+        Event("client", 1010, 85, "ThunkExecutor::Execute (wait for completion)"),
+        Event("client", 1110, 0, "ThreadpoolListener::StopRegion"),
     ]
 
 
@@ -183,15 +188,16 @@ def step(scripts):
 def test_no_time_is_counted_twice(step):
     found = {name: (t.share, t.threads, t.count) for name, t in step.ops.items()}
     assert found == {
-        "the call before its operations": (10, 10, 0),
+        "a call before its operations": (10, 15, 0),
+        "a call after its operations": (5, 5, 0),
         "call.1__onednn": (40, 70, 1),  # 30 of it on both threads
         "loop": (10, 10, 1),  # without its body
         "inner": (20, 20, 2),
         "XLA's runtime": (10, 10, 0),
     }
-    assert step.idle == 10
+    assert step.idle == 5
     assert step.wall == 100
-    assert dict(step.busy) == {"python": 10, "one": 80, "two": 30}
+    assert dict(step.busy) == {"python": 10, "client": 10, "one": 80, "two": 30}
 
 
 def test_the_table_adds_up_to_the_step(program, step):

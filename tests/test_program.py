@@ -2,9 +2,12 @@
 
 import io
 import os
+import platform
+import re
 import signal
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import jax
@@ -160,17 +163,48 @@ def test_an_error_that_names_its_command_is_left_as_it_is(run, capsys):
     assert capsys.readouterr().err.endswith("error: It needs x. Run pip install x.\n")
 
 
+def system(
+    monkeypatch, name="Linux", said="always [madvise] never", library="glibc 2.35"
+):
+    """Pretend that this is another system."""
+    kernel = types.SimpleNamespace(read_text=lambda: said)
+    if said is None:
+        kernel = Path("/no/such/file")
+    monkeypatch.setattr(platform, "system", lambda: name)
+    monkeypatch.setattr(_program, "_OF_THE_KERNEL", kernel)
+    monkeypatch.setattr(os, "confstr", lambda name: library)
+    monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
+
+
+SYSTEMS = {
+    "another system": ({"name": "Darwin"}, "Darwin does not give them"),
+    "no huge pages": ({"said": None}, "this kernel has none"),
+    "always": ({"said": "[always] madvise never"}, "to every program anyway"),
+    "never": ({"said": "always madvise [never]"}, "to no program"),
+    "another library": ({"library": None}, "another C library"),
+    "old glibc": ({"library": "glibc 2.34"}, "from version 2.35 on, .* is glibc 2.34"),
+    "glibc without a number": ({"library": "glibc next"}, "another C library"),
+}
+
+
+@pytest.mark.parametrize(("facts", "why"), SYSTEMS.values(), ids=SYSTEMS.keys())
+def test_a_system_where_huge_pages_are_of_no_use_is_told(facts, why, monkeypatch):
+    system(monkeypatch)
+    assert _program.why_small_pages() is None
+    system(monkeypatch, **facts)
+    assert re.search(why, _program.why_small_pages() or "")
+
+
 @pytest.fixture
 def restarts(monkeypatch):
     """Note each restart, on a system where huge pages are for the asking."""
     seen = []
     monkeypatch.setattr(os, "execve", lambda *args: seen.append(args))
-    monkeypatch.setattr(_program, "_huge_pages_on_request", lambda: True)
+    system(monkeypatch)
     monkeypatch.setattr(sys, "argv", ["the-program", "--seed", "1"])
     monkeypatch.setattr(
         sys, "orig_argv", ["python", "-u", "the-program", "--seed", "1"]
     )
-    monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
     return seen
 
 
@@ -193,7 +227,7 @@ def test_a_program_does_not_start_anew_against_the_users_will(restarts, monkeypa
     monkeypatch.setattr(sys, "argv", ["the-program", "--no-huge-pages", "--seed", "1"])
     _program.restart_with_huge_pages()
     assert sys.argv == ["the-program", "--seed", "1"]
-    monkeypatch.setattr(_program, "_huge_pages_on_request", lambda: False)
+    system(monkeypatch, said="[always] madvise never")
     _program.restart_with_huge_pages()
     assert restarts == []
 

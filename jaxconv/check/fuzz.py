@@ -24,7 +24,8 @@ import numpy as np
 
 from jaxconv.check.fuzz_cases import random_line
 from jaxconv.check.fuzz_children import TIME_LIMIT, Children, Outcome
-from jaxconv.conv.methods import onednn
+from jaxconv.check.results import Results
+from jaxconv.conv.methods import onednn_region
 
 DTYPES = "float32", "bfloat16"
 BATCH = 200  # cases of a child
@@ -44,20 +45,12 @@ class Tally:
     )
 
 
-@dataclasses.dataclass
-class Summary:
-    """What came of a run."""
+@dataclasses.dataclass(repr=False)
+class Summary(Results):
+    """The results of a run, by type and layout."""
 
     tallies: dict[tuple[str, str], Tally] = dataclasses.field(default_factory=dict)
     failures: list[Outcome] = dataclasses.field(default_factory=list)
-    cases: int = 0
-    seconds: float = 0.0
-    interrupted: bool = False
-
-    @property
-    def ok(self) -> bool:
-        """Whether cases were checked and none failed."""
-        return not self.failures and self.cases > 0
 
     def add(self, outcome: Outcome) -> None:
         """Count a case."""
@@ -70,14 +63,8 @@ class Summary:
             tally.failures += 1
             self.failures.append(outcome)
 
-    def __str__(self) -> str:
-        """Say in one line what came of it."""
-        found = f"{len(self.failures):,} failures" if self.failures else "all hold"
-        ended = "interrupted after " if self.interrupted else ""
-        return f"{ended}{self.cases:,} cases in {self.seconds:,.0f} s: {found}"
-
     def __rich_console__(self, console: Any, options: Any) -> Iterator[Any]:
-        """Show a table, and the line."""
+        """Show the table, and the result in one line."""
         from rich.table import Table
 
         table = Table("type", "layout", "cases", "numbers", "ran", "failures")
@@ -95,11 +82,7 @@ class Summary:
 
     def as_json(self) -> dict[str, Any]:
         """Return the summary as what `json.dump` takes."""
-        return {
-            "ok": self.ok,
-            "cases": self.cases,
-            "seconds": self.seconds,
-            "interrupted": self.interrupted,
+        return super().as_json() | {
             "kinds": [
                 {"type": dtype, "layout": layout} | _as_json(tally)
                 for (dtype, layout), tally in sorted(self.tallies.items())
@@ -160,11 +143,12 @@ def fuzz(
 def types_here() -> tuple[tuple[str, str, str], list[str]]:
     """Return this jaxlib, system and machine, and the types the processor has."""
     here = jaxlib.__version__, platform.system(), platform.machine()
-    features = onednn._features()
+    features = onednn_region.features()
     return here, [
         dtype
         for dtype in DTYPES
-        if _NEEDS[dtype] in features and onednn._NOT_WITH.get(dtype) not in features
+        if _NEEDS[dtype] in features
+        and onednn_region.NOT_WITH.get(dtype) not in features
     ]
 
 
@@ -178,7 +162,7 @@ def first_call(dtype: str) -> str | None:
 
 
 def line_for_table(here: tuple[str, str, str], dtypes: Sequence[str]) -> str:
-    """Write the line of `onednn.VERIFIED` for a jaxlib.
+    """Write the line of `onednn_region.VERIFIED` for a jaxlib.
 
     >>> line_for_table(("0.9", "Linux", "x86_64"), ["float32"])
     '("0.9", "Linux", "x86_64"): {"float32": "avx512bw"},'

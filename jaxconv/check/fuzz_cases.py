@@ -1,7 +1,9 @@
 """One random convolution by oneDNN, in a process that it may end.
 
 Run as a program, as `fuzz.py` does, it reads cases from its standard input, one a line
-(`onednn/bfloat16/7/mb2ic3oc4ih6iw5kh3kw2cl1`), and writes two lines for each:
+(`onednn/bfloat16/7/mb2ic3oc4ih6iw5kh3kw2cl1`), up to an empty line, and ends when its
+input does: whatever becomes of its parent, it is not left behind. It writes two lines
+for each case:
 
     case 3          before it begins the fourth
     same 486        all three maps are right, in so many numbers; or
@@ -12,8 +14,10 @@ oneDNN, asked by ONEDNN_VERBOSE, writes between them which implementation it ran
 
 import functools
 import itertools
+import os
 import platform
 import sys
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,10 +27,10 @@ import jaxlib
 import ml_dtypes
 import numpy as np
 
-from jaxconv.check.problems import parse_problem, problem
+from jaxconv.check.problems import of_axes, parse_problem, problem
 from jaxconv.conv.arguments.shapes import dilate
 from jaxconv.conv.geometry import Geometry
-from jaxconv.conv.methods import onednn
+from jaxconv.conv.methods import onednn, onednn_region
 
 MAPS = "output", "input_grad", "param_grad"
 _TYPES: dict[str, Any] = {"float32": np.float32, "bfloat16": ml_dtypes.bfloat16}
@@ -61,21 +65,13 @@ def _random_geometry(rng: np.random.Generator) -> Geometry:
     if rng.random() < 0.06:  # many, also one by one
         many = int(rng.choice((64, 65, 96, 130)))
         groups, ci, co = [(1, many, co), (1, ci, many), (many, 1, 1)][rng.integers(3)]
-    columns = zip(*(_random_axis(rng, axes, inside) for _ in range(axes)), strict=True)
-    space, kernel, strides, padding, gaps, spreads = columns
-    return Geometry.of(
-        (int(rng.integers(1, 6)), groups * ci, *space),
-        (ci, groups * co, *kernel),
-        strides=strides,
-        padding=padding,
-        input_dilation=gaps,
-        kernel_dilation=spreads,
-        groups=groups,
-    )
+    settings = [_random_axis(rng, axes, inside) for _ in range(axes)]
+    n = int(rng.integers(1, 6))
+    return of_axes(n, groups * ci, groups * co, groups, settings)
 
 
 def _random_axis(rng: np.random.Generator, axes: int, inside: bool) -> tuple[Any, ...]:
-    """Return size, taps, stride, padding, input's and filter's dilation of an axis."""
+    """Draw what `of_axes` takes of an axis."""
     axes = 1 if rng.random() < _LONG else axes
     while True:
         taps = int(rng.choice([1, 2, 3, 3, int(rng.integers(1, _MOST_TAPS[axes] + 1))]))
@@ -204,6 +200,26 @@ def _difference(ours: Any, theirs: Any) -> str:
     )
 
 
+def read_cases() -> list[str]:
+    """Read the cases; end the process when the input ends after the empty line.
+
+    The thread that waits for that runs also while oneDNN hangs.
+    """
+    lines = []
+    for line in sys.stdin:
+        if not line.strip():
+            threading.Thread(target=_end_with_input, daemon=True).start()
+            break
+        lines.append(line.strip())
+    return lines
+
+
+def _end_with_input() -> None:
+    # Not by `sys.stdin`: a thread that reads it holds a lock which the end waits for.
+    os.read(sys.stdin.fileno(), 1)
+    os._exit(1)
+
+
 def main(lines: Sequence[str]) -> None:
     """Check cases, and say so line by line."""
     for index, line in enumerate(lines):
@@ -222,5 +238,5 @@ def main(lines: Sequence[str]) -> None:
 if __name__ == "__main__":
     if "--unverified" in sys.argv:  # `verify.py --probe` asks whether it holds here
         here = jaxlib.__version__, platform.system(), platform.machine()
-        onednn.VERIFIED[here] = dict.fromkeys(_TYPES, "")
-    main(sys.stdin.read().split())
+        onednn_region.VERIFIED[here] = dict.fromkeys(_TYPES, "")
+    main(read_cases())

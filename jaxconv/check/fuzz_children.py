@@ -1,6 +1,7 @@
 """Child processes that compute cases of `fuzz_cases.py`, and what they say."""
 
 import collections
+import contextlib
 import dataclasses
 import os
 import queue
@@ -11,7 +12,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 # The general implementation, which races in XLA's pool of threads, and the slow ones.
 BAD = re.compile(r"^ref|(?<!br)gemm")
@@ -110,6 +111,8 @@ class Children:
             child.wait()
             for thread in threads:
                 thread.join()
+            with contextlib.suppress(OSError):  # lines that it did not read
+                cast(IO[str], child.stdin).close()
             with self._lock:
                 self._running.discard(child)
         if not self._stopped:
@@ -162,7 +165,7 @@ class Children:
 
 
 def implementation(line: str) -> str | None:
-    """Return which implementation of a convolution ran, if the line says so.
+    """Return which implementation of a convolution or product ran, if the line says so.
 
     >>> implementation("onednn_verbose,v1,primitive,exec,cpu,convolution,jit:avx2,…")
     'jit:avx2'
@@ -170,7 +173,7 @@ def implementation(line: str) -> str | None:
     fields = line.split(",")
     if fields[0] != "onednn_verbose" or fields[3:4] != ["exec"] or len(fields) < 7:
         return None
-    return fields[6] if fields[5] == "convolution" else None
+    return fields[6] if fields[5] in ("convolution", "matmul") else None
 
 
 def _problem(wrong: str | None, outcome: Outcome) -> str | None:
@@ -189,11 +192,10 @@ def _ending(code: int) -> str:
 
 
 def _write(pipe: Any, batch: Sequence[str]) -> None:
-    try:
-        with pipe:
-            pipe.write("\n".join(batch))
-    except OSError:  # the child has ended, which its other end tells
-        pass
+    """Write the batch, and leave the pipe open: the child ends when it is closed."""
+    with contextlib.suppress(OSError):  # the child has ended, which its output tells
+        pipe.write("\n".join([*batch, "\n"]))
+        pipe.flush()
 
 
 def _read(pipe: Any, lines: Lines) -> None:

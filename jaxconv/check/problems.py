@@ -90,24 +90,13 @@ def parse_problem(text: str) -> Geometry:
             f"{groups} groups."
         )
     settings = [_axis_settings(fields, axis) for axis in axes]
-    space, kernel, strides, padding, holes, zeros = (
-        zip(*settings, strict=True) if settings else [()] * 6
-    )
-    geometry = Geometry.of(
-        (fields.get("mb", 2), fields["ic"], *space),
-        (fields["ic"] // groups, fields["oc"], *kernel),
-        strides=strides,
-        padding=padding,
-        kernel_dilation=[1 + d for d in holes],
-        input_dilation=[1 + z for z in zeros],
-        groups=groups,
-        caller=f"problem {text!r}",
-    )
+    channels, n = (fields["ic"], fields["oc"]), fields.get("mb", 2)
+    geometry = of_axes(n, *channels, groups, settings, f"problem {text!r}")
     return dataclasses.replace(geometry, channels_last=bool(fields.get("cl")))
 
 
 def _axis_settings(fields: dict[str, int], axis: str) -> tuple[Any, ...]:
-    """Return size, taps, stride, padding, holes and zeros of an axis."""
+    """Return what `of_axes` takes of an axis."""
 
     def get(name: str, default: int) -> int:
         return fields.get(name + axis, default)
@@ -118,7 +107,33 @@ def _axis_settings(fields: dict[str, int], axis: str) -> tuple[Any, ...]:
     if f"o{axis}" in fields:
         wide = (size - 1) * (zeros + 1) + 1
         high = (get("o", 1) - 1) * stride + (taps - 1) * (holes + 1) + 1 - wide - low
-    return size, taps, stride, (low, get("q", high)), holes, zeros
+    return size, taps, stride, (low, get("q", high)), zeros + 1, holes + 1
+
+
+def of_axes(
+    n: int,
+    channels_in: int,
+    channels_out: int,
+    groups: int,
+    axes: Sequence[tuple[Any, ...]],
+    caller: str = "of_axes",
+) -> Geometry:
+    """Return the geometry of axes given one by one.
+
+    Of each: size, taps, stride, padding, input's and filter's dilation.
+    """
+    columns = [tuple(column) for column in zip(*axes, strict=True)] or [()] * 6
+    space, kernel, strides, padding, gaps, spreads = columns
+    return Geometry.of(
+        (n, channels_in, *space),
+        (channels_in // groups, channels_out, *kernel),
+        strides=strides,
+        padding=padding,
+        input_dilation=gaps,
+        kernel_dilation=spreads,
+        groups=groups,
+        caller=caller,
+    )
 
 
 def problem(geometry: Geometry) -> str:
@@ -174,16 +189,7 @@ def random_geometry(rng: np.random.Generator) -> Geometry:
         left, padded = wide + min(low, 0) + min(high, 0), wide + low + high
         if left > 0 and padded >= (k - 1) * spread + 1:
             settings.append((size, k, stride, (low, high), gap, spread))
-    columns = [tuple(column) for column in zip(*settings, strict=True)] or [()] * 6
-    space, kernel, strides, padding, gaps, spreads = columns
-    geometry = Geometry.of(
-        (int(rng.integers(1, 6)), groups * ci, *space),
-        (ci, groups * co, *kernel),
-        strides=strides,
-        padding=padding,
-        input_dilation=gaps,
-        kernel_dilation=spreads,
-        groups=groups,
-    )
+    n = int(rng.integers(1, 6))
+    geometry = of_axes(n, groups * ci, groups * co, groups, settings)
     last = bool(rng.random() < 0.3)  # in memory
     return dataclasses.replace(geometry, channels_last=last)

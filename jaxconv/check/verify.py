@@ -12,6 +12,7 @@ from jaxconv.check.calling import MapError
 from jaxconv.check.cases import DTYPES, Case, cases_of, check_case
 from jaxconv.check.problems import GRID, parse_problem, random_geometry
 from jaxconv.check.report import Failure, Report
+from jaxconv.check.results import Results
 from jaxconv.conv.operands import OPERANDS
 
 _BETWEEN_CLEARINGS = 50  # cases; compiled programs hold memory maps, which are limited
@@ -48,19 +49,11 @@ class Tally:
 
 
 @dataclasses.dataclass(repr=False)
-class Summary:
-    """The results of a run."""
+class Summary(Results):
+    """The results of a run, by method and map."""
 
-    tallies: dict[tuple[str, str], Tally]  # by method and map
-    failures: list[tuple[Case, Failure]]
-    cases: int = 0
-    seconds: float = 0.0
-    interrupted: bool = False
-
-    @property
-    def ok(self) -> bool:
-        """Whether cases were checked and none failed."""
-        return not self.failures and self.cases > 0
+    tallies: dict[tuple[str, str], Tally] = dataclasses.field(default_factory=dict)
+    failures: list[tuple[Case, Failure]] = dataclasses.field(default_factory=list)
 
     def add(self, case: Case, report: Report) -> None:
         """Count a case."""
@@ -73,14 +66,6 @@ class Summary:
             tally.numbers += sum(row.compared for row in rows)
             tally.error = max([tally.error, *(row.error for row in rows)])
             tally.failures += sum(failure.map == name for failure in report.failures)
-
-    def __str__(self) -> str:
-        """Return the result in one line."""
-        found = f"{len(self.failures):,} failures" if self.failures else "all hold"
-        ended = "interrupted after " if self.interrupted else ""
-        return f"{ended}{self.cases:,} cases in {self.seconds:,.0f} s: {found}"
-
-    __repr__ = __str__
 
     def __rich_console__(self, console: Any, options: Any) -> Iterator[Any]:
         """Show the table, and the result in one line."""
@@ -95,11 +80,7 @@ class Summary:
 
     def as_json(self) -> dict[str, Any]:
         """Return the summary as what `json.dump` takes."""
-        return {
-            "ok": self.ok,
-            "cases": self.cases,
-            "seconds": self.seconds,
-            "interrupted": self.interrupted,
+        return super().as_json() | {
             "jax": jax.__version__,
             "platform": jax.default_backend(),
             "maps": [
@@ -122,7 +103,7 @@ def verify(
 
     A case that raises is a failure too.
     """
-    summary = Summary({}, [])
+    summary = Summary()
     start = time.monotonic()
     try:
         for case in cases:

@@ -1,4 +1,4 @@
-"""Put jaxconv under every caller of lax's convolutions, for a while, and report.
+"""Put jaxconv under who calls lax's convolutions and pooling, for a while, and report.
 
 Two traps are dealt with. `jit` keeps what it compiled: `patch` enters a user context,
 which is part of jit's cache key, so a function runs on jaxconv inside and on lax
@@ -15,11 +15,10 @@ from collections.abc import Callable
 from typing import Any, overload
 
 import jax
-from jax import Array
 
 from jaxconv.conv.methods.registry import Method, check_method
 from jaxconv.conv.primitives.eager import is_eager
-from jaxconv.dropin import compat, redirect
+from jaxconv.dropin import compat, pools, redirect
 from jaxconv.dropin.report import Call, PatchReport, Settings, described
 
 
@@ -104,11 +103,13 @@ def patch(method: Callable[..., Any], /) -> Callable[..., Any]: ...
 @overload
 def patch(method: Method = "auto", *, everywhere: bool = False) -> _Patch: ...
 def patch(method: Any = "auto", *, everywhere: bool = False) -> Any:
-    """Run every convolution of lax on jaxconv: in a `with` block, or as a decorator.
+    """Run lax's convolutions and pooling on jaxconv: in a `with` block, or decorated.
 
     Whoever calls `jax.lax.conv_general_dilated`, `conv_transpose`, `conv` or
     `conv_with_general_padding` in this thread by looking it up in `jax.lax` is served:
-    Flax linen, Equinox, Haiku, Keras. A caller that holds a reference to the function
+    Flax linen, Equinox, Haiku, Keras. So is `reduce_window` where it pools floats, by
+    `lax.max` from -inf or `lax.add` from 0, whatever the method; other uses of it are
+    lax's and not in the report. A caller that holds a reference to the function
     (`from jax.lax import conv`, the default argument of `flax.nnx.Conv` and the layers
     built with it, jax's own `conv_general_dilated_patches`, `jnp.convolve` and
     `jax.scipy.signal`) is named in the report, and served with `everywhere=True`.
@@ -182,9 +183,9 @@ def _tell_jit() -> None:
     _context(key).__enter__()
 
 
-def _replacement(name: str) -> Callable[..., Array]:
+def _replacement(name: str) -> Callable[..., Any]:
     @functools.wraps(redirect.ORIGINAL[name])
-    def run(*args: Any, **kwargs: Any) -> Array:
+    def run(*args: Any, **kwargs: Any) -> Any:
         blocks = _blocks()
         if not blocks:  # a thread that did not enter, or a reference kept from a block
             return redirect.call_lax(name, *args, **kwargs)
@@ -193,7 +194,7 @@ def _replacement(name: str) -> Callable[..., Array]:
     return run
 
 
-def _by_reference(name: str, caller: str, args: tuple, kwargs: dict) -> Array:
+def _by_reference(name: str, caller: str, args: tuple, kwargs: dict) -> Any:
     """Run a call of lax's function itself."""
     blocks = _blocks()
     if not blocks:
@@ -201,16 +202,22 @@ def _by_reference(name: str, caller: str, args: tuple, kwargs: dict) -> Array:
     if blocks[-1].settings.everywhere:
         return _served(blocks[-1], name, args, kwargs)
     result = redirect.ORIGINAL[name](*args, **kwargs)
-    lhs, rhs, _ = _arguments(name, args, kwargs)
+    given = _arguments(name, args, kwargs)
     reason = f"{caller} holds a reference to it; patch(everywhere=True) reaches it"
-    blocks[-1].report.calls.append(
-        Call(name, described(lhs), described(rhs), None, reason)
-    )
+    if name != pools.NAME:
+        lhs, rhs = described(given["lhs"]), described(given["rhs"])
+        blocks[-1].report.calls.append(Call(name, lhs, rhs, None, reason))
+    elif pooling := pools.pooling_of(given):
+        reason = pooling.reason or reason
+        blocks[-1].report.calls.append(_pooled(given, pooling, reason))
     return result
 
 
-def _served(block: _Block, name: str, args: tuple, kwargs: dict) -> Array:
-    lhs, rhs, given = _arguments(name, args, kwargs)
+def _served(block: _Block, name: str, args: tuple, kwargs: dict) -> Any:
+    given = _arguments(name, args, kwargs)
+    if name == pools.NAME:
+        return _served_pooling(block, given, args, kwargs)
+    lhs, rhs = given.pop("lhs"), given.pop("rhs")
     reason = compat.why_not(lhs, rhs, given)
     method = None
     if reason is None:
@@ -225,10 +232,29 @@ def _served(block: _Block, name: str, args: tuple, kwargs: dict) -> Array:
     return result
 
 
-def _arguments(
-    name: str, args: tuple, kwargs: dict[str, Any]
-) -> tuple[Any, Any, dict[str, Any]]:
-    """Return both operands and all further arguments, by name.
+def _served_pooling(
+    block: _Block, given: dict[str, Any], args: tuple, kwargs: dict
+) -> Any:
+    pooling = pools.pooling_of(given)
+    if pooling is None or pooling.reason:
+        result = redirect.call_lax(pools.NAME, *args, **kwargs)
+    else:
+        result = pools.serve(given["operand"], pooling)
+        if not is_eager():
+            _traced[block.settings] += 1
+    if pooling is not None:
+        block.report.calls.append(_pooled(given, pooling, pooling.reason))
+    return result
+
+
+def _pooled(given: dict[str, Any], pooling: pools.Pooling, reason: str | None) -> Call:
+    method = None if reason else "pooling"
+    operand = described(given["operand"])
+    return Call(pooling.function, operand, str(pooling), method, reason)
+
+
+def _arguments(name: str, args: tuple, kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Return all arguments by name.
 
     Raises:
       TypeError: one is missing, unknown or given twice.
@@ -241,7 +267,7 @@ def _arguments(
         and kwargs.keys().isdisjoint(list(parameters)[: len(args)])
     ):
         redirect.SIGNATURES[name].bind(*args, **kwargs)
-    return given.pop("lhs"), given.pop("rhs"), given
+    return given
 
 
 _DEFAULTS = {

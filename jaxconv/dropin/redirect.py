@@ -1,4 +1,4 @@
-"""How calls of lax's convolutions are redirected, and lax's functions given back.
+"""How calls of lax's functions are redirected, and lax's functions given back.
 
 Most callers look a function up in `jax.lax`, where another can stand for a while.
 Others hold a reference: a default argument, an attribute of a layer, jax's own modules.
@@ -14,13 +14,19 @@ import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from jax import Array, lax
+from jax import lax
 
-Function = Callable[..., Array]
-ByReference = Callable[[str, str, tuple, dict[str, Any]], Array]
+Function = Callable[..., Any]  # reduce_window of a tree returns a tree
+ByReference = Callable[[str, str, tuple, dict[str, Any]], Any]
 """Takes the function's name, who called it, and the arguments."""
 
-NAMES = ("conv", "conv_general_dilated", "conv_transpose", "conv_with_general_padding")
+NAMES = (
+    "conv",
+    "conv_general_dilated",
+    "conv_transpose",
+    "conv_with_general_padding",
+    "reduce_window",
+)
 LAX: dict[str, Any] = {name: getattr(lax, name) for name in NAMES}
 
 
@@ -77,7 +83,7 @@ def uninstall() -> None:
         _found.clear()
 
 
-def call_lax(name: str, *args: Any, **kwargs: Any) -> Array:
+def call_lax(name: str, *args: Any, **kwargs: Any) -> Any:
     """Call what stood in `jax.lax` before; its own calls of lax stay lax's too."""
     with untouched():
         return _found.get(name, ORIGINAL[name])(*args, **kwargs)
@@ -94,7 +100,7 @@ def untouched() -> Iterator[None]:
         _thread.untouched = before
 
 
-def _called_by_reference(frame: types.FrameType, args: tuple, kwargs: dict) -> Array:
+def _called_by_reference(frame: types.FrameType, args: tuple, kwargs: dict) -> Any:
     """Run a call that reached lax's function itself, by a reference to it.
 
     lax's own calls within, as its derivatives make them, and this library's stay lax's.

@@ -9,13 +9,20 @@ from jax import Array
 
 
 class Call(NamedTuple):
-    """One traced call of a convolution of lax."""
+    """One traced call of a convolution of lax, or of its pooling."""
 
-    function: str  # its name in jax.lax
+    function: str  # its name in jax.lax; of pooling, its primitive's without _p
     lhs: str  # type and shape, as in float32[60,1,28,28]
-    rhs: str
+    rhs: str  # of pooling, the window
     method: str | None  # what computed the output; None if lax ran
     reason: str | None  # why lax ran; None if jaxconv did
+
+    def __str__(self) -> str:
+        """Return a line: what was called with what, and who ran it."""
+        pools = self.function.startswith("reduce_window")
+        ran = f"lax: {self.reason}" if self.reason else f"jaxconv, {self.method}"
+        sign = " " if pools else " * "
+        return f"{self.function}  {self.lhs}{sign}{self.rhs}  {ran}"
 
 
 class Settings(NamedTuple):
@@ -50,19 +57,15 @@ class PatchReport:
 
     def __str__(self) -> str:
         """Return a line for each call, and the totals."""
-        lines = [
-            f"{call.function}  {call.lhs} * {call.rhs}  "
-            + (f"lax: {call.reason}" if call.reason else f"jaxconv, {call.method}")
-            for call in self.calls
-        ]
+        lines = list(map(str, self.calls))
         lines.append(
             f"{len(self.served)} served, {len(self.passed_on)} passed on to lax"
         )
         if not self.calls and self.traced_before:
             lines.append(
-                "No convolution was traced in this block. What jit compiled in earlier "
+                "No call was traced in this block. What jit compiled in earlier "
                 "blocks with the same arguments runs as compiled then: "
-                f"{self.traced_before} convolutions served."
+                f"{self.traced_before} calls served."
             )
         return "\n".join(lines)
 

@@ -2,8 +2,6 @@
 
 import itertools
 import json
-import runpy
-import sys
 
 import numpy as np
 import pytest
@@ -14,6 +12,7 @@ from jaxconv.check.verify import random_cases, verify
 from jaxconv.conv.geometry import Geometry
 from jaxconv.conv.methods import loops, taps
 from jaxconv.conv.methods.rounding import Rounding, of_sum
+from tests.check.script import script
 
 LINE = "g2mb3ic4oc6ih7iw5kh3kw2sh2ph1pw1"
 GEOMETRY = Geometry.of((3, 4, 7, 5), (2, 6, 3, 2), strides=(2, 1), padding=1, groups=2)
@@ -169,15 +168,6 @@ def test_failures_and_exceptions_are_counted(monkeypatch):
 def test_time_is_up_and_nothing_is_no_success():
     assert verify(random_cases(), minutes=0).cases == 0
     assert not verify([]).ok
-
-
-def script(monkeypatch, *arguments):
-    monkeypatch.setattr(sys, "argv", ["scripts/verify.py", *arguments])
-    monkeypatch.syspath_prepend("scripts")
-    monkeypatch.setattr("signal.signal", lambda *_: None)
-    with pytest.raises(SystemExit) as stop:
-        runpy.run_path("scripts/verify.py", run_name="__main__")
-    return stop.value.code
 
 
 def test_the_script_shows_a_table_and_writes_json(monkeypatch, capsys, tmp_path):

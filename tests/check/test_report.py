@@ -19,7 +19,7 @@ def explanation():
 
 
 def test_a_prompt_shows_what_print_shows(explanation):
-    summary = Summary({}, [], cases=3)
+    summary = Summary(cases=3)
     for shown in (REPORT, explanation, summary):
         assert repr(shown) == str(shown)
     assert repr(REPORT).count("\n") == 4

@@ -43,6 +43,16 @@ def test_every_method_serves_any_number_of_images(method, rng):
         np.testing.assert_allclose(run(x), conv(x, w, groups=2), rtol=0, atol=1e-3)
 
 
+def test_planes_serve_any_number_of_images(rng):
+    x, w = whole(rng, 2, 4, 6, 5, 7), whole(rng, 4, 4, 2, 3, 3)
+    run = exported(lambda x: conv(x, w), *x.shape[1:])
+    (n,) = export.symbolic_shape("n")
+    assert (
+        "planes" in auto("output", Geometry.of((n, *x.shape[1:]), w.shape)).arrangements
+    )
+    np.testing.assert_array_equal(run(x), conv(x, w))
+
+
 LAYERS = {
     "dense": (4, 1, 6, "auto"),
     "depthwise": (4, 4, 4, "auto"),

@@ -27,6 +27,9 @@ def call(function="conv"):
         "conv_with_general_padding": lambda: lax.conv_with_general_padding(
             X, W, (1,), [(1, 0)], (2,), None
         ),
+        "reduce_window": lambda: lax.reduce_window(
+            X, -jnp.inf, lax.max, (1, 1, 3), (1, 1, 2), "SAME"
+        ),
     }[function]()
 
 
@@ -44,7 +47,8 @@ def test_each_function_gives_the_same_bits(function):
     with jaxconv.patch() as report:
         y = call(function)
     np.testing.assert_array_equal(y, expected)
-    assert [served.function for served in report.served] == [function]
+    (served,) = report.served
+    assert served.function.removesuffix("_max") == function
     assert report.passed_on == []
 
 

@@ -138,12 +138,9 @@ def _onednn_grads(case: Case) -> bool:
         return (geometry.channels_last or move) and _for_onednn(case)
     if geometry.taps == geometry.groups == 1:
         return _for_onednn(case)
-    if len(geometry.space) == 3 or geometry.taps == 1:
+    if len(geometry.space) == 3 or geometry.taps == 1 or not _for_onednn(case):
         return False
-    enough = (
-        geometry.n >= numbers.FEWEST_IMAGES and geometry.ci >= numbers.FEWEST_INPUTS
-    )
-    return enough and _for_onednn(case)
+    return geometry.n >= numbers.FEWEST_IMAGES and geometry.ci >= numbers.FEWEST_INPUTS
 
 
 def _gradient_fits_cache(case: Case) -> bool:
@@ -170,23 +167,24 @@ def _always(case: Case) -> bool:
     return True
 
 
-OUTPUTS = (
+FIRST = (
     Rule(_elsewhere, "xla", "the device's own library is fast"),
     Rule(_short_floats, "float32", "short floats are slow"),
+)
+OUTPUTS = (
+    *FIRST,
     Rule(_phases_pay, "phases", "no products with zeros"),
     Rule(_one_tap, "taps", "one tap: a product of matrices"),
     Rule(_for_onednn, "onednn", "oneDNN is fast"),
     Rule(_few_terms, "taps", "few input channels a group: element-wise products"),
     Rule(_few_channels, "im2col", "few channels: XLA's own is slow"),
-    Rule(_any_batch, "xla", "any number of images"),
     Rule(_few_groups, "groups", "each group by itself is faster"),
     Rule(_three_axes, "planes", "two axes are faster"),
     Rule(_always, "xla", "XLA's own is fast"),
 )
 PARAM_GRADS = (
-    Rule(_elsewhere, "xla", "the device's own library is fast"),
+    *FIRST,
     Rule(_any_batch, "xla", "any number of images"),
-    Rule(_short_floats, "float32", "short floats are slow"),
     Rule(_has_phases, "phases", "no products with zeros"),
     Rule(_onednn_grads, "onednn", "oneDNN is fast"),
     Rule(_depthwise, "taps", "depthwise: rows are added up, tap by tap"),

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from jaxconv.conv.methods import onednn
+from jaxconv.conv.methods import onednn_region
 
 _TYPES = ("float32", "bfloat16")
 
@@ -32,7 +32,7 @@ def target_of(platforms: Sequence[str] | None = None, exported: bool = False) ->
     config: Any = jax.config
     if config.jax_compilation_cache_dir and config.jax_enable_compilation_cache:
         return Target(without="the persistent compilation cache cannot keep it")
-    refused = {name: onednn.unavailable(name) for name in _TYPES}
+    refused = {name: onednn_region.unavailable(name) for name in _TYPES}
     served = tuple(name for name, why in refused.items() if why is None)
     return Target(onednn=served, without=next(filter(None, refused.values()), ""))
 

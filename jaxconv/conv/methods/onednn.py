@@ -22,12 +22,9 @@ within them: with every thread waiting for another it never returns, and now and
 reads out of bounds. It takes that one, too, where a window lies wholly in the padding,
 and without AVX-512. And where it refuses a configuration, the process ends.
 
-So the call is made in the verified region only: 1 to 3 spatial axes, on each of which
-the dilated filter fits the image, and no padding reaches beyond the filter; with no
-padding at all for some grouped filters (`_generally_done`). Every other image is
-padded first and is then inside; where a stride makes no step (`_misread`) it is
-cropped, too. Some long depthwise filters are refused (`_endless`). `VERIFIED` lists
-where `scripts/verify.py --fuzz onednn` ran, which is the evidence.
+So the call is made in the verified region only (`onednn_region`). Every other image is
+padded first and is then inside; where a stride makes no step it is cropped, too. Some
+long depthwise filters are refused.
 Source: XLA's `onednn_config.proto` and `onednn_convolution.cc` for the fields.
 """
 
@@ -36,14 +33,10 @@ import functools
 import json
 import math
 import operator
-import os
-import platform
-from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import jaxlib
 from jax import Array, lax
 from jax.export import is_symbolic_dim
 from jax.lax import Precision
@@ -51,6 +44,15 @@ from jax.typing import DTypeLike
 
 from jaxconv.conv.arguments.shapes import dilate
 from jaxconv.conv.geometry import Geometry
+from jaxconv.conv.methods.onednn_region import (
+    LONGEST,
+    MOST_AXES,
+    depthwise,
+    endless,
+    in_region,
+    misread,
+    unavailable,
+)
 from jaxconv.conv.methods.rounding import of_sum
 from jaxconv.conv.operands import (
     accumulator,
@@ -63,47 +65,10 @@ from jaxconv.conv.padding import pad_input
 
 _rounding = of_sum
 
-# jaxlib, system and machine, and for each type what the processor must have.
-VERIFIED: dict[tuple[str, str, str], dict[str, str]] = {
-    ("0.10.2", "Linux", "x86_64"): {"float32": "avx512bw", "bfloat16": "avx512_bf16"},
-}
-_NOT_WITH = {"bfloat16": "amx_bf16"}  # wrong bits were seen on such processors
-_MOST_AXES = 3
 _MOST_NUMBERS = 2**28  # in an array
-_LONGEST = 14  # taps of a thin depthwise filter along its last axis
-_MOST_PADDING_OF_GROUPS = 3  # pixels
 _MOST_IMAGES = 32  # in a filter gradient: more are slow to move into the last axis
 _FEWEST_NUMBERS = 2**15  # of images in a call: with fewer, calls themselves take time
 _MOST_UNROLLED = 8  # calls of a filter gradient; more run in a loop
-
-
-def unavailable(dtype: DTypeLike) -> str | None:
-    """Return why oneDNN does not compute in a type in this process; None if it does."""
-    if os.environ.get("JAXCONV_ONEDNN", "1") == "0":
-        return "JAXCONV_ONEDNN is 0"
-    here = (jaxlib.__version__, platform.system(), platform.machine())
-    needs = VERIFIED.get(here)
-    if needs is None:
-        return f"jaxlib {' '.join(here)} is not among those that it was verified on"
-    name = jnp.dtype(dtype).name
-    if name not in needs:
-        return f"it computes in {' and '.join(needs)}, not in {name}"
-    if needs[name] not in _features():
-        return f"{name} needs a processor with {needs[name]}"
-    if _NOT_WITH.get(name) in _features():
-        return f"{name} was wrong on processors with {_NOT_WITH[name]}"
-    return None
-
-
-@functools.cache
-def _features(file: Path = Path("/proc/cpuinfo")) -> frozenset[str]:
-    """Return what the processor says that it has."""
-    try:
-        lines = file.read_text().splitlines()
-    except OSError:
-        return frozenset()
-    flags = next((line for line in lines if line.startswith("flags")), "")
-    return frozenset(flags.partition(":")[2].split())
 
 
 def _refusal(geometry: Geometry, dtype: DTypeLike) -> str | None:
@@ -115,76 +80,20 @@ def unsuitable(geometry: Geometry) -> str | None:
     """Return why a geometry is not served, in whatever type; None if it is."""
     if is_symbolic_dim(geometry.n):
         return "it needs to know the number of images"
-    if not 1 <= len(geometry.space) <= _MOST_AXES:
-        return f"it takes 1 to {_MOST_AXES} spatial axes"
+    if not 1 <= len(geometry.space) <= MOST_AXES:
+        return f"it takes 1 to {MOST_AXES} spatial axes"
     shapes = geometry.x_shape, geometry.w_shape, geometry.out_shape
     padded = (*geometry.x_shape[:2], *geometry.padded)
     wide = (*geometry.out_shape[:2], *dilate(geometry.out, geometry.strides))
     if any(math.prod(shape) > _MOST_NUMBERS for shape in (*shapes, padded, wide)):
         return f"it takes arrays of up to {_MOST_NUMBERS:,} numbers"
     calls = [geometry]
-    if len(geometry.space) == _MOST_AXES and not has_channels_apart(geometry):
+    if len(geometry.space) == MOST_AXES and not has_channels_apart(geometry):
         part = dataclasses.replace(geometry, n=_images_at_once(geometry))
         calls.append(part.of_param_grad)
-    if any(map(_endless, calls)):
-        return f"it takes thin depthwise filters of up to {_LONGEST} taps"
+    if any(map(endless, calls)):
+        return f"it takes thin depthwise filters of up to {LONGEST} taps"
     return None
-
-
-def in_region(geometry: Geometry) -> bool:
-    """Return whether the configuration of a convolution is one that was verified."""
-    reach = dilate(geometry.kernel, geometry.kernel_dilation)
-    axes = zip(reach, geometry.space, geometry.padding, strict=True)
-    return (
-        not geometry.is_empty
-        and not _endless(geometry)
-        and not _misread(geometry)
-        and not _generally_done(geometry)
-        and 1 <= len(geometry.space) <= _MOST_AXES
-        and {*geometry.input_dilation} == {1}
-        and all(
-            k <= size and min(pads) >= 0 and max(pads) < k for k, size, pads in axes
-        )
-    )
-
-
-def _depthwise(geometry: Geometry) -> bool:
-    return geometry.groups > 1 and geometry.ci == geometry.co == 1
-
-
-def _endless(geometry: Geometry) -> bool:
-    """Return whether oneDNN may not return from a depthwise filter, or hang later.
-
-    In bfloat16 it does not from filters of 1 x 15 and 2 x 15 taps and more; in float32
-    it has only its general implementation for more than some 36 taps along one axis.
-    """
-    *others, last = geometry.kernel or (1,)
-    thick = len(others) == 1 and others[0] > 2
-    return _depthwise(geometry) and last > _LONGEST and not thick
-
-
-def _generally_done(geometry: Geometry) -> bool:
-    """Return whether oneDNN may take its general implementation, which hangs.
-
-    In groups it does for wide padding: of dilated filters, of depthwise ones along one
-    axis, and of more pixels than some others have registers for.
-    """
-    widest = max(map(max, geometry.padding), default=0)
-    dilated = max(geometry.kernel_dilation, default=1) > 1
-    one_axis = len(geometry.space) == 1
-    most = 0 if dilated else _MOST_PADDING_OF_GROUPS
-    if _depthwise(geometry) and not dilated:
-        most = 0 if one_axis else widest
-    return geometry.groups > 1 and widest > most
-
-
-def _misread(geometry: Geometry) -> bool:
-    """Return whether a stride makes no step, as there is one output along its axis.
-
-    oneDNN then reads other rows than it should, and beyond the image.
-    """
-    pairs = zip(geometry.strides, geometry.out, strict=True)
-    return any(s > 1 and out == 1 for s, out in pairs)
 
 
 def _output(
@@ -258,7 +167,7 @@ def _images_at_once(geometry: Geometry) -> int:
 
 def has_channels_apart(geometry: Geometry) -> bool:
     """Return whether each channel of an image is convolved with its gradient alone."""
-    return _depthwise(geometry) and not _endless(_apart(geometry))
+    return depthwise(geometry) and not endless(_apart(geometry))
 
 
 def _apart(geometry: Geometry) -> Geometry:
@@ -282,7 +191,7 @@ def _sums_of_products(x: Array, g: Array, geometry: Geometry) -> Array:
     groups, axes = geometry.groups, len(own.space)
     xs = split_groups(x, "x", geometry)
     gs = jnp.moveaxis(g, (0, 1), (-2, -1))
-    if axes == _MOST_AXES:  # none is left for the input channels: they are the batch
+    if axes == MOST_AXES:  # none is left for the input channels: they are the batch
         xs = xs.transpose(2, *range(3, xs.ndim), 1, 0)
         xs = xs.reshape(*xs.shape[:-2], groups * geometry.n)
         y = jnp.moveaxis(_call(xs, gs, own), -1, 1)
@@ -313,7 +222,7 @@ def _enter(x: Array, geometry: Geometry) -> tuple[Array, Geometry]:
     if in_region(geometry):
         return x, geometry
     x, geometry = pad_input(x, geometry), geometry.once_padded
-    if _misread(geometry):  # one output reads the first pixels, whatever the stride
+    if misread(geometry):  # one output reads the first pixels, whatever the stride
         reaches = dilate(geometry.kernel, geometry.kernel_dilation)
         axes = zip(reaches, geometry.space, geometry.strides, geometry.out, strict=True)
         cut = [(k, 1) if out == 1 else (size, s) for k, size, s, out in axes]

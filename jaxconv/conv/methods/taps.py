@@ -131,7 +131,24 @@ def _input_grad(
     g: Array, w: Array, geometry: Geometry, precision: Precision | None = None
 ) -> Array:
     """Add up the shifted gradients times the weights that they came through."""
+    if geometry.taps == geometry.groups == 1:
+        return _one_tap_input_grad(g, w, geometry, precision)
     return _output(g, turned(w, geometry), geometry.of_input_grad, precision)
+
+
+def _one_tap_input_grad(
+    g: Array, w: Array, geometry: Geometry, precision: Precision | None
+) -> Array:
+    """Multiply the gradient by the transposed weights, whose axes are named, not moved.
+
+    XLA moves them where a reshaping stands between them and the product.
+    """
+    own, acc = geometry.of_input_grad, accumulator(g.dtype)
+    tap = (0,) * len(own.kernel)
+    pixels, weights = _shifted(_padded(g, own), tap, own), w[(..., *tap)]
+    form = "n...go,io->n...i" if own.channels_last else "ngo...,io->ni..."
+    x = jnp.einsum(form, pixels.astype(acc), weights.astype(acc), precision=precision)
+    return (jnp.moveaxis(x, -1, 1) if own.channels_last else x).astype(g.dtype)
 
 
 def _param_grad(

@@ -1,10 +1,11 @@
-"""Average pooling, a linear map, and its transpose.
+"""Average and sum pooling, linear maps, and their transposes.
 
     average   y[o] = sum over j of x[o*s + j - low] / count[o]
     spread    x[i] = sum over o, j with o*s + j - low = i of g[o] / count[o]
 
 Each is the other's transpose and its own derivative. The sum over a window is a sum
-over its rows of sums over its columns, so sums are taken axis by axis.
+over its rows of sums over its columns, so means are taken axis by axis. Where `mean` is
+false nothing is divided, and lax adds: its order depends on what XLA makes of a loop.
 """
 
 import functools
@@ -15,7 +16,9 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jax.interpreters import ad
 
+from jaxconv.conv.arguments.shapes import Shape
 from jaxconv.conv.operands import accumulator
+from jaxconv.conv.pooling.regions import by_regions
 from jaxconv.conv.pooling.windows import (
     Windows,
     cropped,
@@ -24,6 +27,7 @@ from jaxconv.conv.pooling.windows import (
     interleaved,
     padded,
     primitive,
+    reduced,
     seen,
     shifted,
     spread_out,
@@ -33,32 +37,33 @@ MOST_UNROLLED = 64  # taps along an axis; XLA compiles a slice for each
 
 
 def _average(x: Array, *, windows: Windows) -> Array:
+    if not windows.mean:
+        return reduced(x, windows, lax.reduce_window_sum_p)
     dtype = x.dtype
     x = x.astype(accumulator(dtype))
     if windows.whole:
         x = jnp.sum(x, axis=tuple(windows.axes), keepdims=True)
         return _divided(x, windows).astype(dtype)
-    x = padded(x, windows, 0)
     for at in reversed(range(len(windows.space))):
-        if windows.window[at] > MOST_UNROLLED:
-            x = _long_sums(x, windows, at)
+        one = windows.along(at)
+        if one.taps > MOST_UNROLLED:
+            x = reduced(x, one, lax.reduce_window_sum_p)
         else:
-            views = [seen(x, windows, at, j) for j in range(windows.window[at])]
-            x = functools.reduce(operator.add, views)
+            x = by_regions(one, _added, x)
     return _divided(x, windows).astype(dtype)
 
 
-def _long_sums(x: Array, windows: Windows, at: int) -> Array:
-    """Add up windows of many taps along one axis."""
-    window, strides = [1] * x.ndim, [1] * x.ndim
-    axis = windows.first + at
-    window[axis], strides[axis] = windows.window[at], windows.strides[at]
-    zero = jnp.zeros((), x.dtype)
-    return lax.reduce_window(x, zero, lax.add, window, strides, "VALID")
+def _added(x: Array, *, windows: Windows, taps: Shape) -> Array:
+    """Add up windows along one axis."""
+    x = padded(x, windows, 0)
+    views = [seen(x, windows, 0, j) for j in range(windows.window[0])]
+    return functools.reduce(operator.add, views)
 
 
 def _divided(y: Array, windows: Windows) -> Array:
-    """Divide by the number of pixels that each output is the mean of."""
+    """Divide by the number of pixels that each output is the mean of, if it is one."""
+    if not windows.mean:
+        return y
     counts = windows.counts()
     if counts.size and (counts == counts.flat[0]).all():
         return y / jnp.asarray(counts.flat[0], y.dtype)

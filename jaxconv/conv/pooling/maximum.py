@@ -13,10 +13,9 @@ derivative in the winner: the set is closed.
 """
 
 import functools
-import itertools
 import math
 import operator
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -28,18 +27,21 @@ from jax.interpreters import ad
 
 from jaxconv.conv.arguments.shapes import Shape
 from jaxconv.conv.pooling import adjacent
+from jaxconv.conv.pooling.put import (
+    number,
+    numbering,
+    put_disjoint,
+    put_overlapping,
+)
+from jaxconv.conv.pooling.regions import by_regions
 from jaxconv.conv.pooling.windows import (
     Windows,
-    cropped,
-    from_blocks,
-    in_blocks,
-    interleaved,
     padded,
     primitive,
+    reduced,
     seen,
-    shifted,
-    spread_out,
     taps_of,
+    through,
 )
 
 MOST_UNROLLED = 64  # taps; XLA compiles a slice for each
@@ -56,6 +58,11 @@ def _max(x: Array, *, windows: Windows) -> Array:
         return adjacent.largest(x, windows)
     if windows.taps > MOST_UNROLLED:
         return _reduced(x, windows)
+    return by_regions(windows, _largest, x)
+
+
+def _largest(x: Array, *, windows: Windows, taps: Shape) -> Array:
+    """Return the largest pixel of each window, axis by axis."""
     x = padded(x, windows, _lowest(x.dtype))
     for at in reversed(range(len(windows.space))):
         views = [seen(x, windows, at, j) for j in range(windows.window[at])]
@@ -67,50 +74,30 @@ def _reduced(x: Array, windows: Windows) -> Array:
     """Return the maxima of windows of many taps."""
     if windows.whole:
         return jnp.max(x, axis=tuple(windows.axes), keepdims=True)
-    low = jnp.asarray(_lowest(x.dtype), x.dtype)
-    wide, ones = padded(x, windows, low), (1,) * x.ndim
-    window = windows.with_space(ones, windows.window)
-    strides = windows.with_space(ones, windows.strides)
-    return lax.reduce_window(wide, low, lax.max, window, strides, "VALID")
-
-
-def _numbering(windows: Windows) -> tuple[Shape, Any]:
-    """Return the steps by which taps are numbered along each axis, and the type.
-
-    Taps are numbered row by row, in a window rounded up to whole blocks of s pixels:
-    then a place beyond the window, but within its last block, has a number of its own.
-    """
-    sizes = [c * s for c, s in zip(windows.readers, windows.strides, strict=True)]
-    steps = tuple(math.prod(sizes[at + 1 :]) for at in range(len(sizes)))
-    return steps, jnp.uint8 if math.prod(sizes) <= 256 else jnp.int32
-
-
-def _number(taps: Sequence[Any], windows: Windows) -> Any:
-    """Return the number of a tap, given its place on each axis."""
-    steps, _ = _numbering(windows)
-    return sum(j * step for j, step in zip(taps, steps, strict=True))
-
-
-def _through(x: Array, windows: Windows, taps: Shape) -> Array:
-    """Return the pixel of each window at a tap."""
-    for at, tap in enumerate(taps):
-        x = seen(x, windows, at, tap)
-    return x
+    return reduced(x, windows, lax.reduce_window_max_p)
 
 
 def _winner(x: Array, y: Array, *, windows: Windows) -> Array:
     """Return the number of the first tap that equals the maximum, or is NaN."""
     if windows.taps > MOST_UNROLLED:
         return _winner_of_many(x, windows)
-    _, dtype = _numbering(windows)
+    return by_regions(windows, functools.partial(_first_to_win, windows), x, y)
+
+
+def _first_to_win(
+    whole: Windows, x: Array, y: Array, *, windows: Windows, taps: Shape
+) -> Array:
+    """Return the winners in a region, numbered as in the whole."""
+    _, dtype = numbering(whole)
     x = padded(x, windows, _lowest(x.dtype))
     winner = jnp.zeros_like(y, dtype)
-    for taps in reversed(list(taps_of(windows))):
-        view = _through(x, windows, taps)
+    for own in reversed(list(taps_of(windows))):
+        view = through(x, windows, own)
         wins = (view == y) | (view != view)
-        for pixels in _pixels(windows, taps, view.shape):
+        for pixels in _pixels(windows, own, view.shape):
             wins &= pixels
-        winner = jnp.where(wins, jnp.asarray(_number(taps, windows), dtype), winner)
+        at = number([a + b for a, b in zip(taps, own, strict=True)], whole)
+        winner = jnp.where(wins, jnp.asarray(at, dtype), winner)
     return winner
 
 
@@ -126,7 +113,7 @@ def _pixels(windows: Windows, taps: Shape, shape: Shape) -> Iterator[Array]:
 
 def _winner_of_many(x: Array, windows: Windows) -> Array:
     """Return the winners' numbers where windows have many taps."""
-    _, dtype = _numbering(windows)
+    _, dtype = numbering(windows)
     places = [lax.broadcasted_iota(jnp.int32, x.shape, axis) for axis in windows.axes]
     sizes = [math.prod(windows.space[at + 1 :]) for at in range(len(places))]
     flat = functools.reduce(
@@ -156,7 +143,7 @@ def _winner_of_many(x: Array, windows: Windows) -> Array:
         place = found // sizes[at] % windows.space[at]
         start = lax.broadcasted_iota(jnp.int32, found.shape, axis)
         taps.append(place + windows.padding[at][0] - start * windows.strides[at])
-    return jnp.asarray(_number(taps, windows)).astype(dtype)
+    return jnp.asarray(number(taps, windows)).astype(dtype)
 
 
 def _take(t: Array, winner: Array, *, windows: Windows) -> Array:
@@ -167,64 +154,20 @@ def _take(t: Array, winner: Array, *, windows: Windows) -> Array:
     t = padded(t, windows, 0)
     taken = jnp.zeros(winner.shape, t.dtype)
     for taps in taps_of(windows):
-        here = winner == jnp.asarray(_number(taps, windows), winner.dtype)
-        taken = jnp.where(here, _through(t, windows, taps), taken)
+        here = winner == jnp.asarray(number(taps, windows), winner.dtype)
+        taken = jnp.where(here, through(t, windows, taps), taken)
     return taken
 
 
 def _put(g: Array, winner: Array, *, windows: Windows) -> Array:
     if windows.disjoint:
-        return _put_disjoint(g, winner, windows)
+        return put_disjoint(g, winner, windows)
     if windows.taps > MOST_UNROLLED:
         shape = windows.with_space(g.shape, windows.space)
         zeros = jnp.zeros_like(g, shape=shape)
         _, pull = jax.vjp(lambda t: _take(t, winner, windows=windows), zeros)
         return pull(g)[0]
-    g, winner = spread_out(g, windows), spread_out(winner, windows)
-    return cropped(_phases(g, winner, windows, ()), windows)
-
-
-def _put_disjoint(g: Array, winner: Array, windows: Windows) -> Array:
-    """Return the gradient where no windows overlap: each pixel looks up its own one."""
-    wide, places = in_blocks(spread_out(g, windows), windows)
-    winners, _ = in_blocks(spread_out(winner, windows), windows)
-    here = winners == jnp.asarray(_number(places, windows)).astype(winner.dtype)
-    return from_blocks(jnp.where(here, wide, jnp.zeros((), g.dtype)), windows)
-
-
-def _phases(g: Array, winner: Array, windows: Windows, phases: Shape) -> Array:
-    """Return the gradient at pixels of the given phases on the first axes.
-
-    On the axes that follow, pixels of all phases are computed, and interleaved.
-    """
-    at = len(phases)
-    if at == len(windows.space):
-        return _phase(g, winner, windows, phases)
-    found = [
-        _phases(g, winner, windows, (*phases, r)) for r in range(windows.strides[at])
-    ]
-    return interleaved(found, windows.first + at)
-
-
-def _phase(g: Array, winner: Array, windows: Windows, phases: Shape) -> Array:
-    """Add up, for each pixel of a phase, the gradients of the outputs that read it."""
-    terms = []
-    for back in itertools.product(*map(range, windows.readers)):
-        rows = zip(phases, back, windows.strides, strict=True)
-        taps = tuple(r + m * s for r, m, s in rows)
-        if all(j < k for j, k in zip(taps, windows.window, strict=True)):
-            mine, won = (_shifted(a, windows, back) for a in (g, winner))
-            here = won == jnp.asarray(_number(taps, windows), won.dtype)
-            terms.append(jnp.where(here, mine, jnp.zeros((), g.dtype)))
-    if not terms:  # strides beyond the window: no output reads this phase
-        return jnp.zeros_like(_shifted(g, windows, (0,) * len(phases)))
-    return functools.reduce(operator.add, terms)
-
-
-def _shifted(g: Array, windows: Windows, back: Shape) -> Array:
-    for at, m in enumerate(back):
-        g = shifted(g, windows, at, m)
-    return g
+    return put_overlapping(g, winner, windows)
 
 
 def _flat(x: Array, windows: Windows) -> Array:
@@ -236,7 +179,7 @@ def _flat(x: Array, windows: Windows) -> Array:
 
 def _places(winner: Array, windows: Windows) -> Array:
     """Return the number, row by row, of each winning pixel; outputs as in `_flat`."""
-    steps, _ = _numbering(windows)
+    steps, _ = numbering(windows)
     found, left = jnp.zeros(winner.shape, jnp.int32), winner.astype(jnp.int32)
     for at, axis in enumerate(windows.axes):
         tap, left = left // steps[at], left % steps[at]
@@ -248,7 +191,7 @@ def _places(winner: Array, windows: Windows) -> Array:
 
 max_pool_p, max_pool = primitive("max_pool", _max, lambda w: w.out)
 winner_p, winner = primitive(
-    "max_pool_winner", _winner, lambda w: w.out, lambda w, _: _numbering(w)[1]
+    "max_pool_winner", _winner, lambda w: w.out, lambda w, _: numbering(w)[1]
 )
 take_p, take = primitive("max_pool_take", _take, lambda w: w.out)
 put_p, put = primitive("max_pool_put", _put, lambda w: w.space)

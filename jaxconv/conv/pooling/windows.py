@@ -48,6 +48,7 @@ class Windows:
     padding: Pads
     out: Shape
     count_include_pad: bool = True
+    mean: bool = True  # whether sums are divided by the number of their pixels
 
     @property
     def axes(self) -> range:
@@ -76,6 +77,23 @@ class Windows:
         """The number of taps of a window."""
         return math.prod(self.window)
 
+    def along(self, at: int) -> "Windows":
+        """Return the same along one of the pooled axes, the others not looked at."""
+        own = {
+            name: getattr(self, name)[at : at + 1]
+            for name in ("space", "window", "strides", "padding", "out")
+        }
+        return dataclasses.replace(self, first=self.first + at, **own)
+
+    @property
+    def reach(self) -> Pads:
+        """How far windows reach beyond the image; negative where the last end short."""
+        rows = (self.space, self.window, self.strides, self.out, self.padding)
+        return tuple(
+            (low, (out - 1) * s + k - size - low)
+            for size, k, s, out, (low, _) in zip(*rows, strict=True)
+        )
+
     def with_space(self, shape: tuple[Any, ...], sizes: tuple[Any, ...]) -> Any:
         """Return `shape` with other sizes along the pooled axes."""
         return (*shape[: self.first], *sizes, *shape[self.axes.stop :])
@@ -99,11 +117,8 @@ class Windows:
 def padded(x: Array, windows: Windows, value: Any) -> Array:
     """Return the padded image that the windows slide over, up to the last one's end."""
     pads = [(0, 0, 0)] * x.ndim
-    rows = (windows.axes, windows.space, windows.window, windows.strides)
-    for (axis, size, k, s), (low, _), out in zip(
-        zip(*rows, strict=True), windows.padding, windows.out, strict=True
-    ):
-        pads[axis] = (low, (out - 1) * s + k - size - low, 0)
+    for axis, (low, high) in zip(windows.axes, windows.reach, strict=True):
+        pads[axis] = (low, high, 0)
     return lax.pad(x, jnp.asarray(value, x.dtype), pads) if any(map(any, pads)) else x
 
 
@@ -114,9 +129,33 @@ def seen(x: Array, windows: Windows, at: int, tap: int) -> Array:
     return lax.slice_in_dim(x, tap, end, s, windows.first + at)
 
 
+def reduced(x: Array, windows: Windows, by: Primitive) -> Array:
+    """Reduce windows by one of lax's primitives, `reduce_window_max_p` or `_sum_p`.
+
+    `patch` may stand in `lax.reduce_window`, and calls this.
+    """
+    ones = (1,) * x.ndim
+    pads = tuple((low, max(high, 0)) for low, high in windows.reach)
+    return by.bind(
+        x,
+        window_dimensions=windows.with_space(ones, windows.window),
+        window_strides=windows.with_space(ones, windows.strides),
+        padding=windows.with_space(((0, 0),) * x.ndim, pads),
+        base_dilation=ones,
+        window_dilation=ones,
+    )
+
+
 def taps_of(windows: Windows) -> Iterator[Shape]:
     """Yield the taps of a window, in row-major order."""
     return itertools.product(*map(range, windows.window))
+
+
+def through(x: Array, windows: Windows, taps: Shape) -> Array:
+    """Return the pixel of each window at a tap."""
+    for at, tap in enumerate(taps):
+        x = seen(x, windows, at, tap)
+    return x
 
 
 def shifted(g: Array, windows: Windows, at: int, m: int) -> Array:

@@ -7,11 +7,11 @@ import pytest
 
 import jaxconv
 from jaxconv.conv.auto.target import Target, target_of
-from jaxconv.conv.methods import onednn
+from jaxconv.conv.methods import onednn_region
 
 needs_onednn = pytest.mark.skipif(
-    onednn.unavailable("float32") is not None,
-    reason=f"onednn: {onednn.unavailable('float32')}",
+    onednn_region.unavailable("float32") is not None,
+    reason=f"onednn: {onednn_region.unavailable('float32')}",
 )
 X, W = (2, 9, 7, 6), (9, 10, 3, 2)
 

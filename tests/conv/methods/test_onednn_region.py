@@ -3,7 +3,7 @@
 import pytest
 
 from jaxconv.check.problems import parse_problem
-from jaxconv.conv.methods import onednn
+from jaxconv.conv.methods import onednn_region
 
 INSIDE = {
     "dense": "mb32ic64ih32oc64kh3ph1",
@@ -26,25 +26,25 @@ OUTSIDE = {
 
 @pytest.mark.parametrize("line", INSIDE.values(), ids=INSIDE)
 def test_common_layers_lie_inside(line):
-    assert onednn.in_region(parse_problem(line))
+    assert onednn_region.in_region(parse_problem(line))
 
 
 @pytest.mark.parametrize("line", OUTSIDE.values(), ids=OUTSIDE)
 def test_what_failed_lies_outside(line):
-    assert not onednn.in_region(parse_problem(line))
+    assert not onednn_region.in_region(parse_problem(line))
 
 
 def test_bfloat16_is_refused_where_it_was_wrong(monkeypatch):
     here = "0", "Linux", "x86_64"
     needs = {"float32": "avx512bw", "bfloat16": "avx512_bf16"}
-    monkeypatch.setattr(onednn.jaxlib, "__version__", here[0])
-    monkeypatch.setattr(onednn.platform, "system", lambda: here[1])
-    monkeypatch.setattr(onednn.platform, "machine", lambda: here[2])
-    monkeypatch.setitem(onednn.VERIFIED, here, needs)
+    monkeypatch.setattr(onednn_region.jaxlib, "__version__", here[0])
+    monkeypatch.setattr(onednn_region.platform, "system", lambda: here[1])
+    monkeypatch.setattr(onednn_region.platform, "machine", lambda: here[2])
+    monkeypatch.setitem(onednn_region.VERIFIED, here, needs)
     monkeypatch.delenv("JAXCONV_ONEDNN", raising=False)
     found = {"avx512bw", "avx512_bf16"}
-    monkeypatch.setattr(onednn, "_features", lambda: found)
-    assert onednn.unavailable("bfloat16") is None
+    monkeypatch.setattr(onednn_region, "features", lambda: found)
+    assert onednn_region.unavailable("bfloat16") is None
     found.add("amx_bf16")
-    assert "amx_bf16" in (onednn.unavailable("bfloat16") or "")
-    assert onednn.unavailable("float32") is None
+    assert "amx_bf16" in (onednn_region.unavailable("bfloat16") or "")
+    assert onednn_region.unavailable("float32") is None

@@ -18,7 +18,7 @@ from tests.nn.models.overfitting import UNOPTIMISED
 
 torch = pytest.importorskip("torch")
 
-from tests.nn.models import twins  # noqa: E402
+from scripts import _twins as twins  # noqa: E402
 
 pytestmark = [pytest.mark.extras, pytest.mark.exhaustive]
 

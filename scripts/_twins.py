@@ -1,11 +1,11 @@
-"""The models, written in PyTorch from their papers, parts in the order of ours."""
+"""The models of `nn`, written in PyTorch from their papers, parts in our order.
 
-import pytest
+The tests hold ours to them, and `bench.py nets` times them.
+"""
 
-torch = pytest.importorskip("torch")
-
-from torch import nn  # noqa: E402
-from torch.nn import functional  # noqa: E402
+import torch
+from torch import nn
+from torch.nn import functional
 
 
 class Each(nn.Module):
