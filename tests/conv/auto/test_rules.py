@@ -97,12 +97,26 @@ def test_auto_chooses_for_each_map(line, fast, portable):
 def test_types_that_onednn_does_not_compute_in_take_the_other_rules():
     geometry = parse_problem(LAYERS["dense"][0])
     for dtype, words in {
-        "bfloat16": "onednn, in float32",
         "float16": "onednn, in float32",
         "float64": "xla",
         "int32": "xla",
     }.items():
         assert str(auto("output", geometry, dtype, WITH_ONEDNN)) == words
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("mb32ic64ih32oc64kh3ph1", ["onednn", "onednn", "onednn"]),
+        ("mb32ic128ih16oc128kh1", ["onednn", "onednn", "onednn"]),
+        ("mb2ic64ih4oc64kh3ph1", ["onednn", "onednn", "xla, in float32"]),
+        ("mb4ic16ih16oc16kh3zh1sh2", ["xla, in float32"] * 2),
+    ],
+)
+def test_bfloat16_is_computed_by_onednn_or_in_float32(line, words):
+    geometry = parse_problem(line)
+    found = [str(auto(name, geometry, "bfloat16", WITH_ONEDNN)) for name in NAMES]
+    assert found[: len(words)] == words
 
 
 def test_auto_takes_what_the_device_ships_elsewhere():
