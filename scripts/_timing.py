@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+PAUSE = 0.02  # seconds
+
 
 @dataclasses.dataclass(frozen=True)
 class Timing:
@@ -43,7 +45,9 @@ def alternate(
 ) -> dict[str, Timing]:
     """Time the calls in turn, round after round, each round on the next inputs.
 
-    Each round has an order of its own, see `orders`. Short calls are repeated until
+    Each round has an order of its own, see `orders`, and a pause comes before each
+    contestant: PyTorch's threads spin for a while after a call and would take the next
+    one's cores. To let them sleep at once would make PyTorch twice as slow. Short calls are repeated until
     they last about 2 ms together. There are at least 5 rounds, or 3 where a round lasts
     more than 2 s, and at most 101.
     """
@@ -64,6 +68,7 @@ def alternate(
         for name in next(order):
             call = calls[name]
             given = inputs[name][rounds % len(inputs[name])]
+            time.sleep(PAUSE)
             start = time.perf_counter()
             for _ in range(repeats[name]):
                 wait(call(*given))
@@ -75,8 +80,7 @@ def alternate(
 def orders(names: list[str]) -> Iterator[tuple[str, ...]]:
     """Yield the names in changing orders, so that none always follows the same other.
 
-    PyTorch's threads spin for a while after a call and slow down what runs next. All
-    orders come once, shuffled, before any comes again; of more than 4 names, random
+    All orders come once, shuffled, before any comes again; of more than 4 names, random
     orders.
     """
     rng = np.random.default_rng(0)

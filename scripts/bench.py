@@ -136,9 +136,6 @@ def main() -> int:
     flags = [word for word in sys.argv if word.startswith("--flags=")]
     if flags:  # before JAX starts
         os.environ["XLA_FLAGS"] = flags[0].removeprefix("--flags=")
-    # PyTorch's threads would spin after each call and take the others' cores.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    os.environ.setdefault("KMP_BLOCKTIME", "0")
     from jaxconv._command_line import parse
 
     kind, run_it = kinds[sys.argv[1]]

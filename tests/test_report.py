@@ -47,8 +47,7 @@ def scripts(monkeypatch, tmp_path):
 
     monkeypatch.setattr(_report, "ROOT", tmp_path)
 
-    for name in ("XLA_FLAGS", "OMP_WAIT_POLICY", "KMP_BLOCKTIME"):
-        monkeypatch.setenv(name, os.environ.get(name, ""))  # put back what it sets
+    monkeypatch.setenv("XLA_FLAGS", os.environ.get("XLA_FLAGS", ""))  # put back
     monkeypatch.setitem(sys.modules, "matplotlib", types.ModuleType("matplotlib"))
     monkeypatch.setattr(
         _chart, "draw", lambda rows, where, file: file.write_text(json.dumps(rows))

@@ -119,6 +119,9 @@ def _param_grad(
     """Add up the filter gradients of parts of the batch, one after the other."""
     if geometry.taps == geometry.groups == 1:
         return _product(x, g, geometry)
+    # Channels are moved to the end once, before parts are cut: as other maps move them,
+    # and as a loop would leave them.
+    x, g = jnp.moveaxis(x, 1, -1), jnp.moveaxis(g, 1, -1)
     n, images = geometry.n, _images_at_once(geometry)
     part, parts = dataclasses.replace(geometry, n=images), n // images
     run = _channels_apart if has_channels_apart(geometry) else _sums_of_products
@@ -126,15 +129,10 @@ def _param_grad(
         cuts = range(0, n, images)
         grads = (run(x[i : i + images], g[i : i + images], part) for i in cuts)
         return functools.reduce(operator.add, grads).astype(x.dtype)
-    # A loop would put the axes of what it cuts in the order of their names: channels
-    # that are last in memory are named last before it.
-    here, back = (1, -1) if geometry.channels_last else (0, 0)
-    moved = (jnp.moveaxis(array, here, back) for array in (x, g))
-    cut = tuple(array.reshape(parts, images, *array.shape[1:]) for array in moved)
+    cut = tuple(array.reshape(parts, images, *array.shape[1:]) for array in (x, g))
 
     def add(total: Array, arrays: tuple[Array, ...]) -> tuple[Array, None]:
-        x, g = (jnp.moveaxis(array, back, here) for array in arrays)
-        return total + run(x, g, part), None
+        return total + run(*arrays, part), None
 
     total, _ = lax.scan(add, accumulator_zeros(geometry.w_shape, x), cut)
     return total.astype(x.dtype)
@@ -176,8 +174,12 @@ def _apart(geometry: Geometry) -> Geometry:
 
 
 def _channels_apart(x: Array, g: Array, geometry: Geometry) -> Array:
-    """Convolve each channel of each image with its gradient; add up the images."""
+    """Convolve each channel of each image with its gradient; add up the images.
+
+    Both are channels-last.
+    """
     own = _apart(geometry)
+    x, g = jnp.moveaxis(x, -1, 1), jnp.moveaxis(g, -1, 1)
     x, g = x.reshape(own.x_shape), g.reshape(own.w_shape)
     y = jnp.moveaxis(_convolve(x, g, own)[0], 0, -1).astype(accumulator(x.dtype))
     grads = y.reshape(*geometry.kernel, geometry.n, geometry.groups).sum(-2)
@@ -185,8 +187,12 @@ def _channels_apart(x: Array, g: Array, geometry: Geometry) -> Array:
 
 
 def _sums_of_products(x: Array, g: Array, geometry: Geometry) -> Array:
-    """Convolve the input, its batch as channels, with the gradient as the filter."""
+    """Convolve the input, its batch as channels, with the gradient as the filter.
+
+    Both are channels-last.
+    """
     own = geometry.of_param_grad
+    x, g = jnp.moveaxis(x, -1, 1), jnp.moveaxis(g, -1, 1)
     x, own = _enter(x, own)
     groups, axes = geometry.groups, len(own.space)
     xs = split_groups(x, "x", geometry)
