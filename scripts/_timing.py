@@ -47,9 +47,9 @@ def alternate(
 
     Each round has an order of its own, see `orders`, and a pause comes before each
     contestant: PyTorch's threads spin for a while after a call and would take the next
-    one's cores. To let them sleep at once would make PyTorch twice as slow. Short calls are repeated until
-    they last about 2 ms together. There are at least 5 rounds, or 3 where a round lasts
-    more than 2 s, and at most 101.
+    one's cores. To let them sleep at once would make PyTorch twice as slow. Short calls
+    are repeated until they last about 2 ms together. There are at least 5 rounds, or 3
+    where a round lasts more than 2 s, and at most 101.
     """
     repeats = {}
     whole = 0.0

@@ -67,7 +67,7 @@ def test_it_is_short_and_its_commands_stand_alone():
 
 def test_its_times_are_those_of_the_benchmarks():
     benchmarks = (ROOT / "scripts" / "BENCHMARKS.md").read_text()
-    rows = re.findall(r"^\| (\w+) \| ([\d.]+), ([\d.]+), ([\d.]+) \|", README, re.M)
+    rows = re.findall(r"^\| (\w+) \| ([\d.,]+), ([\d.,]+), ([\d.,]+) \|", README, re.M)
     assert len(rows) == 6
     for network, jaxconv, lax, torch in rows:
         cells = rf"\| {network}, \d+ \| {lax} \| {jaxconv} \| {torch} \|"
