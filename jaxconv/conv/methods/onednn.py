@@ -132,7 +132,8 @@ def _param_grad(
     cut = tuple(array.reshape(parts, images, *array.shape[1:]) for array in (x, g))
 
     def add(total: Array, arrays: tuple[Array, ...]) -> tuple[Array, None]:
-        return total + run(*arrays, part), None
+        x, g = arrays
+        return total + run(x, g, part), None
 
     total, _ = lax.scan(add, accumulator_zeros(geometry.w_shape, x), cut)
     return total.astype(x.dtype)
