@@ -80,6 +80,8 @@ def unsuitable(geometry: Geometry) -> str | None:
     """Return why a geometry is not served, in whatever type; None if it is."""
     if is_symbolic_dim(geometry.n):
         return "it needs to know the number of images"
+    if geometry.is_empty:
+        return "there is nothing to add up"
     if not 1 <= len(geometry.space) <= MOST_AXES:
         return f"it takes 1 to {MOST_AXES} spatial axes"
     shapes = geometry.x_shape, geometry.w_shape, geometry.out_shape

@@ -10,6 +10,7 @@ from jaxconv.conv.auto import numbers
 from jaxconv.conv.auto.arrangements import ARRANGEMENTS
 from jaxconv.conv.auto.rules import OUTPUTS, PARAM_GRADS
 from jaxconv.conv.auto.target import PORTABLE, Target
+from jaxconv.conv.geometry import Geometry
 from jaxconv.conv.methods.registry import ALGORITHMS
 from tests.methods import WITH_ONEDNN, auto
 
@@ -117,6 +118,15 @@ def test_bfloat16_is_computed_by_onednn_or_in_float32(line, words):
     geometry = parse_problem(line)
     found = [str(auto(name, geometry, "bfloat16", WITH_ONEDNN)) for name in NAMES]
     assert found[: len(words)] == words
+
+
+@pytest.mark.parametrize("axes", [1, 2, 3])
+def test_empty_batches_are_planned_without_onednn(axes):
+    ones = (1,) * axes
+    geometry = Geometry.of((0, 4, *ones), (1, 4, *ones), groups=4, empty_ok=True)
+    for one in (geometry, dataclasses.replace(geometry, groups=1)):
+        for name in NAMES:
+            assert "onednn" not in auto(name, one, "float32", WITH_ONEDNN).methods
 
 
 def test_auto_takes_what_the_device_ships_elsewhere():
