@@ -14,8 +14,9 @@ import numpy as np
 from jax import Array, lax
 
 from jaxconv.conv.pooling import average, maximum
+from jaxconv.conv.pooling.api import run_average, run_max
 from jaxconv.conv.pooling.windows import Windows
-from jaxconv.conv.primitives.eager import checked_once, one_program
+from jaxconv.conv.primitives.eager import checked_once
 from jaxconv.dropin.calls import facts_of
 from jaxconv.dropin.redirect import ORIGINAL
 
@@ -64,18 +65,8 @@ def pooling_of(given: dict[str, Any]) -> Pooling | None:
 def serve(x: Any, pooling: Pooling) -> Array:
     """Run a call that has windows."""
     assert pooling.windows is not None
-    run: Callable[..., Array] = _largest if pooling.kind == "max" else _summed
+    run: Callable[..., Array] = run_max if pooling.kind == "max" else run_average
     return run(jnp.asarray(x), windows=pooling.windows)
-
-
-@one_program
-def _largest(x: Array, *, windows: Windows) -> Array:
-    return maximum.max_pool(x, windows=windows)
-
-
-@one_program
-def _summed(x: Array, *, windows: Windows) -> Array:
-    return average.average(x, windows=windows)
 
 
 def _kind(given: dict[str, Any]) -> str | None:

@@ -9,6 +9,7 @@ names the axes of the three arrays. All three maps are forward convolutions of i
                 axis, over which the filter is 1 long; g as the filter
                                                    Geometry.of_param_grad
                 of a depthwise filter: one image, each channel with that of g
+                of one tap: a product of matrices, by `__onednn$matmul`
 
 The axes are named, not moved: the input gradient exchanges the channels of `w` by their
 names. In the filter gradient each output place is a product of matrices, (ci, n) times
@@ -147,15 +148,9 @@ def _product(x: Array, g: Array, geometry: Geometry) -> Array:
     read = tuple(slice(0, (o - 1) * s + 1, s) for s, o in axes)
     x = pad_input(x, geometry)[:, :, *read]
     xs, gs = (jnp.moveaxis(a, 1, -1).reshape(-1, a.shape[1]) for a in (x, g))
-    product = jax.ffi.ffi_call(
-        "__onednn$matmul",
-        jax.ShapeDtypeStruct((geometry.ci, geometry.co), x.dtype),
-        custom_call_api_version=2,
-        legacy_backend_config=json.dumps(
-            {"onednn_matmul_config": {"transpose_a": True, "transpose_b": False}}
-        ),
-    )
-    return product(xs, gs).reshape(geometry.w_shape)
+    config = {"onednn_matmul_config": {"transpose_a": True, "transpose_b": False}}
+    shape = geometry.ci, geometry.co
+    return _custom_call("matmul", xs, gs, shape, config).reshape(geometry.w_shape)
 
 
 def _images_at_once(geometry: Geometry) -> int:
@@ -256,13 +251,21 @@ def _call(x: Array, w: Array, geometry: Geometry, exchanged: bool = False) -> Ar
     if not in_region(geometry):
         raise ValueError(f"onednn: {geometry} is outside of the verified region.")
     n, channels, *out = geometry.out_shape
+    config = _config(geometry, exchanged)
+    return _custom_call("convolution", x, w, (n, *out, channels), config)
+
+
+def _custom_call(
+    name: str, a: Array, b: Array, shape: tuple[int, ...], config: dict[str, Any]
+) -> Array:
+    """Have oneDNN compute an array of this shape from two."""
     call = jax.ffi.ffi_call(
-        "__onednn$convolution",
-        jax.ShapeDtypeStruct((n, *out, channels), x.dtype),
+        f"__onednn${name}",
+        jax.ShapeDtypeStruct(shape, a.dtype),
         custom_call_api_version=2,
-        legacy_backend_config=json.dumps(_config(geometry, exchanged)),
+        legacy_backend_config=json.dumps(config),
     )
-    return call(x, w)
+    return call(a, b)
 
 
 def _config(geometry: Geometry, exchanged: bool) -> dict[str, Any]:

@@ -49,7 +49,7 @@ def max_pool(
     """
     settings = {"strides": strides, "padding": padding, "ceil_mode": ceil_mode}
     x, windows = _prepared("max_pool", x, window, channels_last, **settings)
-    return _max(x, windows=windows)
+    return run_max(x, windows=windows)
 
 
 def avg_pool(
@@ -79,16 +79,18 @@ def avg_pool(
     x, windows = _prepared("avg_pool", x, window, channels_last, **settings)
     if not jnp.issubdtype(x.dtype, jnp.floating):
         x = x.astype(jnp.float32)
-    return _average(x, windows=windows)
+    return run_average(x, windows=windows)
 
 
 @one_program
-def _max(x: Array, *, windows: Windows) -> Array:
+def run_max(x: Array, *, windows: Windows) -> Array:
+    """Run the primitive, outside of jit as one program."""
     return maximum.max_pool(x, windows=windows)
 
 
 @one_program
-def _average(x: Array, *, windows: Windows) -> Array:
+def run_average(x: Array, *, windows: Windows) -> Array:
+    """Run the primitive, outside of jit as one program."""
     return average.average(x, windows=windows)
 
 
