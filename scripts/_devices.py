@@ -16,10 +16,12 @@ from _sections import with_section
 
 ROOT = Path(__file__).parents[1]
 BATCHES = {"chapter5": 60, "resnet20": 120}
-WAYS = {  # processes, devices of each
-    "1 process, 1 device": (1, 1),
-    "1 process, 2 devices": (1, 2),
-    "2 processes, 1 device each": (2, 1),
+WAYS = {  # processes, devices of each, whether each has one core and a batch of its own
+    "1 process, 1 device": (1, 1, False),
+    "1 process, 2 devices": (1, 2, False),
+    "2 processes, 1 device each": (2, 1, False),
+    "1 process on one core": (1, 1, True),
+    "2 processes, a core and a batch each": (2, 1, True),
 }
 # One such device trains about 2,500 images a second in mixed precision.
 RESNET50 = (256, 0.1, "assumed, as a graphics processor of 2020 takes")
@@ -52,8 +54,8 @@ def devices(settings: Devices) -> int:
     rows: list[Row] = []
     for number in range(settings.rounds):
         for model, batch in BATCHES.items():
-            for way, (processes, count) in WAYS.items():
-                speed = measured(model, batch, processes, count, settings.seconds)
+            for way, shares in WAYS.items():
+                speed = measured(model, batch, *shares, settings.seconds)
                 row = {"model": model, "way": way, "images_per_second": speed}
                 rows.append(row | {"round": number})
                 print(f"{model}, {way}: {speed:,.0f} images/s", flush=True)
@@ -95,9 +97,11 @@ def section(where: Row, rows: list[Row]) -> str:
                 f"second in training: medians of {count} rounds, each way in turn, on "
                 f"{where['processor']}, {where['cores']} cores, jax {where['jax']}; "
                 f"load average before {where['load before']} (quiet: about 0). All "
-                "devices are parts of this one processor, and processes share its "
-                "cores: so this shows what sharing a batch costs, and no gain can be "
-                "seen. Processes talk over the loopback by gloo."
+                "devices are parts of this one processor: the first three ways share "
+                "its cores and one batch, so they show what sharing costs, and no gain "
+                "can be seen. In the last two each process is bound to one core and "
+                "has a whole batch: two do the more work than one, the less their "
+                "communication costs. Processes talk over the loopback by gloo."
             ),
             table(("images/s", *titles), lines),
             arithmetic(steps | {"ResNet-50": RESNET50}),
@@ -106,9 +110,12 @@ def section(where: Row, rows: list[Row]) -> str:
 
 
 def measured(
-    model: str, batch: int, processes: int, count: int, seconds: float
+    model: str, batch: int, processes: int, count: int, bound: bool, seconds: float
 ) -> float:
-    """Return images a second, measured by new processes."""
+    """Return images a second of all processes, measured by new ones.
+
+    Where they are `bound`, each has a core, and a batch of its own.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -117,6 +124,8 @@ def measured(
     started = []
     for number in range(processes):
         work: Row = {"model": model, "batch": batch, "seconds": seconds}
+        if bound:
+            work |= {"core": number, "batch": processes * batch}
         if processes > 1:
             work |= {"port": port, "processes": processes, "number": number}
         command = [sys.executable, __file__, json.dumps(work)]
@@ -133,6 +142,9 @@ def measured(
 
 def _work(work: Row) -> None:
     """Train for some seconds, and print images a second; all processes do the same."""
+    if "core" in work:  # before JAX counts the cores
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[work["core"] % len(cores)]})
     from jaxconv.data import load_mnist
     from jaxconv.train import Config, init_state, make_optimizer, make_step
     from jaxconv.train.batches import Batches

@@ -23,7 +23,7 @@ class Profile:
     """
 
     network: str
-    """One of keras.applications, as in MobileNetV2 or ResNet50."""
+    """One of keras.applications, as in ResNet50, or of jaxconv.nn, as in nn MobileNet."""
     lax: bool = False
     """JAX's own convolutions in place of jaxconv's."""
     inference: bool = False
@@ -33,9 +33,9 @@ class Profile:
     top: int = 10
     """How many of the dearest operations are shown."""
     batch_size: int = 8
-    """Images in each step."""
+    """Images in each step; of the small ones of nn's models eight times as many."""
     size: int = 96
-    """Pixels on each side of an image."""
+    """Pixels on each side of an image of keras.applications."""
     dtype: str = "float32"
     """The type of parameters and images."""
     flags: str = ""
@@ -48,12 +48,13 @@ class Profile:
 
 def profile(settings: Profile) -> int:
     """Record some steps, and print where their time goes."""
-    from _networks import KERAS
+    from _networks import KERAS, NN
 
     from jaxconv._command_line import fail
 
-    if settings.network not in KERAS:
-        return fail(f"NETWORK: {settings.network!r} is none of {', '.join(KERAS)}", 2)
+    if settings.network not in KERAS + NN:
+        names = ", ".join(KERAS + NN)
+        return fail(f"NETWORK: {settings.network!r} is none of {names}", 2)
     for name in ("steps", "top", "batch_size", "size"):
         if getattr(settings, name) < 1:
             return fail(f"--{name.replace('_', '-')}: it must be at least 1", 2)
@@ -65,25 +66,34 @@ def profile(settings: Profile) -> int:
     return _report(settings, run, statistics.median(plain), steps)
 
 
+def _network(settings: Profile) -> tuple[Any, Any]:
+    """Build the network; return the block that each contestant compiles it in, too."""
+    from _networks import NN, keras_network
+
+    name, batch, dtype = settings.network, settings.batch_size, settings.dtype
+    if name in NN:
+        from _networks_nn import WITHIN, nn_network
+
+        return nn_network(name, batch, dtype), WITHIN
+    from _network_times import PATCHED
+
+    return keras_network(name, batch, settings.size, dtype), PATCHED
+
+
 class _Run:
     """A compiled step, and the state that it goes on with."""
 
     def __init__(self, settings: Profile) -> None:
         import jax
-        from _networks import keras_network
 
-        import jaxconv
-
-        network = keras_network(
-            settings.network, settings.batch_size, settings.size, settings.dtype
-        )
+        network, within = _network(settings)
         self._inference, self._state = settings.inference, network.state
         self._x, self._y = network.inputs[0]
         if settings.inference:
             step: Any = jax.jit(network.infer)
         else:
             step = jax.jit(network.train, donate_argnums=0)
-        with contextlib.nullcontext() if settings.lax else jaxconv.patch():
+        with within["lax" if settings.lax else "jaxconv"]():
             begin = time.perf_counter()
             lowered = step.lower(*self._arguments())
             self.traced = time.perf_counter() - begin

@@ -109,10 +109,14 @@ def test_a_report_keeps_the_sections_of_other_commands(scaling):
 def test_the_benchmark_writes_medians_of_its_rounds(scaling, monkeypatch, tmp_path):
     import _devices
 
-    speeds = {("chapter5", 1, 1): [10, 5000, 6000], ("resnet20", 2, 1): [7, 70, 700]}
+    speeds = {
+        ("chapter5", 1, 1, False): [10, 5000, 6000],
+        ("resnet20", 2, 1, False): [7, 70, 700],
+        ("resnet20", 2, 1, True): [8, 80, 800],
+    }
 
-    def measured(model, batch, processes, count, seconds):
-        left = speeds.get((model, processes, count))
+    def measured(model, batch, processes, count, bound, seconds):
+        left = speeds.get((model, processes, count, bound))
         return left.pop() if left else 100.0
 
     monkeypatch.setattr(_devices, "measured", measured)
@@ -122,5 +126,6 @@ def test_the_benchmark_writes_medians_of_its_rounds(scaling, monkeypatch, tmp_pa
     text = page.read_text()
     assert "| 1 process, 1 device | 5,000 | 100 |" in text
     assert "| 2 processes, 1 device each | 100 | 70 |" in text
+    assert "| 2 processes, a core and a batch each | 100 | 80 |" in text
     assert "chapter5 12.0 ms for 60 images" in " ".join(text.split())
-    assert len(json.loads(figures.read_text())["rows"]) == 18
+    assert len(json.loads(figures.read_text())["rows"]) == 30

@@ -108,7 +108,7 @@ def _few_terms(case: Case) -> bool:
 
 def _one_tap(case: Case) -> bool:
     """Return whether to multiply matrices, which XLA does in the type of its sums."""
-    return case.geometry.taps == 1 and not _short(case)
+    return case.geometry.taps == case.geometry.groups == 1 and not _short(case)
 
 
 def _few_channels(case: Case) -> bool:
