@@ -33,11 +33,8 @@ def normalize(
     deviations: Array,
     variance: Array,
     epsilon: float,
-    rest: Array | None = None,
 ) -> Array:
     """Return `y`, given the deviations `x - mean` and the variance.
-
-    With `rest`, one value a channel, the deviations are `x - mean + rest`.
 
     `variance` has one value a channel, or one a pixel, with axes as `x`. A factor a
     channel is multiplied by the scale first, since both are small, and a factor a pixel
@@ -49,15 +46,13 @@ def normalize(
     scale: Array | float = 1.0
     if "scale" in params:
         scale = of_channels(param(caller, params, "scale", x), x)
-    shift: Array | float = 0.0
-    if "shift" in params:
-        shift = of_channels(param(caller, params, "shift", x), x)
     if factor.shape[1] == 1:
-        return (deviations * factor * scale + shift).astype(x.dtype)
-    factor = factor * scale
-    if rest is not None:
-        shift = shift - of_channels(rest, x) * factor
-    return (deviations * factor + shift).astype(x.dtype)
+        y = deviations * factor * scale
+    else:
+        y = deviations * (factor * scale)
+    if "shift" in params:
+        y = y + of_channels(param(caller, params, "shift", x), x)
+    return y.astype(x.dtype)
 
 
 def wide(x: Array) -> Array:

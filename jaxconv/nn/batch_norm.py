@@ -106,8 +106,8 @@ def BatchNorm(
         if mask is not None:
             count = count // len(x) * jnp.sum(mask, dtype=jnp.int32)
         count = jnp.asarray(count, wide(x).dtype)
-        mean, variance, deviations, rest = _moments(x, mask, count)
-        y = normalize("BatchNorm", params, x, deviations, variance, epsilon, rest)
+        mean, variance, deviations = _moments(x, mask, count)
+        y = normalize("BatchNorm", params, x, deviations, variance, epsilon)
         batch = (mean, variance * (count / jnp.maximum(count - 1, 1)))
         mean, variance = (
             (1 - momentum) * old
@@ -119,21 +119,11 @@ def BatchNorm(
     return Layer(init, apply, "batch_norm", update=update)
 
 
-def _moments(
-    x: Array, mask: Array | None, count: Array
-) -> tuple[Array, Array, Array, Array]:
-    """Return each channel's mean, biased variance, deviations, and their rest.
+def _moments(x: Array, mask: Array | None, count: Array) -> tuple[Array, Array, Array]:
+    """Return each channel's mean and biased variance, and the deviations from the mean.
 
     In two passes. The one-pass formula, the mean of squares minus the squared mean,
     loses all digits where the mean is large compared with the deviations.
-
-    The deviations are from the mean as a constant `c`, of which no gradient is taken,
-    and the rest is `mean - c`: zero, but its derivative is the mean's. With it
-
-        variance = mean((x - c)^2) - (mean - c)^2
-
-    holds for any `c`, so derivatives of all orders are right, and the gradient at `x`
-    needs two sums over the batch, where that of `x - mean` needs a third.
     """
     x = wide(x)
     axes = (0, *range(2, x.ndim))
@@ -145,9 +135,8 @@ def _moments(
         return jnp.sum(values, axes) / count
 
     mean = mean_of(x)
-    constant = jax.lax.stop_gradient(mean)
-    deviations, rest = x - of_channels(constant, x), mean - constant
-    return mean, mean_of(deviations * deviations) - rest * rest, deviations, rest
+    deviations = x - of_channels(mean, x)
+    return mean, mean_of(deviations * deviations), deviations
 
 
 def _running(params: Params, x: Array) -> tuple[Array, Array]:

@@ -107,8 +107,13 @@ def _few_terms(case: Case) -> bool:
 
 
 def _one_tap(case: Case) -> bool:
-    """Return whether to multiply matrices, which XLA does in the type of its sums."""
-    return case.geometry.taps == case.geometry.groups == 1 and not _short(case)
+    """Return whether to multiply matrices, which XLA does in the type of its sums.
+
+    Of many groups, only those of one channel: each pixel times a number.
+    """
+    geometry = case.geometry
+    one = geometry.groups == 1 or geometry.ci == geometry.co == 1
+    return geometry.taps == 1 and one and not _short(case)
 
 
 def _few_channels(case: Case) -> bool:

@@ -72,6 +72,12 @@ LAYERS = {
         ["taps", "taps", "onednn"],
         ["taps", "taps", "im2col"],
     ),
+    "one tap, groups": (
+        "g4mb8ic160ih28oc48kh1",
+        ["onednn", "onednn", "onednn, by groups"],
+        ["taps", "taps", "im2col, by groups"],
+    ),
+    "one tap, depthwise": ("g32mb8ic32ih28oc32kh1", ["taps", "taps"], ["taps"]),
     "three axes": (
         "mb4ic32id16oc32kd3pd1",
         ["onednn", "onednn", "onednn, by planes"],
