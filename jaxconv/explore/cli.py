@@ -57,23 +57,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     2: a bad argument, a port that is in use, or a folder that holds no run.
     """
     asked = parse(Explore, arguments)
-    say = functools.partial(print, flush=True)
     try:
-        model = open_model(asked.run, say)
-    except (RunError, WeightsError) as error:
-        return fail(str(error), 2)
-    state = make_state(model, asked.allow_code)
-    try:
-        server = Server(state, asked.port, asked.allow_code)
+        server = Server(asked.port, asked.allow_code)  # before the model is trained
     except OSError as error:
-        state.close()
         return fail(_why_not(asked.port, error), 2)
     with server:
+        say = functools.partial(print, flush=True)
+        try:
+            model = open_model(asked.run, say)
+        except (RunError, WeightsError) as error:
+            return fail(str(error), 2)
         warm_up(model)
-        say(f"The page: {server.url}  Ctrl-C ends it.")
-        if asked.browser:
-            threading.Thread(target=_open, args=(server.url,), daemon=True).start()
-        server.serve_forever()
+        with make_state(model, asked.allow_code) as state:
+            server.answer_from(state)
+            say(f"The page: {server.url}  Ctrl-C ends it.")
+            if asked.browser:
+                threading.Thread(target=_open, args=(server.url,), daemon=True).start()
+            server.serve_forever()
     return 0
 
 

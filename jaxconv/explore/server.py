@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http.server import ThreadingHTTPServer
 from typing import Any
 
@@ -39,8 +39,11 @@ class Server(ThreadingHTTPServer):
     allow_reuse_address = os.name != "nt"  # there, two servers could share the port
     request_queue_size = MOST_OPEN
 
-    def __init__(self, state: State, port: int = 0, allow_code: bool = False) -> None:
-        """Take the port; 0 is any that is free.
+    state: State
+    facts: dict[str, Any]  # of `info`
+
+    def __init__(self, port: int = 0, allow_code: bool = False) -> None:
+        """Take the port; 0 is any that is free. `answer_from` comes next.
 
         With `allow_code` the address that opens the page holds a secret, without which
         no code is run: other users of the computer reach the port, too.
@@ -48,8 +51,6 @@ class Server(ThreadingHTTPServer):
         Raises:
           OSError: the port is taken, or may not be.
         """
-        self.state = state
-        self.facts = facts(state)
         self.files = files.files()
         self.secret = secrets.token_urlsafe(16) if allow_code else None
         self.patience = PATIENCE
@@ -57,6 +58,10 @@ class Server(ThreadingHTTPServer):
         self._at_work = threading.BoundedSemaphore(MOST_AT_WORK)
         self._reading: dict[socket.socket, float] = {}
         super().__init__((LOOPBACK, port), Handler)
+
+    def answer_from(self, state: State) -> None:
+        """Give the server what it answers from, before it serves."""
+        self.state, self.facts = state, facts(state)
 
     def server_bind(self) -> None:
         """Bind without asking for this computer's name, which can take seconds."""
@@ -173,9 +178,9 @@ def running(
     state: State, port: int = 0, allow_code: bool = False
 ) -> Iterator[Server]:
     """Run a server in a thread, for tests and pictures."""
-    with Server(state, port, allow_code) as server:
-        serve: Callable[[], None] = lambda: server.serve_forever(0.05)  # noqa: E731
-        thread = threading.Thread(target=serve)
+    with Server(port, allow_code) as server:
+        server.answer_from(state)
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
         try:
             yield server

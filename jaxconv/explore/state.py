@@ -1,6 +1,8 @@
 """What the routes answer from, for as long as the server runs."""
 
+import contextlib
 import dataclasses
+from collections.abc import Iterator
 from importlib import metadata
 from typing import Any
 
@@ -19,14 +21,12 @@ class State:
     sessions: Sessions
     checker: Checker
 
-    def close(self) -> None:
-        """End what runs beside the server."""
-        self.checker.close()
 
-
-def make_state(model: Model, allow_code: bool = False) -> State:
-    """Return the state of a server that has just been started."""
-    return State(model, Sessions(model), Checker(allow_code))
+@contextlib.contextmanager
+def make_state(model: Model, allow_code: bool = False) -> Iterator[State]:
+    """Yield the state of a server that has just been started; end what it started."""
+    with contextlib.closing(Checker(allow_code)) as checker:
+        yield State(model, Sessions(model), checker)
 
 
 def facts(state: State) -> dict[str, Any]:
