@@ -64,6 +64,7 @@ class Handler(BaseHTTPRequestHandler):
     """Answers one request, and closes the connection."""
 
     timeout = 5  # seconds in which nothing comes; `Server.patience` bounds the whole
+    disable_nagle_algorithm = True  # it would hold the body back behind the headers
     all_read = False
 
     @property
