@@ -18,6 +18,7 @@ from jaxconv.explore.worker import READY
 
 LIMIT = 20  # seconds that pasted code may take
 _START = 120  # seconds in which its process must be up
+_WAIT = 5  # seconds for an earlier check to end
 _MOST_CHARACTERS = 8_000
 
 
@@ -56,7 +57,7 @@ class Checker:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        if not self._lock.acquire(blocking=False):
+        if not self._lock.acquire(timeout=_WAIT):
             raise RefusedError(503, "Another check is running. Try again in a moment.")
         try:
             yield

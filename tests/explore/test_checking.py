@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from jaxconv.explore import checker as checker_module
 from jaxconv.explore.answers import to_json
 from jaxconv.explore.checker import Checker
 from jaxconv.explore.checking import SourceError, check_source
@@ -100,7 +101,8 @@ def ask(checker, **fields):
     return checker.check(body)
 
 
-def test_one_check_runs_at_a_time():
+def test_one_check_runs_at_a_time(monkeypatch):
+    monkeypatch.setattr(checker_module, "_WAIT", 0.01)
     checker = Checker()
     with checker._alone(), pytest.raises(RefusedError, match="Another check is runn"):
         ask(checker, example="right")
