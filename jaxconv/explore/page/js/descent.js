@@ -69,7 +69,6 @@ export function descentPanel(classes, kernel, { onClass, onSteps, onReset }) {
   return {
     node,
     setClass: (at) => (label.value = at),
-    busy: (on) => buttons.forEach((one) => (one.disabled = on)),
     showLoss(value, losses) {
       show(loss, value);
       show(taken, Math.max(0, losses.length - 1));

@@ -5,7 +5,7 @@
 
 import { post } from "./api.js";
 import { layout } from "./images_layout.js";
-import { latest } from "./latest.js";
+import { inTurn, latest } from "./latest.js";
 
 const MIDDLE = [14, 14];
 
@@ -13,7 +13,8 @@ const MIDDLE = [14, 14];
 export function start(root, info) {
   const state = {
     mode: "forward", arrived: "maps_grad", map: 0, output: MIDDLE, input: MIDDLE, tap: [2, 2],
-    label: 0, session: null, losses: [], loss: 0, forward: null, before: null, backward: null,
+    label: 0, session: null, losses: [], begun: false, forward: null, before: null,
+    backward: null,
   };
   const asks = questions(root, state, () => view.pad.pixels());
   const view = layout(root, info, actions(state, asks, () => view));
@@ -26,7 +27,10 @@ export function start(root, info) {
 /** What the user does, and what has to be asked for then. */
 function actions(state, asks, view) {
   return {
-    onDraw: () => asks.everything(),
+    onDraw() {
+      state.begun = false;
+      asks.everything();
+    },
     onClear: () => view().pad.clear(),
     onDigit: (index) => asks.digit(index),
     onMode(mode) {
@@ -60,6 +64,7 @@ function actions(state, asks, view) {
     },
     onClass(label) {
       state.label = label;
+      state.begun = false;
       asks.backward();
     },
     onSteps: (steps, rate) => asks.descend(steps, rate),
@@ -74,20 +79,21 @@ function questions(root, state, pixels) {
   const busy = (more) => (root.dataset.busy = String((asked += more)));
   const ask = (name, more = {}, session = state.session) =>
     post(name, { pixels: pixels(), ...(session && { session }), ...more });
-  const newest = (work) =>
-    latest(async (...given) => {
-      try {
-        await work(...given);
-      } catch (error) {
-        if (error.name !== "AbortError") view.say(error.message);
-      }
-    }, busy);
+  const tell = (work) => async (...given) => {
+    try {
+      await work(...given);
+    } catch (error) {
+      if (error.name !== "AbortError") view.say(error.message);
+    }
+  };
+  const newest = (work) => latest(tell(work), busy);
 
   const self = {
     connect: (built) => (view = built),
     digit: newest(async (index) => {
       const { pixels: rows, label } = await post("digit", { index });
       state.label = label;
+      state.begun = false;
       view.descent.setClass(label);
       view.pad.set(rows);
       self.everything();
@@ -97,14 +103,14 @@ function questions(root, state, pixels) {
       state.forward = await ask("forward");
       state.before = state.session ? await ask("forward", {}, null) : state.forward;
       repaint(view, state);
+      if (state.mode === "forward") self.pointed();
       self.backward();
     }),
     backward: newest(async () => {
       state.backward = await ask("backward", { label: state.label });
-      state.loss = state.backward.loss;
-      if (state.losses.at(-1) !== state.loss) state.losses = [state.loss];
+      if (!state.begun) state.losses = [state.backward.loss];
       repaint(view, state);
-      self.pointed();
+      if (state.mode === "backward") self.pointed();
     }),
     pointed() {
       if (state.mode === "forward") return self.mapPixel();
@@ -125,18 +131,26 @@ function questions(root, state, pixels) {
       const { label, map, tap } = state;
       view.diagonal.show(await ask("filter_weight", { label, map, tap }), map, tap);
     }),
-    descend: newest(async (steps, rate) => {
-      state.session ??= newSession();
-      const { losses } = await ask("descend", { label: state.label, steps, rate });
-      state.losses = [...(state.losses.length ? state.losses : losses.slice(0, 1)), ...losses.slice(1)];
-      self.everything();
-    }),
-    reset: newest(async () => {
-      if (state.session) await post("reset", { session: state.session });
-      state.session = null;
-      state.losses = [];
-      self.everything();
-    }),
+    /** Every step that was asked for is taken: none replaces another. */
+    descend: inTurn(
+      tell(async (steps, rate) => {
+        state.session ??= newSession();
+        const { losses } = await ask("descend", { label: state.label, steps, rate });
+        state.losses = [...(state.begun ? state.losses.slice(0, -1) : []), ...losses];
+        state.begun = true;
+        self.everything();
+      }),
+      busy,
+    ),
+    reset: inTurn(
+      tell(async () => {
+        if (state.session) await post("reset", { session: state.session });
+        state.session = null;
+        state.begun = false;
+        self.everything();
+      }),
+      busy,
+    ),
   };
   return self;
 }

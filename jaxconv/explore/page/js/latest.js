@@ -1,4 +1,4 @@
-// Ask for the newest thing only: what the user does outruns what the server answers.
+// When to ask: what the user does outruns what the server answers.
 
 /**
  * Return a function that does `work` with its newest arguments. While `work` runs, calls
@@ -24,5 +24,15 @@ export function latest(work, busy) {
       waiting = null;
       busy(-1);
     }
+  };
+}
+
+/** Return a function that does `work` for every call, one after the other. */
+export function inTurn(work, busy) {
+  let last = Promise.resolve();
+  return (...given) => {
+    busy(1);
+    last = last.then(() => work(...given)).finally(() => busy(-1));
+    return last;
   };
 }
