@@ -14,7 +14,8 @@ import pytest
 from jaxconv import nn
 from jaxconv.data import load_mnist
 from jaxconv.explore.model import load_model
-from tests.explore.browser import THEMES, WIDTHS
+from tests.explore.accessible import focus_order, nameless, pale
+from tests.explore.browser import THEMES, WIDTHS, new_tab
 
 pytestmark = [pytest.mark.exhaustive, pytest.mark.extras]
 SETTLED = "document.querySelector('#images').dataset.busy === '0'"
@@ -237,8 +238,6 @@ def test_keys_alone_draw_choose_and_point(open_page, library):
 
 
 def test_a_finger_draws_and_points(chromium, served, library):
-    from tests.explore.browser import new_tab
-
     tab, complaints = new_tab(chromium, served.address, 400, "light", has_touch=True)
     try:
         tab.goto(f"{served.address}/#images")
@@ -271,3 +270,32 @@ def test_nothing_sticks_out_at_any_width(open_page, width, theme):
         press(tab, f"mode-{mode}")
         wide = tab.evaluate("document.documentElement.scrollWidth")
         assert wide <= width, mode
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("mode", ["forward", "backward"])
+def test_everything_has_a_name_and_can_be_read(open_page, theme, mode):
+    tab = open_page("images", theme=theme)
+    settle(tab)
+    press(tab, f"mode-{mode}")
+    tab.mouse.move(0, 0)
+    section = tab.locator("#images")
+    assert nameless(section) == []
+    assert pale(section) == []
+
+
+def test_tab_goes_through_the_section_in_the_order_that_one_sees(open_page):
+    tab = open_page("images")
+    settle(tab)
+    seen = focus_order(tab, "[data-test=mode-forward]", 10)
+    assert seen == [
+        *("pad", "digit", "another", "clear", "erase"),
+        *("map-0", "map-large", "class", "step-1", "step-10"),
+    ]
+
+
+def test_with_reduced_motion_nothing_moves(open_page):
+    tab = open_page("images")
+    settle(tab)
+    press(tab, "mode-backward")
+    assert tab.evaluate("document.getAnimations().length") == 0
