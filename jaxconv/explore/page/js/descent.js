@@ -7,8 +7,8 @@ import { taps } from "./taps.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const [WIDTH, HEIGHT] = [240, 72];
-const RATES = [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1];
-const FIRST_RATE = 3;
+const RATES = [0.00001, 0.00003, 0.0001, 0.0003, 0.001, 0.003, 0.01];
+const FIRST_RATE = 2;
 
 /**
  * Build the panel. `onClass(label)`, `onSteps(steps, rate)` and `onReset()` are told what
@@ -69,9 +69,9 @@ export function descentPanel(classes, kernel, { onClass, onSteps, onReset }) {
   return {
     node,
     setClass: (at) => (label.value = at),
-    showLoss(value, losses) {
+    showLoss(value, { steps, losses }) {
       show(loss, value);
-      show(taken, Math.max(0, losses.length - 1));
+      show(taken, steps);
       curve.show(losses);
     },
     showChange: pairs.show,

@@ -13,8 +13,8 @@ const MIDDLE = [14, 14];
 export function start(root, info) {
   const state = {
     mode: "forward", arrived: "maps_grad", map: 0, output: MIDDLE, input: MIDDLE, tap: [2, 2],
-    label: 0, session: null, losses: [], begun: false, forward: null, before: null,
-    backward: null,
+    label: 0, session: null, steps: 0, losses: [], begun: false, forward: null,
+    before: null, backward: null,
   };
   const asks = questions(root, state, () => view.pad.pixels());
   const view = layout(root, info, actions(state, asks, () => view));
@@ -138,6 +138,7 @@ function questions(root, state, pixels) {
         const { losses } = await ask("descend", { label: state.label, steps, rate });
         state.losses = [...(state.begun ? state.losses.slice(0, -1) : []), ...losses];
         state.begun = true;
+        state.steps += steps;
         self.everything();
       }),
       busy,
@@ -146,6 +147,7 @@ function questions(root, state, pixels) {
       tell(async () => {
         if (state.session) await post("reset", { session: state.session });
         state.session = null;
+        state.steps = 0;
         state.begun = false;
         self.everything();
       }),

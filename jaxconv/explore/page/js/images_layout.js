@@ -119,7 +119,7 @@ function shows(root, parts, info, modes) {
     },
     showBackward(state) {
       const { backward, map } = state;
-      descent.showLoss(backward.loss, state.losses);
+      descent.showLoss(backward.loss, state);
       classes.backward(backward.logits_grad, state.label);
       if (state.mode === "forward") return;
       const most = largest(backward[state.arrived]) || 1;

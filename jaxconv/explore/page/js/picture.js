@@ -13,9 +13,9 @@ const MOVES = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowD
  */
 export function picture(label, { onPoint, test, kind = "row" } = {}) {
   const canvas = element("canvas", { width: SIZE, height: SIZE, "aria-hidden": "true" });
-  const window = element(`span.frame.window.${kind}`, { hidden: true });
+  const field = element(`span.frame.window.${kind}`, { hidden: true });
   const point = element("span.frame.point", { hidden: true });
-  const clip = element("span.clip", {}, window, point);
+  const clip = element("span.clip", {}, field, point);
   const node = element("div.picture", { test, role: "img", "aria-label": label }, canvas, clip);
   const self = {
     node,
@@ -24,9 +24,9 @@ export function picture(label, { onPoint, test, kind = "row" } = {}) {
     show: (rows, options) => heatmap(canvas, rows, options),
     label: (text) => node.setAttribute("aria-label", text),
     /** Frame rows and columns from top and left, which may lie in the padding. */
-    window: (top, left, rows, columns) => place(window, top, left, rows, columns),
+    window: (top, left, rows, columns) => place(field, top, left, rows, columns),
     point: (row, column) => place(point, row, column, 1, 1),
-    hideWindow: () => (window.hidden = true),
+    hideWindow: () => (field.hidden = true),
   };
   if (onPoint) pointing(self, onPoint);
   return self;
