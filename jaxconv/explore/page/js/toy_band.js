@@ -8,7 +8,7 @@
 
 import { format } from "./draw.js";
 import { arrows, chosen, element } from "./element.js";
-import { variable } from "./toy_formulas.js";
+import { factors, variable } from "./toy_terms.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const ABOVE = 2; // lines above the band: the input, the filter
@@ -185,14 +185,6 @@ function fill(parts, found) {
       button.lastChild.textContent = format(value, 4);
       button.setAttribute("aria-label", `${KINDS[name][1]} ${LETTERS[name][0]}${at}: ${format(value, 4)}`);
     });
-}
-
-/** Return the two factors of a product that a direction adds up. */
-export function factors(active, { row, column, tap }, { x, w, g }) {
-  const padded = x[column] ?? 0;
-  if (active === "column") return [g[row], w[tap]];
-  if (active === "diagonal") return [padded, g[row]];
-  return [padded, w[tap]];
 }
 
 /** Colour the row, the column or the diagonal that is pointed at, or all three. */

@@ -2,15 +2,9 @@
 
 import { format } from "./draw.js";
 import { element } from "./element.js";
-import { factors } from "./toy_band.js";
+import { factors, inputOf, variable } from "./toy_terms.js";
 
 const TIMES = "\u00b7";
-
-/** Return a letter with its index, in the colour of its operand. */
-export function variable(letter, at, before = "") {
-  const kind = { x: "column", w: "diagonal", o: "row", g: "row" }[letter];
-  return element(`span.variable.${kind}`, {}, before, element("i", {}, letter), element("sub", {}, String(at)));
-}
 
 const CARDS = {
   row: {
@@ -52,9 +46,6 @@ const CARDS = {
     ],
   },
 };
-
-const inputOf = (column, size) =>
-  column >= 0 && column < size ? variable("x", column) : element("span.variable.padding", {}, "0");
 
 /** Build the cards; `onPoint(active, at)` is told when one is chosen. */
 export function formulas({ onPoint }) {
