@@ -44,9 +44,9 @@ def _forward(params, x):
 
 
 def map_pixel(
-    model: Model, pixels: Any, map: int, row: int, column: int  # noqa: A002
+    model: Model, pixels: Any, index: int, row: int, column: int
 ) -> dict[str, Any]:
-    """Compute one output of a feature map as the sum of products that it is.
+    """Compute one output of feature map `index` as the sum of products that it is.
 
     Returns:
       `top` and `left` of the patch in the image, negative where it begins in the
@@ -58,7 +58,7 @@ def map_pixel(
     """
     x = model.scaled("map_pixel", pixels)
     at = (
-        check_place("map_pixel", "map", map, model.filters),
+        check_place("map_pixel", "map", index, model.filters),
         check_place("map_pixel", "row", row, SIDE),
         check_place("map_pixel", "column", column, SIDE),
     )
