@@ -8,9 +8,8 @@ import numpy as np
 
 from jaxconv.conv.api import conv_input_grad, conv_param_grad
 from jaxconv.explore.arguments import SIDE, check_place
-from jaxconv.explore.images import padding_before
 from jaxconv.explore.model import Model
-from jaxconv.explore.passes import impulses, run_backward
+from jaxconv.explore.passes import impulses, padding_before, run_backward
 
 _SHOWN = 12  # of the outputs that read a pixel
 

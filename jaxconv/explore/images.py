@@ -5,10 +5,9 @@ from typing import Any
 import jax
 
 from jaxconv.conv.api import conv
-from jaxconv.conv.geometry import Geometry
 from jaxconv.explore.arguments import SIDE, check_place
 from jaxconv.explore.model import Model
-from jaxconv.explore.passes import TANH, impulses, run_forward
+from jaxconv.explore.passes import TANH, impulses, padding_before, run_forward
 
 
 def digit(model: Model, index: int) -> dict[str, Any]:
@@ -83,13 +82,3 @@ def _map_pixel(params, x, index, row, column):
     patch = conv(x, impulses(kernel)[None])[0, :, row, column].reshape(kernel)
     total = conv(x, w)[0, index, row, column]
     return patch, w[0, index], patch * w[0, index], total, TANH.apply({}, total)
-
-
-def padding_before(kernel: tuple[int, ...], strides: int = 1) -> tuple[int, ...]:
-    """Return the rows and columns of padding above and to the left of an image.
-
-    >>> padding_before((5, 3))
-    (2, 1)
-    """
-    shapes = (1, 1, SIDE, SIDE), (1, 1, *kernel)
-    return tuple(low for low, _ in Geometry.of(*shapes, strides=strides).padding)

@@ -41,17 +41,13 @@ def test_a_digit_has_pixels_and_label():
 WRONG = {
     "too few rows": (PIXELS[:27], r"28 rows of 28 whole numbers, got shape \(27, 28\)"),
     "fractions": (PIXELS / 2, r"28 whole numbers, got shape \(28, 28\) of float64"),
-    "too bright": (PIXELS + 1, r"from 0 to 255, got 1 to 256"),
-    "too dark": (PIXELS - 1, r"from 0 to 255, got -1 to 254"),
+    "too bright": (np.full((28, 28), 256), "from 0 to 255, got 256 to 256"),
+    "too dark": (np.full((28, 28), -1), "from 0 to 255, got -1 to -1"),
 }
 
 
 @pytest.mark.parametrize("pixels, said", WRONG.values(), ids=WRONG.keys())
 def test_pixels_are_an_image(pixels, said):
-    if "256" in said:
-        pixels = np.where(pixels > 1, 256, pixels)
-    if "254" in said:
-        pixels = np.where(pixels > -1, 254, pixels)
     with pytest.raises(ValueError, match=f"forward: pixels must be {said}"):
         forward(model(), pixels)
 
