@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxconv.explore import model as model_module
 from jaxconv.explore import trained as module
 from jaxconv.explore.images import forward
 from jaxconv.explore.model import open_model
@@ -100,7 +101,7 @@ def test_training_gives_what_is_kept():
 def test_a_model_that_was_trained_shows_mnist(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     short = Config(max_batches=10, max_test_images=50, validate_every=0)
-    monkeypatch.setattr(module.trained, "__defaults__", (short,))
+    monkeypatch.setattr(model_module, "trained", lambda say: trained(say, short))
     opened = open_model()
     assert opened.classes == tuple("0123456789")
     images, labels = opened.digits
