@@ -10,13 +10,6 @@ from jaxconv.explore.model import Model
 from jaxconv.explore.passes import TANH, impulses, padding_before, run_forward
 
 
-def digit(model: Model, index: int) -> dict[str, Any]:
-    """Return an image of the test set, and its label."""
-    images, labels = model.digits
-    at = check_place("digit", "index", index, len(images))
-    return {"pixels": images[at, 0].tolist(), "label": int(labels[at])}
-
-
 def forward(model: Model, pixels: Any) -> dict[str, Any]:
     """Compute what the model makes of an image: feature maps and logits.
 

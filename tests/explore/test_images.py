@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from jaxconv.explore.images import digit, forward, map_pixel
+from jaxconv.explore.images import forward, map_pixel
 from tests.explore.small import PIXELS, close, model, reference, scaled
 
 
@@ -28,14 +28,6 @@ def test_an_output_is_the_sum_of_its_products(place):
     close(answer["sum"], expected.sums[5, row, column])
     close(answer["sum"], np.sum(answer["products"]) + answer["bias"])
     close(answer["value"], np.tanh(answer["sum"]))
-
-
-def test_a_digit_has_pixels_and_label():
-    answer = digit(model(), 2)
-    assert answer["label"] == 1
-    assert answer["pixels"] == model().digits[0][2, 0].tolist()
-    with pytest.raises(ValueError, match=r"digit: index must be from 0 to 2, got 3\."):
-        digit(model(), 3)
 
 
 WRONG = {
