@@ -109,7 +109,7 @@ export function diagonalLens(kernel, onTap) {
         "figure",
         {},
         heat.node,
-        element("figcaption", {}, "one product for each output: input pixel × gradient"),
+        element("figcaption", {}, "each pixel × the gradient at the output that read it"),
       ),
     ),
     element("dl.sums", {}, ...term("their sum: the weight's gradient", value, "result")),
@@ -123,7 +123,7 @@ export function diagonalLens(kernel, onTap) {
     },
     show(answer, at, [row, column]) {
       where.textContent =
-        `Weight (${row}, ${column}) of filter ${at} met one pixel in each of the 784 outputs.`;
+        `Weight (${row}, ${column}) of filter ${at} read one pixel for each output: their products with the outputs’ gradients.`;
       show(value, answer.value);
       heat.show(answer.heat, { signed: true, scale: largest(answer.heat) || 1 });
       heat.node.dataset.values = JSON.stringify(answer.heat);
