@@ -1,10 +1,9 @@
 // The backward pass under two lenses: a pixel's column, and a weight's diagonal.
 
-import { format } from "./draw.js";
+import { format, largest } from "./draw.js";
 import { element, place, show } from "./element.js";
 import { signedBars } from "./classes.js";
 import { term } from "./forward.js";
-import { largest } from "./maps.js";
 import { picture } from "./picture.js";
 import { tapButtons } from "./taps.js";
 

@@ -1,7 +1,7 @@
 // The forward pass under a lens: one output of one map, and the row that it reads.
 
+import { largest } from "./draw.js";
 import { element, place, show } from "./element.js";
-import { largest } from "./maps.js";
 import { picture } from "./picture.js";
 import { taps } from "./taps.js";
 
