@@ -4,12 +4,16 @@ import contextlib
 import hmac
 import http
 import json
+import os
 import socket
+import sys
 import time
+import traceback
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from jaxconv._program import DEBUG
 from jaxconv.explore import refusals, routes
 from jaxconv.explore.answers import to_json
 from jaxconv.explore.refusals import RefusedError
@@ -98,8 +102,6 @@ class Handler(BaseHTTPRequestHandler):
 
     def _answer(self, answer: Callable[[], Answer]) -> None:
         """Send what a function returns, or why there is nothing."""
-        from jaxconv.explore.server import report_failure
-
         try:
             refusals.check_headers(self.headers, self._server.names)
             found = answer()
@@ -197,6 +199,15 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
         """Print nothing: the page asks many times a second."""
+
+
+def report_failure() -> None:
+    """Say on the terminal which error a request met; with --debug, where."""
+    kind, error, trace = sys.exc_info()
+    if DEBUG in os.environ:
+        traceback.print_exception(kind, error, trace)
+    else:
+        print(f"{sys.argv[0]}: a request failed: {error!r}", file=sys.stderr)
 
 
 def _busy() -> bytes:

@@ -13,7 +13,8 @@ from jaxconv.explore.arguments import SIDE
 from jaxconv.explore.refusals import RefusedError
 
 _DEEPEST = 8  # arrays and objects inside each other; an image takes 3
-_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+# A string to its end, or to that of the body, in one pass; or a bracket.
+_TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
 _SESSION = re.compile(r"[A-Za-z0-9-]{8,64}")
 
 
@@ -53,8 +54,8 @@ def parse(data: bytes) -> dict[str, Any]:
 
 def _check_depth(data: bytes) -> None:
     depth = 0
-    for bracket in re.findall(rb"[\[\]{}]", _STRINGS.sub(b"", data)):
-        depth += 1 if bracket in b"[{" else -1
+    for token in _TOKENS.findall(data):
+        depth += (token in (b"[", b"{")) - (token in (b"]", b"}"))
         if depth > _DEEPEST:
             raise BadRequestError(f"The body is nested deeper than {_DEEPEST} levels.")
 
@@ -116,7 +117,7 @@ class Body:
 
     def refuse(self, field: str, wanted: str, value: Any) -> NoReturn:
         """Raise: `wanted` says what the field must be."""
-        missing = value is None and field not in self.fields
+        missing = field.partition("[")[0] not in self.fields
         got = "it is missing" if missing else f"got {shown(value)}"
         raise BadRequestError(f"{self.route}: {field} must be {wanted}, {got}.")
 

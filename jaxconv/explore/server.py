@@ -14,14 +14,12 @@ import socketserver
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Iterator
 from http.server import ThreadingHTTPServer
 from typing import Any
 
-from jaxconv._program import DEBUG
 from jaxconv.explore import files
-from jaxconv.explore.handler import BUSY, Handler
+from jaxconv.explore.handler import BUSY, Handler, report_failure
 from jaxconv.explore.refusals import RefusedError
 from jaxconv.explore.state import State, facts
 
@@ -156,15 +154,6 @@ class Server(ThreadingHTTPServer):
         error = sys.exc_info()[1]
         if not isinstance(error, ConnectionError | TimeoutError):
             report_failure()
-
-
-def report_failure() -> None:
-    """Say on the terminal which error a request met; with --debug, where."""
-    kind, error, trace = sys.exc_info()
-    if DEBUG in os.environ:
-        traceback.print_exception(kind, error, trace)
-    else:
-        print(f"{sys.argv[0]}: a request failed: {error!r}", file=sys.stderr)
 
 
 def _is_gone(connection: socket.socket) -> bool:

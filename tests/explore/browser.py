@@ -7,11 +7,11 @@ leave the machine), and the test that opened it fails at its end if there was an
 
 import json
 import os
+import re
 import shutil
-import socket
 import subprocess
 import sys
-import time
+import threading
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -27,9 +27,13 @@ WIDTHS, THEMES = (400, 1024, 1920), ("light", "dark")
 
 
 class Served(NamedTuple):
-    """A running server: where it is, and the folder in which it keeps its model."""
+    """A running server: where it is, and the folder in which it keeps its model.
+
+    `url` opens the page, and holds the secret with which the page may run code.
+    """
 
     address: str
+    url: str
     cache: Path
 
     def post(self, name: str, **body: Any) -> dict[str, Any]:
@@ -52,23 +56,23 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 def serve(cache: Path, *options: str) -> Iterator[Served]:
     """Yield a server that a process runs; end the process when resumed."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "jaxconv.explore", "--no-browser"]
+    command = [sys.executable, "-m", "jaxconv.explore", "--no-browser", "--port", "0"]
     process = subprocess.Popen(
-        [*command, "--port", str(port), "--allow-code", *options],
+        [*command, "--allow-code", *options],
         cwd=ROOT,
         env=os.environ | {"XDG_CACHE_HOME": str(cache)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
+    too_late = threading.Timer(START_SECONDS, process.kill)
+    too_late.start()
     try:
-        address = f"http://127.0.0.1:{port}"
-        _wait(process, f"{address}/api/info")
-        yield Served(address, cache)
+        url = _url(process)
+        too_late.cancel()
+        yield Served(url.partition("/?")[0], url, cache)
     finally:
+        too_late.cancel()
         process.terminate()
         try:
             process.communicate(timeout=10)
@@ -77,18 +81,15 @@ def serve(cache: Path, *options: str) -> Iterator[Served]:
             process.communicate()
 
 
-def _wait(process: subprocess.Popen[str], address: str) -> None:
-    end = time.monotonic() + START_SECONDS
-    while time.monotonic() < end:
-        if process.poll() is not None:
-            raise RuntimeError(f"the server ended: {process.communicate()[0]}")
-        try:
-            urllib.request.urlopen(address, timeout=ANSWER_SECONDS).close()
-        except OSError:
-            time.sleep(0.1)
-        else:
-            return
-    raise RuntimeError(f"no answer from the server within {START_SECONDS} seconds")
+def _url(process: subprocess.Popen[str]) -> str:
+    """Return the address that the server prints once it answers."""
+    assert process.stdout is not None
+    printed = ""
+    for line in process.stdout:
+        printed += line
+        if found := re.search(r"http://\S+", line):
+            return found[0]
+    raise RuntimeError(f"the server ended before it answered: {printed}")
 
 
 def chromium_path() -> str | None:
@@ -118,9 +119,9 @@ def open_page(chromium: Any, served: Served) -> Iterator[Callable[..., Any]]:
     opened = []
 
     def opener(section: str, *, width: int = 1280, theme: str = "light") -> Any:
-        tab, complaints = new_tab(chromium, served.address, width, theme)
+        tab, complaints = new_tab(chromium, served, width, theme)
         opened.append((tab, complaints))
-        tab.goto(f"{served.address}/#{section}")
+        tab.goto(f"{served.url}#{section}")
         tab.wait_for_selector(f"#{section} [data-test]", state="visible")
         return tab
 
@@ -133,7 +134,7 @@ def open_page(chromium: Any, served: Served) -> Iterator[Callable[..., Any]]:
 
 
 def new_tab(
-    chromium: Any, address: str, width: int, theme: str, **settings: Any
+    chromium: Any, served: Served, width: int, theme: str, **settings: Any
 ) -> tuple[Any, list[str]]:
     """Open an empty tab, and return it with the list of complaints that it fills."""
     context = chromium.new_context(
@@ -146,7 +147,7 @@ def new_tab(
     complaints: list[str] = []
     tab.on("pageerror", lambda error: complaints.append(f"error: {error}"))
     tab.on("console", lambda message: _note(message, complaints))
-    tab.on("request", lambda request: _foreign(request.url, address, complaints))
+    tab.on("request", lambda request: _foreign(request.url, served, complaints))
     return tab, complaints
 
 
@@ -155,6 +156,6 @@ def _note(message: Any, complaints: list[str]) -> None:
         complaints.append(f"{message.type}: {message.text}")
 
 
-def _foreign(url: str, address: str, complaints: list[str]) -> None:
-    if not url.startswith((address, "data:", "blob:")):
+def _foreign(url: str, served: Served, complaints: list[str]) -> None:
+    if not url.startswith((f"{served.address}/", "data:", "blob:")):
         complaints.append(f"asked another server: {url}")

@@ -13,7 +13,7 @@ import pytest
 
 from jaxconv import nn
 from jaxconv.data import load_mnist
-from jaxconv.explore.model import load_model
+from jaxconv.explore.model import open_model
 from tests.explore.accessible import focus_order, nameless, pale
 from tests.explore.browser import THEMES, WIDTHS, new_tab
 
@@ -29,7 +29,7 @@ def library(served):
     """Return the model's parameters and what they give for any pixels."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(served.cache))
-        return Library(load_model())
+        return Library(open_model())
 
 
 class Library:
@@ -146,7 +146,7 @@ def test_pointing_at_a_map_shows_patch_filter_products_and_sum(open_page, librar
     x = library.scaled(take_digit(tab))[0, 0]
     press(tab, f"map-{MAP}")
     point(tab, "map-large", PIXEL)
-    weights = library.params[0]["weights"][0, MAP]
+    weights = library.params["conv1"]["filters"][0, MAP]
     row, column = PIXEL
     patch = x[row - 2 : row + 3, column - 2 : column + 3]
     tables = tab.locator("#images .equation .taps").evaluate_all(
@@ -154,7 +154,7 @@ def test_pointing_at_a_map_shows_patch_filter_products_and_sum(open_page, librar
     )
     for shown, expected in zip(tables, (patch, weights, patch * weights), strict=True):
         np.testing.assert_allclose(shown, np.ravel(expected), **TOLERANCE)
-    total = (patch * weights).sum() + value(tab, "bias")
+    total = (patch * weights).sum()
     np.testing.assert_allclose(value(tab, "sum"), total, **TOLERANCE)
     np.testing.assert_allclose(value(tab, "value"), jnp.tanh(total), **TOLERANCE)
 
@@ -176,7 +176,7 @@ def test_switching_to_backward_shows_the_losss_gradients(open_page, library):
     np.testing.assert_allclose(value(tab, "pixel-value"), of_x[PIXEL], **TOLERANCE)
 
     press(tab, "tap-{}-{}".format(*TAP))
-    expected = of_params[0]["weights"][0, MAP][TAP]
+    expected = of_params["conv1"]["filters"][0, MAP][TAP]
     np.testing.assert_allclose(value(tab, "weight-value"), expected, **TOLERANCE)
     heat = tab.locator("#images [data-test=heat]").get_attribute("data-values")
     np.testing.assert_allclose(np.sum(json.loads(heat)), expected, **TOLERANCE)
@@ -238,9 +238,9 @@ def test_keys_alone_draw_choose_and_point(open_page, library):
 
 
 def test_a_finger_draws_and_points(chromium, served, library):
-    tab, complaints = new_tab(chromium, served.address, 400, "light", has_touch=True)
+    tab, complaints = new_tab(chromium, served, 400, "light", has_touch=True)
     try:
-        tab.goto(f"{served.address}/#images")
+        tab.goto(f"{served.url}#images")
         settle(tab)
         press(tab, "clear")
         size = tab.locator("#images [data-test=pad] canvas").bounding_box()

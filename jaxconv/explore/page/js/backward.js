@@ -1,10 +1,9 @@
 // The backward pass under two lenses: a pixel's column, and a weight's diagonal.
 
-import { format } from "./draw.js";
+import { format, largest } from "./draw.js";
 import { element, place, show } from "./element.js";
 import { signedBars } from "./classes.js";
 import { term } from "./forward.js";
-import { largest } from "./maps.js";
 import { picture } from "./picture.js";
 import { tapButtons } from "./taps.js";
 
@@ -109,7 +108,7 @@ export function diagonalLens(kernel, onTap) {
         "figure",
         {},
         heat.node,
-        element("figcaption", {}, "one product for each output: input pixel × gradient"),
+        element("figcaption", {}, "each pixel × the gradient at the output that read it"),
       ),
     ),
     element("dl.sums", {}, ...term("their sum: the weight's gradient", value, "result")),
@@ -123,7 +122,7 @@ export function diagonalLens(kernel, onTap) {
     },
     show(answer, at, [row, column]) {
       where.textContent =
-        `Weight (${row}, ${column}) of filter ${at} met one pixel in each of the 784 outputs.`;
+        `Weight (${row}, ${column}) of filter ${at} read one pixel for each output: their products with the outputs’ gradients.`;
       show(value, answer.value);
       heat.show(answer.heat, { signed: true, scale: largest(answer.heat) || 1 });
       heat.node.dataset.values = JSON.stringify(answer.heat);

@@ -1,7 +1,7 @@
 // The classes: logit and probability of each, and the gradient that arrives there.
 
+import { largest } from "./draw.js";
 import { element, place, show } from "./element.js";
-import { largest } from "./maps.js";
 
 /** Build a table of the classes; `gradient` columns are shown in backward mode only. */
 export function classTable(names) {

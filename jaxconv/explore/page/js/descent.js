@@ -1,7 +1,7 @@
 // Gradient descent on the one drawing: steps, the losses so far, before and after.
 
+import { largest } from "./draw.js";
 import { element, place, show } from "./element.js";
-import { largest } from "./maps.js";
 import { picture } from "./picture.js";
 import { taps } from "./taps.js";
 

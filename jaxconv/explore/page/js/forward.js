@@ -1,7 +1,7 @@
 // The forward pass under a lens: one output of one map, and the row that it reads.
 
+import { largest } from "./draw.js";
 import { element, place, show } from "./element.js";
-import { largest } from "./maps.js";
 import { picture } from "./picture.js";
 import { taps } from "./taps.js";
 
@@ -10,10 +10,9 @@ export function forwardLens(kernel, onPoint) {
   const map = picture("Feature map", { onPoint, test: "map-large", kind: "row" });
   const title = element("span");
   const where = element("p.where", { "aria-live": "polite" });
-  const patch = taps(kernel, "patch");
+  const patch = taps(kernel, "patch, scaled");
   const filter = taps(kernel, "filter");
   const products = taps(kernel, "products");
-  const bias = place("bias");
   const sum = place("sum");
   const value = place("value");
   const sign = (text) => element("span.sign", { "aria-hidden": "true" }, text);
@@ -34,8 +33,7 @@ export function forwardLens(kernel, onPoint) {
       element(
         "dl.sums",
         {},
-        ...term("bias", bias),
-        ...term("products + bias", sum, "result"),
+        ...term("their sum", sum, "result"),
         ...term("after tanh", value),
       ),
     ),
@@ -56,7 +54,6 @@ export function forwardLens(kernel, onPoint) {
       patch.show(answer.patch, pixelScale);
       filter.show(answer.filter, largest(answer.filter));
       products.show(answer.products, largest(answer.products));
-      show(bias, answer.bias);
       show(sum, answer.sum);
       show(value, answer.value);
     },

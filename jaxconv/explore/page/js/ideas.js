@@ -2,7 +2,7 @@
 
 import { post, told } from "./api.js";
 import { onTheme } from "./draw.js";
-import { shared } from "./drawing.js";
+import { drawing, onDrawing } from "./drawing.js";
 import { element } from "./element.js";
 import { halves } from "./ideas_halves.js";
 import { kernels } from "./ideas_kernels.js";
@@ -40,12 +40,7 @@ export function start(root, info) {
     board.paint();
     changed();
   });
-  let seen = null;
-  const enter = () => {
-    const pixels = shared();
-    if (pixels && pixels !== seen) take((seen = pixels));
-  };
-  document.addEventListener("part", ({ detail }) => detail === "ideas" && enter());
-  enter();
-  if (!seen) digit(FIRST);
+  onDrawing(take);
+  if (drawing().flat().some(Boolean)) take(drawing());
+  else digit(FIRST);
 }

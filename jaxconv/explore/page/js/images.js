@@ -3,7 +3,9 @@
 // `state` holds what the user chose and what the server answered last; every change asks
 // for what depends on it, and every answer is painted at once.
 
-import { post } from "./api.js";
+import { post, told } from "./api.js";
+import { onTheme } from "./draw.js";
+import { drawing, setDrawing } from "./drawing.js";
 import { layout } from "./images_layout.js";
 import { inTurn, latest } from "./latest.js";
 
@@ -16,7 +18,7 @@ export function start(root, info) {
     label: 0, session: null, steps: 0, losses: [], begun: false, forward: null,
     before: null, backward: null,
   };
-  const asks = questions(root, state, () => view.pad.pixels());
+  const asks = questions(root, state);
   const view = layout(root, info, actions(state, asks, () => view));
   asks.connect(view);
   view.setMode(state.mode);
@@ -28,6 +30,7 @@ export function start(root, info) {
 function actions(state, asks, view) {
   return {
     onDraw() {
+      setDrawing(view().pad.pixels());
       state.begun = false;
       asks.everything();
     },
@@ -73,20 +76,13 @@ function actions(state, asks, view) {
 }
 
 /** The questions to the server, each asked for the newest state only. */
-function questions(root, state, pixels) {
+function questions(root, state) {
   let view;
   let asked = 0;
   const busy = (more) => (root.dataset.busy = String((asked += more)));
   const ask = (name, more = {}, session = state.session) =>
-    post(name, { pixels: pixels(), ...(session && { session }), ...more });
-  const tell = (work) => async (...given) => {
-    try {
-      await work(...given);
-    } catch (error) {
-      if (error.name !== "AbortError") view.say(error.message);
-    }
-  };
-  const newest = (work) => latest(tell(work), busy);
+    post(name, { pixels: drawing(), ...(session && { session }), ...more });
+  const newest = (work) => latest(told(work), busy);
 
   const self = {
     connect: (built) => (view = built),
@@ -96,6 +92,7 @@ function questions(root, state, pixels) {
       state.begun = false;
       view.descent.setClass(label);
       view.pad.set(rows);
+      setDrawing(rows);
       self.everything();
     }),
     /** The drawing or the weights changed. */
@@ -133,7 +130,7 @@ function questions(root, state, pixels) {
     }),
     /** Every step that was asked for is taken: none replaces another. */
     descend: inTurn(
-      tell(async (steps, rate) => {
+      told(async (steps, rate) => {
         state.session ??= newSession();
         const { losses } = await ask("descend", { label: state.label, steps, rate });
         state.losses = [...(state.begun ? state.losses.slice(0, -1) : []), ...losses];
@@ -144,7 +141,7 @@ function questions(root, state, pixels) {
       busy,
     ),
     reset: inTurn(
-      tell(async () => {
+      told(async () => {
         if (state.session) await post("reset", { session: state.session });
         state.session = null;
         state.steps = 0;
@@ -167,10 +164,3 @@ const newSession = () =>
   Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) =>
     byte.toString(16).padStart(2, "0"),
   ).join("");
-
-/** Call `paint` when the page turns dark or light: pictures do not follow by themselves. */
-function onTheme(paint) {
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
-  new MutationObserver(paint).observe(document.documentElement, { attributes: true });
-}
-

@@ -3,10 +3,10 @@
 import { columnLens, diagonalLens } from "./backward.js";
 import { classTable } from "./classes.js";
 import { descentPanel } from "./descent.js";
-import { format } from "./draw.js";
+import { format, largest } from "./draw.js";
 import { arrows, chosen, element } from "./element.js";
 import { forwardLens } from "./forward.js";
-import { gallery, largest } from "./maps.js";
+import { gallery } from "./maps.js";
 import { pad, padTools } from "./pad.js";
 import { picture } from "./picture.js";
 
@@ -27,13 +27,12 @@ export function layout(root, info, on) {
     diagonal: diagonalLens(info.kernel, on.onTap),
     descent: descentPanel(info.classes, info.kernel, on),
     scale: element("p.scale"),
-    status: element("p.status", { role: "status" }),
   };
   const modes = choice("Direction", MODES, "mode-", on.onMode);
   const arrived = choice("Gradient of the maps", ARRIVED, "arrived-", on.onArrived);
   arrived.choose("maps_grad");
   root.append(
-    element("div.modes", {}, modes.node, parts.status),
+    element("div.modes", {}, modes.node),
     element("div.flow", {}, ...stages(parts, info, on, arrived)),
     element("div.lenses", {}, parts.row.node, parts.column.node, parts.diagonal.node, parts.descent.node),
   );
@@ -105,10 +104,8 @@ function shows(root, parts, info, modes) {
       modes.choose(mode);
       if (mode === "backward") board.hideWindow();
     },
-    say: (text) => (parts.status.textContent = text),
     showForward(state) {
       const { forward, before, map } = state;
-      parts.status.textContent = "";
       board.paint();
       classes.forward(forward);
       row.showMap(forward.maps[map], map);

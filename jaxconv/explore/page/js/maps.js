@@ -47,10 +47,3 @@ function perRow(buttons) {
   const second = buttons.findIndex((button) => button.offsetTop !== top);
   return second < 0 ? buttons.length : second;
 }
-
-/** Return the largest magnitude in nested lists of numbers: the end of a colour scale. */
-export function largest(values) {
-  return Array.isArray(values)
-    ? values.reduce((most, value) => Math.max(most, largest(value)), 0)
-    : Math.abs(values);
-}
