@@ -104,16 +104,18 @@ def _answer(report: Report, picture: dict[str, Any] | None) -> dict[str, Any]:
 def _picture(
     report: Report, calls: list[Any], output: Map, shapes: Sequence[tuple[int, ...]]
 ) -> dict[str, Any] | None:
-    """Show the first map that failed beside what the output says it should be.
+    """Show a map that failed beside what the output says it should be.
 
+    It is the output if that failed, as the gradients are judged by it, else the first.
     The operands are those of the report: the first that are not all ones, which the
     checker passes before to count the products. What the maps should be follows from
     the output alone, as it is linear: one call for each unit impulse. It is None if the
     result has another shape, or nothing differs on these operands.
     """
-    if report.ok:
+    failed = [failure.map for failure in report.failures]
+    if not failed:
         return None
-    name = report.failures[0].map
+    name = "output" if "output" in failed else failed[0]
     for called, a, b, result in calls:
         found = _array(result)
         if called == name and found is not None and not _all_ones(a, b):

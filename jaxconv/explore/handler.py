@@ -11,16 +11,13 @@ import time
 import traceback
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from jaxconv._program import DEBUG
 from jaxconv.explore import refusals, routes
 from jaxconv.explore.answers import to_json
 from jaxconv.explore.refusals import RefusedError
 from jaxconv.explore.requests import parse
-
-if TYPE_CHECKING:
-    from jaxconv.explore.server import Server
 
 JSON = "application/json; charset=utf-8"
 HEADERS = {
@@ -63,21 +60,19 @@ def error(status: int, sentence: str) -> Answer:
 class Handler(BaseHTTPRequestHandler):
     """Answers one request, and closes the connection."""
 
+    server: Any  # a `Server`
     timeout = 5  # seconds in which nothing comes; `Server.patience` bounds the whole
+    disable_nagle_algorithm = True  # it would hold the body back behind the headers
     all_read = False
-
-    @property
-    def _server(self) -> "Server":
-        return cast("Server", self.server)
 
     def setup(self) -> None:
         """Let the server know that a request is being read."""
         super().setup()
-        self._server.started_reading(self.connection)
+        self.server.started_reading(self.connection)
 
     def finish(self) -> None:
         """Close; an answer to a request that is not read to its end arrives, too."""
-        self._server.ended_reading(self.connection)
+        self.server.ended_reading(self.connection)
         super().finish()
         if self.all_read:
             return
@@ -103,7 +98,7 @@ class Handler(BaseHTTPRequestHandler):
     def _answer(self, answer: Callable[[], Answer]) -> None:
         """Send what a function returns, or why there is nothing."""
         try:
-            refusals.check_headers(self.headers, self._server.names)
+            refusals.check_headers(self.headers, self.server.names)
             found = answer()
         except RefusedError as refused:
             found = error(refused.status, str(refused))
@@ -122,13 +117,13 @@ class Handler(BaseHTTPRequestHandler):
             return self._let_in(query.removeprefix("secret="))
         if path == f"{_API}info":
             refusals.check_site(self.headers)
-            facts = self._server.facts | {"allow_code": self._may_run_code()}
+            facts = self.server.facts | {"allow_code": self._may_run_code()}
             return Answer(200, to_json(facts).encode())
         if path.removeprefix(_API) in routes.ROUTES and path.startswith(_API):
             raise RefusedError(405, f"Ask {path} by POST.")
-        if path == "/favicon.ico" and path not in self._server.files:
+        if path == "/favicon.ico" and path not in self.server.files:
             return Answer(204, b"")
-        file = self._server.files.get(path)
+        file = self.server.files.get(path)
         if file is None:
             raise RefusedError(404, "There is no such page.")
         return Answer(200, file.path.read_bytes(), file.type)
@@ -136,15 +131,15 @@ class Handler(BaseHTTPRequestHandler):
     def _let_in(self, secret: str) -> Answer:
         """Keep the secret in a cookie, and take it out of the address."""
         headers = [("Location", "/")]
-        right = self._server.secret
+        right = self.server.secret
         if right and hmac.compare_digest(secret.encode(), right.encode()):
-            cookie = f"{self._server.cookie}={right}; Path=/; HttpOnly; SameSite=Strict"
+            cookie = f"{self.server.cookie}={right}; Path=/; HttpOnly; SameSite=Strict"
             headers.append(("Set-Cookie", cookie))
         return Answer(303, b"", headers=tuple(headers))
 
     def _may_run_code(self) -> bool:
-        right = self._server.secret
-        given = refusals.cookie(self.headers, self._server.cookie)
+        right = self.server.secret
+        given = refusals.cookie(self.headers, self.server.cookie)
         if right is None or given is None:
             return False
         return hmac.compare_digest(given.encode(), right.encode())
@@ -157,18 +152,21 @@ class Handler(BaseHTTPRequestHandler):
         if name not in routes.ROUTES:
             raise RefusedError(404, "There is no such question.")
         length = refusals.body_length(self.headers)
-        data = self.rfile.read(length)
+        try:
+            data = self.rfile.read(length)
+        except TimeoutError:
+            data = b""
         self._end_of_request()
         if len(data) < length:
             raise RefusedError(408, "The body ended early, or came too slowly.")
         fields, trusted = parse(data), self._may_run_code()
-        with self._server.at_work(self.connection):
-            answer = routes.answer(name, fields, self._server.state, trusted)
+        with self.server.at_work(self.connection):
+            answer = routes.answer(name, fields, self.server.state, trusted)
             return Answer(200, to_json(answer).encode())
 
     def _end_of_request(self) -> None:
         self.all_read = True
-        self._server.ended_reading(self.connection)
+        self.server.ended_reading(self.connection)
 
     # What is sent
 

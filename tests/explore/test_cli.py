@@ -24,8 +24,8 @@ def called(arguments, capsys):
 
 
 BAD = {
-    "--port 70000": "error: port must be from 0 to 65535, got 70000.",
-    "--port -1": "error: port must be from 0 to 65535, got -1.",
+    "--port 70000": "error: --port must be from 0 to 65535, got 70000.",
+    "--port -1": "error: --port must be from 0 to 65535, got -1.",
     "--port eight": "--port",
     "--prot 1": "Did you mean --port?",
     "--code": "Did you mean --allow-code?",
