@@ -8,7 +8,7 @@ from jaxconv.data import load_mnist
 from jaxconv.explore.examples import EXAMPLES
 from jaxconv.nn.kernels import CHANGERS, DETECTORS
 from tests.explore.accessible import nameless, pale
-from tests.explore.browser import THEMES, WIDTHS
+from tests.explore.browser import THEMES, WIDTHS, new_tab
 
 pytestmark = [pytest.mark.exhaustive, pytest.mark.extras]
 SECTIONS = "toy", "ideas", "check"
@@ -139,9 +139,41 @@ def test_the_report_is_that_of_check_bilinear(open_page, name):
     assert (tab.locator("#check td.bad").count() > 0) == (not report.ok)
 
 
-def test_without_the_switch_code_is_read_only_and_says_why(open_page):
-    tab = open_page("check")  # not by the address with the secret
+CODE = """
+def output(x, w):
+    return w[0] * x
+
+
+def input_grad(g, w):
+    return w[0] * g
+
+
+def param_grad(x, g):
+    return jnp.vdot(x, g)[None] * jnp.array([1.0, 0.0, 1.0])
+"""
+
+
+def test_code_that_one_pastes_is_checked(open_page):
+    tab = open_page("check")
     settle(tab, "check")
-    assert not tab.locator("#check [data-test=code]").is_editable()
-    note = tab.locator("#check [data-test=check-note]").text_content()
-    assert "--allow-code" in note
+    tab.locator("#check [data-test=code]").fill(CODE)
+    tab.locator("#check [data-test=check]").click()
+    settle(tab, "check")
+    verdict = tab.locator("#check [data-test=verdict]").text_content()
+    assert verdict == "Wrong: param_grad"
+    wrong = tab.locator("#check .compared table").first.locator("td")
+    bad = wrong.evaluate_all("all => all.map(cell => cell.matches('.bad'))")
+    assert bad == [False, False, True]
+
+
+def test_without_the_switch_code_is_read_only_and_says_why(chromium, served):
+    tab, complaints = new_tab(chromium, served, 1280, "light")
+    try:
+        tab.goto(f"{served.address}/#check")  # without the secret
+        settle(tab, "check")
+        assert not tab.locator("#check [data-test=code]").is_editable()
+        note = tab.locator("#check [data-test=check-note]").text_content()
+        assert "--allow-code" in note
+    finally:
+        tab.context.close()
+    assert not complaints, complaints

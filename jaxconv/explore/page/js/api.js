@@ -1,19 +1,20 @@
 // The server's JSON interface: one question, one answer.
 
-const running = new Map(); // by name: what ends the question asked before
+const running = new Map(); // by name and asker: what ends the question asked before
 
 /** Return what the page has to know before it asks. */
 export const info = () => answered(fetch("api/info"));
 
 /**
- * Ask `name`, and return the answer. A question of the same name that is still waiting is
- * given up: its promise rejects with an AbortError. If the server refuses, the promise
- * rejects with its sentence.
+ * Ask `name`, and return the answer. A question of the same name, by the same asker, that
+ * is still waiting is given up: its promise rejects with an AbortError. If the server
+ * refuses, the promise rejects with its sentence.
  */
-export async function post(name, body) {
-  running.get(name)?.abort();
+export async function post(name, body, asker = "") {
+  const key = `${name} ${asker}`;
+  running.get(key)?.abort();
   const control = new AbortController();
-  running.set(name, control);
+  running.set(key, control);
   const asked = fetch(`api/${name}`, {
     method: "POST",
     headers: { "Content-Type": "application/json" },
@@ -23,7 +24,7 @@ export async function post(name, body) {
   try {
     return await answered(asked);
   } finally {
-    if (running.get(name) === control) running.delete(name);
+    if (running.get(key) === control) running.delete(key);
   }
 }
 

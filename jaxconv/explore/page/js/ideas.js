@@ -18,12 +18,16 @@ export function start(root, info) {
   const busy = (more) => (root.dataset.busy = String((asked += more)));
   const board = pad(() => changed());
   const parts = [kernels(info, busy), halves(busy), fields(busy)];
-  const changed = () => parts.forEach((part) => part.draw(board.pixels()));
+  let stale = false;
+  const changed = () => {
+    stale = root.hidden; // then nobody sees it: asked for later
+    if (!stale) parts.forEach((part) => part.draw(board.pixels()));
+  };
   const take = (pixels) => {
     board.set(pixels);
     changed();
   };
-  const digit = told(async (index) => take((await post("digit", { index })).pixels));
+  const digit = told(async (index) => take((await post("digit", { index }, "ideas")).pixels));
   const another = () => digit(Math.floor(Math.random() * info.digits));
   const button = (test, text, click) => element("button", { type: "button", test, click }, text);
   root.append(
@@ -40,6 +44,7 @@ export function start(root, info) {
     board.paint();
     changed();
   });
+  document.addEventListener("part", () => stale && changed());
   onDrawing(take);
   if (drawing().flat().some(Boolean)) take(drawing());
   else digit(FIRST);
