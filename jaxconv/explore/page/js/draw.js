@@ -99,22 +99,25 @@ function ramp(first, middle, last) {
 /** Return a colour as bytes for a canvas, and as texts for a style. */
 function shown(lab) {
   const bytes = [...fromLab(lab), 255];
-  const [r, g, b] = bytes.map((byte) => (byte / 255) ** 2.2);
+  const [r, g, b] = bytes.map(linear);
   const light = 0.2126 * r + 0.7152 * g + 0.0722 * b;
   return {
     bytes,
     background: `rgb(${bytes.slice(0, 3).join(" ")})`,
-    text: light > 0.18 ? "#14161a" : "#ffffff",
+    text: light > 0.179 ? "#000000" : "#ffffff", // of the two the one with more contrast
   };
+}
+
+/** Return how much light a byte of a colour stands for, from 0 to 1. */
+function linear(byte) {
+  const part = byte / 255;
+  return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
 }
 
 // OKLab, by B. Ottosson (2020): equal steps look equal.
 
 function toLab(bytes) {
-  const [r, g, b] = bytes
-    .slice(0, 3)
-    .map((byte) => byte / 255)
-    .map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
+  const [r, g, b] = bytes.slice(0, 3).map(linear);
   const l = Math.cbrt(0.4122214708 * r + 0.5363325363 * g + 0.0514459929 * b);
   const m = Math.cbrt(0.2119034982 * r + 0.6806995451 * g + 0.1073969566 * b);
   const s = Math.cbrt(0.0883024619 * r + 0.2817188376 * g + 0.6299787005 * b);

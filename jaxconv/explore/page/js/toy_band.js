@@ -7,7 +7,7 @@
 // last would: so diagonals run from one to the other, whatever the stride.
 
 import { format } from "./draw.js";
-import { arrows, chosen, element } from "./element.js";
+import { arrows, element } from "./element.js";
 import { factors, variable } from "./toy_terms.js";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -206,10 +206,19 @@ function mark(parts, found, { active, at }) {
     node.lastChild.textContent = kinds.length === 1 ? format(a * b) : "";
   });
   lightOperands(parts, found, active, at);
-  chosen(parts.output, at.row, "aria-pressed");
-  chosen(parts.inputGrad, at.column, "aria-pressed");
-  chosen(parts.paramGrad, at.tap, "aria-pressed");
+  press(parts.output, at.row, chosenOnes.row);
+  press(parts.inputGrad, at.column, chosenOnes.column);
+  press(parts.paramGrad, at.tap, chosenOnes.diagonal);
   stretch(parts, found, chosenOnes, at);
+}
+
+/** Make one of the results the tab stop; it is pressed if its direction is shown. */
+function press(nodes, at, on) {
+  const stop = Math.max(0, Math.min(at, nodes.length - 1));
+  nodes.forEach((node, index) => {
+    node.tabIndex = index === stop ? 0 : -1;
+    node.setAttribute("aria-pressed", String(on && index === at));
+  });
 }
 
 /** Light the result in question, and the numbers from which it is computed. */

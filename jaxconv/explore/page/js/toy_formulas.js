@@ -26,10 +26,11 @@ const CARDS = {
     value: (found, at) => found.inputGrad[at.column],
     symbols: ({ row, tap }) => [variable("g", row), variable("w", tap)],
     general: ({ place }) => ["input_grad[i] = \u2211 g[o]", ` ${TIMES} w[p], where ${place} = i`],
-    say: (list, at) => [
+    say: (list, at, size, settings) => [
       variable("x", at.column), " was read ",
       ...listed(list, ({ row, tap }) => ["by ", variable("o", row), " through ", variable("w", tap)]),
       list.length > 1 ? ": the output\u2019s index rises as the weight\u2019s falls." : ".",
+      isBooks(at, settings) ? " The book works this one out: its t5." : "",
     ],
   },
   diagonal: {
@@ -46,6 +47,10 @@ const CARDS = {
     ],
   },
 };
+
+/** Whether it is the input whose gradient the chapter derives. */
+const isBooks = ({ column }, { taps, stride, padding, dilation }) =>
+  column === 4 && taps === 3 && stride === 1 && padding[0] === 1 && dilation === 1;
 
 /** Build the cards; `onPoint(active, at)` is told when one is chosen. */
 export function formulas({ onPoint }) {
@@ -89,7 +94,7 @@ function build(kind, card, onPoint) {
         return;
       }
       lines.replaceChildren(...equation(kind, card, list, at, found, value));
-      sentence.replaceChildren(...card.say(list, at, size));
+      sentence.replaceChildren(...card.say(list, at, size, found.settings));
     },
   };
 }
