@@ -8,9 +8,8 @@ import numpy as np
 
 from jaxconv.conv.api import conv_input_grad, conv_param_grad
 from jaxconv.explore.arguments import SIDE, check_place
-from jaxconv.explore.images import padding_before
 from jaxconv.explore.model import Model
-from jaxconv.explore.passes import impulses, run_backward
+from jaxconv.explore.passes import impulses, padding_before, run_backward
 
 _SHOWN = 12  # of the outputs that read a pixel
 
@@ -126,10 +125,10 @@ def filter_weight(
     model: Model,
     pixels: Any,
     label: int,
-    map: int,  # noqa: A002
+    index: int,
     tap: tuple[int, int],
 ) -> dict[str, Any]:
-    """Take the gradient at one weight of a filter apart: where it was collected.
+    """Take the gradient at one weight of filter `index` apart: where it came from.
 
     Returns:
       `value`, the gradient; and `heat`, for each pixel of the image its product with
@@ -141,7 +140,7 @@ def filter_weight(
     x = model.scaled("filter_weight", pixels)
     label = model.label("filter_weight", label)
     at = (
-        check_place("filter_weight", "map", map, model.filters),
+        check_place("filter_weight", "map", index, model.filters),
         check_place("filter_weight", "tap[0]", tap[0], model.kernel[0]),
         check_place("filter_weight", "tap[1]", tap[1], model.kernel[1]),
     )

@@ -21,7 +21,7 @@ KERNELS = {**DETECTORS, **CHANGERS}  # by name, the Laplacian first
 _MAX_POOL, _AVERAGE_POOL = nn.MaxPool(2), nn.AvgPool(2)
 
 
-def kernel(pixels: Any, kernel: str | np.ndarray) -> dict[str, Any]:
+def kernel(pixels: Any, kernel: Any) -> dict[str, Any]:
     """Slide a filter over the drawing, whose ink is from 0 to 1.
 
     Args:

@@ -5,17 +5,9 @@ from typing import Any
 import jax
 
 from jaxconv.conv.api import conv
-from jaxconv.conv.geometry import Geometry
 from jaxconv.explore.arguments import SIDE, check_place
 from jaxconv.explore.model import Model
-from jaxconv.explore.passes import TANH, impulses, run_forward
-
-
-def digit(model: Model, index: int) -> dict[str, Any]:
-    """Return an image of the test set, and its label."""
-    images, labels = model.digits
-    at = check_place("digit", "index", index, len(images))
-    return {"pixels": images[at, 0].tolist(), "label": int(labels[at])}
+from jaxconv.explore.passes import TANH, impulses, padding_before, run_forward
 
 
 def forward(model: Model, pixels: Any) -> dict[str, Any]:
@@ -44,9 +36,9 @@ def _forward(params, x):
 
 
 def map_pixel(
-    model: Model, pixels: Any, map: int, row: int, column: int  # noqa: A002
+    model: Model, pixels: Any, index: int, row: int, column: int
 ) -> dict[str, Any]:
-    """Compute one output of a feature map as the sum of products that it is.
+    """Compute one output of feature map `index` as the sum of products that it is.
 
     Returns:
       `top` and `left` of the patch in the image, negative where it begins in the
@@ -58,7 +50,7 @@ def map_pixel(
     """
     x = model.scaled("map_pixel", pixels)
     at = (
-        check_place("map_pixel", "map", map, model.filters),
+        check_place("map_pixel", "map", index, model.filters),
         check_place("map_pixel", "row", row, SIDE),
         check_place("map_pixel", "column", column, SIDE),
     )
@@ -83,13 +75,3 @@ def _map_pixel(params, x, index, row, column):
     patch = conv(x, impulses(kernel)[None])[0, :, row, column].reshape(kernel)
     total = conv(x, w)[0, index, row, column]
     return patch, w[0, index], patch * w[0, index], total, TANH.apply({}, total)
-
-
-def padding_before(kernel: tuple[int, ...], strides: int = 1) -> tuple[int, ...]:
-    """Return the rows and columns of padding above and to the left of an image.
-
-    >>> padding_before((5, 3))
-    (2, 1)
-    """
-    shapes = (1, 1, SIDE, SIDE), (1, 1, *kernel)
-    return tuple(low for low, _ in Geometry.of(*shapes, strides=strides).padding)

@@ -36,11 +36,6 @@ class Model:
     classes: tuple[str, ...]
     digits: tuple[np.ndarray, np.ndarray]
 
-    def __post_init__(self) -> None:
-        """Put the params where every other array is, so that nothing compiles twice."""
-        params = jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf)), self.params)
-        object.__setattr__(self, "params", params)
-
     def with_params(self, params: nn.Params) -> "Model":
         """Return the same model with other params."""
         return dataclasses.replace(self, params=params)
@@ -80,7 +75,7 @@ def open_model(
         return _of_run(Path(run).expanduser())
     params, scaling = trained(say)
     data = load()
-    return Model(params, scaling, data.classes, data.test)
+    return Model(_placed(params), scaling, data.classes, data.test)
 
 
 def _of_run(folder: Path) -> Model:
@@ -91,7 +86,16 @@ def _of_run(folder: Path) -> Model:
             f"{folder}: holds {name} for images of {run.input_shape}; the page shows "
             f"{NAME} for (1, {SIDE}, {SIDE}). Train with --model {NAME}."
         )
-    return Model(run.params, run.scaling, run.classes, _data_of(run.settings).test)
+    digits = _data_of(run.settings).test
+    return Model(_placed(run.params), run.scaling, run.classes, digits)
+
+
+def _placed(params: nn.Params) -> nn.Params:
+    """Return params that no device is named for, as of the arrays of each request.
+
+    Otherwise each program would be compiled twice: for these, and for those of descent.
+    """
+    return jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf)), params)
 
 
 def _data_of(described: dict[str, Any]) -> Dataset:

@@ -19,6 +19,8 @@ from jax import Array
 
 from jaxconv import nn
 from jaxconv.conv.api import conv, conv_input_grad, conv_param_grad
+from jaxconv.conv.geometry import Geometry
+from jaxconv.explore.arguments import SIDE
 
 FLATTEN, TANH = nn.Flatten(), nn.Tanh()
 DENSE = nn.Dense(10)  # its params say how many classes there are
@@ -82,3 +84,13 @@ def impulses(kernel: tuple[int, ...]) -> Array:
     """
     taps = kernel[0] * kernel[1]
     return jnp.eye(taps, dtype=jnp.float32).reshape(taps, *kernel)
+
+
+def padding_before(kernel: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the rows and columns of padding above and to the left of an image.
+
+    >>> padding_before((5, 3))
+    (2, 1)
+    """
+    shapes = (1, 1, SIDE, SIDE), (1, 1, *kernel)
+    return tuple(low for low, _ in Geometry.of(*shapes).padding)

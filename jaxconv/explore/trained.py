@@ -28,8 +28,8 @@ def trained(
     What is kept is taken only if it is whole, and of the same settings. Where nothing
     can be written, the model is trained each time.
     """
-    file = cache_folder() / FILE
-    kept = _kept(file, config)
+    folder = cache_folder()
+    kept = None if folder is None else _kept(folder / FILE, config)
     if kept is not None:
         return kept
     say("Training the chapter's model on MNIST, once: some seconds.")
@@ -39,22 +39,29 @@ def trained(
     params = jax.device_get(result.params)
     note = json.dumps({"settings": _settings(config), "scaling": result.scaling})
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        nn.save(file, params, {_NOTE: note})
+        if folder is None:
+            raise OSError("the user has no home")
+        folder.mkdir(parents=True, exist_ok=True)
+        nn.save(folder / FILE, params, {_NOTE: note})
     except OSError as error:
-        reason = error.strerror or type(error).__name__
-        say(f"{file.parent}: {reason}: the model is not kept, and trained each time.")
+        say(f"The model is not kept, and will be trained each time: {error}")
     return params, result.scaling
 
 
-def cache_folder() -> Path:
+def cache_folder() -> Path | None:
     """Return the folder of the user's cache for this project; it may not exist.
+
+    None: the user has no home.
 
     Source: the XDG base directory specification: a relative path is ignored.
     """
     given = os.environ.get("XDG_CACHE_HOME", "")
-    cache = Path(given) if os.path.isabs(given) else Path("~/.cache").expanduser()
-    return cache / "jaxconv"
+    if os.path.isabs(given):
+        return Path(given) / "jaxconv"
+    try:
+        return Path.home() / ".cache" / "jaxconv"
+    except RuntimeError:
+        return None
 
 
 def _kept(file: Path, config: Config) -> tuple[nn.Params, Scaling] | None:

@@ -1,0 +1,121 @@
+// The section "Check": three functions, and what check_bilinear says of them.
+
+import { post, say, told } from "./api.js";
+import { colour, format, largest, onTheme } from "./draw.js";
+import { element } from "./element.js";
+
+const NAMES = {
+  output: "output(x, w)", input_grad: "input_grad(g, w)", param_grad: "param_grad(x, g)",
+};
+const FIRST = "not-turned";
+
+/** Build the section inside `root`. */
+export function start(root, info) {
+  const { examples, allow_code: mayRun } = info;
+  const names = examples.map(({ name }) => name);
+  let answer = null;
+  const menu = element(
+    "select",
+    { id: "check-example", test: "example", change: () => choose(menu.value) },
+    ...examples.map(({ name, title }) => element("option", { value: name }, title)),
+  );
+  const code = element("textarea", {
+    id: "check-code", test: "code", spellcheck: "false", rows: 18, wrap: "off", readonly: !mayRun,
+    autocapitalize: "off", "aria-describedby": "check-note",
+    input: () => (run.disabled = !code.value.trim()),
+  });
+  const run = element("button.play", { type: "button", test: "check", click: () => check() }, "Check");
+  const result = element("div.result", { test: "report-all", "aria-live": "polite" });
+  const source = () => examples.find(({ name }) => name === menu.value)?.source;
+  const choose = (name) => {
+    menu.value = name;
+    code.value = source();
+    run.disabled = false;
+    check();
+  };
+  const check = told(async () => {
+    root.dataset.busy = "1";
+    const own = code.value !== source();
+    try {
+      answer = await post("check", own ? { source: code.value } : { example: menu.value });
+      result.replaceChildren(...report(answer));
+    } catch (error) {
+      if (error.name === "AbortError") return;
+      answer = null;
+      result.replaceChildren(element("p.verdict.wrong", { test: "verdict" }, error.message));
+    } finally {
+      root.dataset.busy = "0";
+    }
+  });
+  root.append(
+    element(
+      "div.bench",
+      {},
+      element(
+        "div.code",
+        {},
+        element("div.line", {}, element("label", { for: "check-example" }, "Seeded bug"), menu, run),
+        element("label.visually-hidden", { for: "check-code" }, "The three functions, in Python"),
+        code,
+        element("p.hint", { id: "check-note", test: "check-note" }, ...note(mayRun)),
+      ),
+      result,
+    ),
+  );
+  onTheme(() => answer && result.replaceChildren(...report(answer)));
+  say("");
+  choose(names.includes(FIRST) ? FIRST : names[0]);
+}
+
+const note = (mayRun) =>
+  mayRun
+    ? ["Or paste functions of your own. They run as you, in a process of this server, which was started with ", element("code", {}, "--allow-code"), "."]
+    : ["Code of your own runs only after ", element("code", {}, "jaxconv-explore --allow-code"), ", as it runs as you, on this computer. The seeded bugs need no switch."];
+
+/** Show an answer: the verdict, the picture, what failed, the report. */
+function report(answer) {
+  const { ok, failures, picture } = answer;
+  const wrong = [...new Set(failures.map(({ map }) => map))];
+  const verdict = ok
+    ? "All three belong together: each gradient is the output\u2019s."
+    : `Wrong: ${wrong.join(", ")}`;
+  return [
+    element(`p.verdict.${ok ? "right" : "wrong"}`, { test: "verdict" }, verdict),
+    picture && compared(picture),
+    element("ul.failures", {}, ...failures.map(failure)),
+    element("details", { open: ok }, element("summary", {}, "The report of check_bilinear"), element("pre", { test: "report", tabindex: 0 }, answer.report)),
+  ].filter(Boolean);
+}
+
+const failure = ({ map, problem, pattern }) =>
+  element(
+    "li",
+    {},
+    element("code", {}, NAMES[map] ?? map),
+    pattern && element("strong", { test: "pattern" }, pattern),
+    element("span", {}, problem),
+  );
+
+/** What the function returned over what it should have, the wrong elements framed. */
+function compared({ map, found, expected, wrong }) {
+  const scale = largest([found, expected]) || 1;
+  return element(
+    "figure.compared",
+    {},
+    numbers(`${NAMES[map] ?? map} returns`, found, wrong, scale),
+    numbers("from the output it follows that", expected, wrong, scale),
+  );
+}
+
+function numbers(title, rows, wrong, scale) {
+  const cell = (value, row, column) => {
+    const bad = wrong[row][column];
+    const node = element(bad ? "td.bad" : "td", {}, format(value));
+    const { background, text } = colour(value, scale);
+    Object.assign(node.style, { backgroundColor: background, color: text });
+    if (bad) node.append(element("span.visually-hidden", {}, " wrong"));
+    return node;
+  };
+  const body = rows.map((row, r) => element("tr", {}, ...row.map((value, c) => cell(value, r, c))));
+  return element("div.scroll", {}, element("table", {}, element("caption", {}, title), element("tbody", {}, ...body)));
+}

@@ -1,0 +1,38 @@
+// When to ask: what the user does outruns what the server answers.
+
+/**
+ * Return a function that does `work` with its newest arguments. While `work` runs, calls
+ * replace each other, and the last of them runs next; `busy(1)` and `busy(-1)` say when
+ * it begins and ends.
+ */
+export function latest(work, busy) {
+  let running = false;
+  let waiting = null;
+  return async (...given) => {
+    waiting = given;
+    if (running) return;
+    running = true;
+    busy(1);
+    try {
+      while (waiting) {
+        const now = waiting;
+        waiting = null;
+        await work(...now);
+      }
+    } finally {
+      running = false;
+      waiting = null;
+      busy(-1);
+    }
+  };
+}
+
+/** Return a function that does `work` for every call, one after the other. */
+export function inTurn(work, busy) {
+  let last = Promise.resolve();
+  return (...given) => {
+    busy(1);
+    last = last.then(() => work(...given)).finally(() => busy(-1));
+    return last;
+  };
+}

@@ -1,0 +1,49 @@
+// The gallery: every filter with its feature map, one of them chosen.
+
+import { heatmap } from "./draw.js";
+import { arrows, chosen, element } from "./element.js";
+
+/** Build a gallery of `count` maps; `onChoose(map)` is told which one is chosen. */
+export function gallery(count, onChoose) {
+  const cells = Array.from({ length: count }, (_, at) => cell(at));
+  const buttons = cells.map(({ button }) => button);
+  const node = element("div.gallery", { role: "radiogroup", "aria-label": "Feature map" }, ...buttons);
+  const choose = (at) => {
+    chosen(buttons, at);
+    onChoose(at);
+  };
+  buttons.forEach((button, at) => button.addEventListener("click", () => choose(at)));
+  arrows(buttons, () => perRow(buttons), choose);
+  chosen(buttons, 0);
+  return {
+    node,
+    choose,
+    mark: (at) => chosen(buttons, at),
+    /** Paint maps and filters, each kind on one scale of colours. */
+    show(maps, filters, mapScale, filterScale) {
+      cells.forEach(({ map, filter }, at) => {
+        heatmap(map, maps[at], { signed: true, scale: mapScale });
+        heatmap(filter, filters[at], { signed: true, scale: filterScale });
+      });
+    },
+  };
+}
+
+function cell(at) {
+  const map = element("canvas.map", { width: 28, height: 28, "aria-hidden": "true" });
+  const filter = element("canvas.filter", { width: 5, height: 5, "aria-hidden": "true" });
+  const button = element(
+    "button.cell",
+    { type: "button", role: "radio", test: `map-${at}`, "aria-label": `Map ${at}` },
+    map,
+    element("span.under", {}, filter, element("span.index", {}, String(at))),
+  );
+  return { button, map, filter };
+}
+
+/** Return how many cells stand in the first row, as they are laid out now. */
+function perRow(buttons) {
+  const top = buttons[0].offsetTop;
+  const second = buttons.findIndex((button) => button.offsetTop !== top);
+  return second < 0 ? buttons.length : second;
+}
