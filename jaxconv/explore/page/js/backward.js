@@ -19,10 +19,10 @@ export function columnLens(count, kernel, onMap) {
   const node = element(
     "article.lens.column",
     {},
-    element("h3", {}, "A column: who read this pixel"),
+    element("h2", {}, "A column: who read this pixel"),
     where,
     element("dl.sums", {}, ...term("gradient at the pixel", value, "result")),
-    element("h4", {}, `The ${count} maps' shares, which add up to it`),
+    element("h3", {}, `The ${count} maps' shares, which add up to it`),
     bars.node,
     element(
       "div.beside",
@@ -93,7 +93,7 @@ export function diagonalLens(kernel, onTap) {
   const node = element(
     "article.lens.diagonal",
     {},
-    element("h3", {}, "A diagonal: where this weight collected its gradient"),
+    element("h2", {}, "A diagonal: where this weight collected its gradient"),
     where,
     element(
       "div.beside",

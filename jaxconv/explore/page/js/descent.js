@@ -44,7 +44,7 @@ export function descentPanel(classes, kernel, { onClass, onSteps, onReset }) {
   const node = element(
     "article.lens.descent",
     {},
-    element("h3", {}, "Gradient descent"),
+    element("h2", {}, "Gradient descent"),
     element(
       "div.controls",
       {},
@@ -82,7 +82,7 @@ export function descentPanel(classes, kernel, { onClass, onSteps, onReset }) {
 function changes(kernel) {
   const filters = [taps(kernel, "filter before"), taps(kernel, "filter now", { test: "filter-now" })];
   const maps = [picture("Map before"), picture("Map now")];
-  const title = element("h4");
+  const title = element("h3");
   const figure = (map, text) => element("figure", {}, map.node, element("figcaption", {}, text));
   const node = element(
     "div",

@@ -19,7 +19,7 @@ export function forwardLens(kernel, onPoint) {
   const node = element(
     "article.lens.row",
     {},
-    element("h3", {}, "A row: what one output reads"),
+    element("h2", {}, "A row: what one output reads"),
     where,
     element(
       "div.equation",

@@ -70,7 +70,7 @@ const stage = (name, title, hint, ...content) =>
   element(
     `article.stage.${name}`,
     {},
-    element("h3", {}, title, " ", element("small", {}, hint)),
+    element("h2", {}, title, " ", element("small", {}, hint)),
     ...content,
   );
 
