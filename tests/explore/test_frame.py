@@ -113,8 +113,8 @@ def test_an_output_of_the_second_layer_sees_as_far_as_the_sliders_say(open_page)
         tab.locator(f"#ideas [data-test=receptive-{test}]").fill(str(value))
     settle(tab, "ideas")
     said = tab.locator("#ideas [data-test=receptive]").text_content()
-    assert "5 × 5 outputs of layer 1" in said
-    assert "11 × 11 pixels" in said
+    assert "5 \N{MULTIPLICATION SIGN} 5 outputs of layer 1" in said
+    assert "11 \N{MULTIPLICATION SIGN} 11 pixels" in said
 
 
 # Check -------------------------------------------------------------------------------
