@@ -117,6 +117,7 @@ function plot() {
   return {
     node: picture,
     show(losses) {
+      picture.toggleAttribute("hidden", losses.length < 2);
       const top = largest(losses) || 1;
       const along = WIDTH / Math.max(1, losses.length - 1);
       const points = losses.map((loss, at) => [at * along, HEIGHT * (1 - loss / top)]);
