@@ -14,11 +14,11 @@ import pytest
 from jaxconv import nn
 from jaxconv.data import load_mnist
 from jaxconv.explore.model import open_model
+from tests.explore import browser
 from tests.explore.accessible import focus_order, nameless, pale
 from tests.explore.browser import THEMES, WIDTHS, new_tab
 
 pytestmark = [pytest.mark.exhaustive, pytest.mark.extras]
-SETTLED = "document.querySelector('#images').dataset.busy === '0'"
 DIGIT, LABEL = 5, 1  # of the test set
 MAP, PIXEL, TAP = 9, (11, 17), (1, 3)
 TOLERANCE = {"rtol": 2e-4, "atol": 2e-5}  # six digits, and a sum in another order
@@ -57,7 +57,7 @@ class Library:
 
 
 def settle(tab):
-    tab.wait_for_function(SETTLED)
+    browser.settle(tab, "images")
 
 
 def value(tab, test):
