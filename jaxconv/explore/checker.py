@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from jaxconv.explore.checking import check_source
@@ -18,6 +18,7 @@ from jaxconv.explore.worker import READY
 
 LIMIT = 20  # seconds that pasted code may take
 _START = 120  # seconds in which its process must be up
+_WAIT = 5  # seconds for an earlier check to end
 _MOST_CHARACTERS = 8_000
 
 
@@ -25,10 +26,12 @@ class Checker:
     """Answers `check`, one request at a time."""
 
     def __init__(self, allow_code: bool = False, limit: int = LIMIT) -> None:
-        """Start the process for pasted code ahead, as it takes seconds to import JAX."""
+        """Start the process for pasted code ahead: importing JAX takes seconds."""
         self._lock = threading.Lock()
         self._child = Child(limit) if allow_code else None
-        self._example = functools.cache(lambda name: check_source(EXAMPLES[name].source))
+        self._example = functools.cache(
+            lambda name: check_source(EXAMPLES[name].source)
+        )
 
     def check(self, body: Body) -> dict[str, Any]:
         """Answer with the report on an example, or on pasted code."""
@@ -56,7 +59,7 @@ class Checker:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        if not self._lock.acquire(blocking=False):
+        if not self._lock.acquire(timeout=_WAIT):
             raise RefusedError(503, "Another check is running. Try again in a moment.")
         try:
             yield
@@ -131,7 +134,5 @@ class Child:
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
             assert pipe is not None
-            try:
+            with suppress(OSError):  # what was not written yet
                 pipe.close()
-            except OSError:  # what was not written yet
-                pass

@@ -72,7 +72,7 @@ def test_a_weight_collects_its_gradient_pixel_by_pixel(tap, grads):
 
 
 @pytest.mark.parametrize(
-    "call, said",
+    ("call", "said"),
     [
         (lambda m: backward(m, PIXELS, 10), "backward: label must be from 0 to 9"),
         (lambda m: input_pixel(m, PIXELS, 0, 28, 0), "row must be from 0 to 27"),
