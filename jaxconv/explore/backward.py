@@ -1,4 +1,4 @@
-"""The backward pass of one image: what arrives where, and what of it came from where."""
+"""The backward pass of one image: what arrives where, and where it came from."""
 
 from typing import Any
 
@@ -71,7 +71,7 @@ def input_pixel(
     top, left = padding_before(model.kernel)
 
     def read(at: int) -> dict[str, Any]:
-        index, tap = divmod(int(at), products.shape[1])
+        index, tap = divmod(at, products.shape[1])
         p, q = divmod(tap, model.kernel[1])
         return {
             "map": index,
@@ -85,7 +85,7 @@ def input_pixel(
 
     return {
         "value": float(value),
-        "reads": [read(at) for at in order[: min(count, _SHOWN)]],
+        "reads": [read(int(at)) for at in order[: min(count, _SHOWN)]],
         "by_map": by_map.tolist(),
         "count": count,
     }

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from jaxconv.explore.checking import check_source
@@ -26,10 +26,12 @@ class Checker:
     """Answers `check`, one request at a time."""
 
     def __init__(self, allow_code: bool = False, limit: int = LIMIT) -> None:
-        """Start the process for pasted code ahead, as it takes seconds to import JAX."""
+        """Start the process for pasted code ahead: importing JAX takes seconds."""
         self._lock = threading.Lock()
         self._child = Child(limit) if allow_code else None
-        self._example = functools.cache(lambda name: check_source(EXAMPLES[name].source))
+        self._example = functools.cache(
+            lambda name: check_source(EXAMPLES[name].source)
+        )
 
     def check(self, body: Body) -> dict[str, Any]:
         """Answer with the report on an example, or on pasted code."""
@@ -132,7 +134,5 @@ class Child:
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
             assert pipe is not None
-            try:
+            with suppress(OSError):  # what was not written yet
                 pipe.close()
-            except OSError:  # what was not written yet
-                pass

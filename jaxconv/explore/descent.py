@@ -1,4 +1,4 @@
-"""Gradient descent on one image, so that loss, filters and maps can be seen to change."""
+"""Gradient descent on one image: loss, filters and maps are seen to change."""
 
 import math
 from typing import Any

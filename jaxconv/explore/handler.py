@@ -89,7 +89,9 @@ class Handler(BaseHTTPRequestHandler):
         """Answer with a file of the page, or with facts."""
         self._answer(self._get)
 
-    do_HEAD = do_GET
+    def do_HEAD(self) -> None:
+        """Answer as to GET; `_send` leaves the body out."""
+        self._answer(self._get)
 
     def do_POST(self) -> None:
         """Answer a question."""

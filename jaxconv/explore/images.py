@@ -20,7 +20,9 @@ def forward(model: Model, pixels: Any) -> dict[str, Any]:
     Raises:
       ValueError: `pixels` are not an image.
     """
-    logits, probabilities, maps = _forward(model.params, model.scaled("forward", pixels))
+    logits, probabilities, maps = _forward(
+        model.params, model.scaled("forward", pixels)
+    )
     return {
         "logits": logits.tolist(),
         "probabilities": probabilities.tolist(),

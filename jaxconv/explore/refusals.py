@@ -14,7 +14,7 @@ _JSON = re.compile(r'application/json(?:\s*;\s*charset="?utf-8"?)?', re.IGNORECA
 
 
 class RefusedError(ValueError):
-    """A request that is not answered: an HTTP status, and one sentence that says why."""
+    """A request is not answered: an HTTP status, and one sentence that says why."""
 
     def __init__(self, status: int, sentence: str) -> None:
         """Keep both."""

@@ -104,7 +104,7 @@ def _filter_weight(body: Body, state: State) -> Answer:
 def _descend(body: Body, state: State) -> Answer:
     session, pixels, label = body.session(), body.pixels(), _label(body, state)
     steps = body.integer("steps", 1, MOST_STEPS)
-    rate = body.number("rate", 0, LARGEST_RATE)
+    rate = body.number("rate", 0.0, LARGEST_RATE)
     return descent.descend(state.sessions, session, pixels, label, steps, rate)
 
 

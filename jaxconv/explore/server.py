@@ -163,9 +163,7 @@ def _is_gone(connection: socket.socket) -> bool:
 
 
 @contextlib.contextmanager
-def running(
-    state: State, port: int = 0, allow_code: bool = False
-) -> Iterator[Server]:
+def running(state: State, port: int = 0, allow_code: bool = False) -> Iterator[Server]:
     """Run a server in a thread, for tests and pictures."""
     with Server(port, allow_code) as server:
         server.answer_from(state)

@@ -1,4 +1,4 @@
-"""Weights that gradient descent has changed, kept for each open page, but not for ever."""
+"""Weights that gradient descent has changed: a copy for each of the last pages."""
 
 import collections
 import threading

@@ -16,7 +16,7 @@ GOOD = {  # of each question, one that is answered
         "padding": [1, 1],
         "dilation": 1,
     },
-    "digit": {"index": 3},
+    "digit": {"index": 2},
     "forward": {"pixels": PIXELS, "session": "a-session"},
     "map_pixel": {
         "pixels": PIXELS,
@@ -65,7 +65,7 @@ WRONG = {
     "stride": [0, 5, -1, 1.0, "1", True, [1], 10**30],
     "dilation": [0, 5, -1, 2.5, "1", True, [1]],
     "padding": [1, [1], [1, 1, 1], [-1, 0], [0, 9], [0.5, 0], ["1", 1], [True, 1], {}],
-    "index": [-1, 7, 0.0, "0", True, [0], 2**63, -(2**63)],
+    "index": [-1, 3, 0.0, "0", True, [0], 2**63, -(2**63)],
     "session": ["short", "a" * 65, "../../../etc", "a session", "ä" * 9, 12345678, []],
     "pixels": [
         [],
@@ -168,7 +168,7 @@ BODIES = {
     "a bad escape": b'{"index": "\\x33"}',
     "half a surrogate": b'{"\\ud800": 3}',
     "names of the language": b'{"__class__": 3, "__proto__": {"index": 3}}',
-    "5,000 fields": json.dumps({str(n): n for n in range(5_000)}).encode(),
+    "4,000 fields": json.dumps({str(n): n for n in range(4_000)}).encode(),
     "no fields": b"{}",
 }
 # Headers of a question, and the status.
@@ -306,7 +306,10 @@ LINES = {  # not HTTP, or not what is spoken here
     "version 2 at once": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
     "an old POST": (b"POST /api/toy\r\n\r\n", 400),
     "an old GET": (b"GET /\r\n\r\n", 421),
-    "an address of 70,000 bytes": (b"GET /" + b"a" * 70_000 + b" HTTP/1.1\r\n\r\n", 414),
+    "an address of 70,000 bytes": (
+        b"GET /" + b"a" * 70_000 + b" HTTP/1.1\r\n\r\n",
+        414,
+    ),
     "TLS": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 a b c\r\n\r\n", 400),
     "zeros": (b"\x00" * 200 + b"\r\n\r\n", 400),
     "bytes": (bytes(range(128, 256)) + b" \xff \xfe \xfd\r\n\r\n", 400),

@@ -133,6 +133,14 @@ def open_page(chromium: Any, served: Served) -> Iterator[Callable[..., Any]]:
     assert not heard, heard
 
 
+def settle(tab: Any, section: str) -> None:
+    """Wait until a section has all answers that it asked for.
+
+    By a selector: the page's content security policy forbids the evaluation of strings.
+    """
+    tab.wait_for_selector(f'#{section}[data-busy="0"]', state="attached")
+
+
 def new_tab(
     chromium: Any, served: Served, width: int, theme: str, **settings: Any
 ) -> tuple[Any, list[str]]:

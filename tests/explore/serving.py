@@ -1,19 +1,13 @@
 """A server with a model that nobody trained, and requests to it, byte by byte."""
 
 import contextlib
-import functools
 import json
 import socket
 from typing import Any, NamedTuple
 
-import jax
-import numpy as np
-
-from jaxconv import nn
-from jaxconv.explore.model import Model
 from jaxconv.explore.server import running
 from jaxconv.explore.state import make_state
-from jaxconv.train.scaling import Scaling
+from tests.explore import small
 
 PIXELS = [[(row * column) % 256 for column in range(28)] for row in range(28)]
 
@@ -30,21 +24,11 @@ class Reply(NamedTuple):
         return json.loads(self.body)
 
 
-@functools.cache
-def untrained_model() -> Model:
-    rng = np.random.default_rng(0)
-    _, shapes = nn.eval_shape(nn.models.chapter5(), (1, 28, 28))
-    draw = lambda leaf: (0.05 * rng.standard_normal(leaf.shape)).astype(leaf.dtype)  # noqa: E731
-    params = jax.tree.map(draw, shapes)
-    digits = rng.integers(0, 256, (7, 1, 28, 28), dtype=np.uint8), np.arange(7) % 10
-    return Model(params, Scaling(33.0, 78.0), tuple("0123456789"), digits)
-
-
 @contextlib.contextmanager
 def served(allow_code: bool = False):
     """Run a server."""
     with (
-        make_state(untrained_model(), allow_code) as state,
+        make_state(small.model(), allow_code) as state,
         running(state, allow_code=allow_code) as server,
     ):
         yield server

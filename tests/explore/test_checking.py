@@ -12,7 +12,6 @@ from jaxconv.explore.checking import SourceError, check_source
 from jaxconv.explore.examples import EXAMPLES, LINE
 from jaxconv.explore.refusals import RefusedError
 from jaxconv.explore.requests import Body
-from tests.tiers import fast
 
 PATTERNS = {
     "not-turned": "the filter is turned once too often or not at all",
@@ -29,7 +28,29 @@ PATTERNS = {
 }
 
 
-@pytest.mark.parametrize("name", fast(EXAMPLES, "not-turned"))
+NUMPY = """
+def output(x, w):
+    return np.convolve(x, w[::-1], "valid")
+
+
+def input_grad(g, w):
+    return np.convolve(g, w[::-1])
+
+
+def param_grad(x, g):
+    return np.convolve(x, g[::-1], "valid")
+"""
+
+
+def test_a_picture_shows_what_the_report_says():
+    found = check_source(NUMPY)
+    assert "turned once too often or not at all" in found["failures"][0]["pattern"]
+    assert len(found["picture"]["found"][0]) == 8
+    check_picture(found["picture"], found["failures"][0])
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("name", EXAMPLES)
 def test_each_example_is_found_out(name):
     found = json.loads(to_json(check_source(EXAMPLES[name].source)))
     assert set(found) == {"ok", "report", "failures", "picture"}

@@ -8,7 +8,7 @@ import pytest
 from jaxconv.explore import cli
 from jaxconv.explore.server import Server
 from jaxconv.train.runs import RunError
-from tests.explore.serving import untrained_model
+from tests.explore import small
 
 
 def called(arguments, capsys):
@@ -72,12 +72,14 @@ def test_a_folder_without_a_run_is_one_line(tmp_path, capsys, monkeypatch):
 @pytest.mark.parametrize("browser", [True, False])
 def test_the_page_is_served_and_opened(allow_code, browser, monkeypatch, capsys):
     opened = []
-    monkeypatch.setattr(cli, "open_model", lambda run, say: untrained_model())
+    monkeypatch.setattr(cli, "open_model", lambda run, say: small.model())
     monkeypatch.setattr(cli, "warm_up", lambda model: None)
     monkeypatch.setattr("jaxconv.explore.checker.Child", lambda limit: Silent())
     monkeypatch.setattr(Server, "serve_forever", lambda self: None)
     monkeypatch.setattr(cli.threading, "Thread", lambda **facts: Now(facts, opened))
-    given = ["--port=0"] + ["--allow-code"] * allow_code + ["--no-browser"] * (not browser)
+    given = (
+        ["--port=0"] + ["--allow-code"] * allow_code + ["--no-browser"] * (not browser)
+    )
     assert cli.main(given) == 0
     line = capsys.readouterr().out
     assert line.startswith("The page: http://127.0.0.1:")

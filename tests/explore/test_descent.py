@@ -17,13 +17,16 @@ def by_jax_grad(steps):
     fixed = {name: jnp.zeros(shape, jnp.float32) for name, shape in zeros.items()}
     fixed["x"] = jnp.asarray(scaled())[None, None]
     moved = {"filters": params["conv1"]["filters"], **params["dense1"]}
+    moved = {name: np.asarray(array) for name, array in moved.items()}
     losses = []
     for _ in range(steps + 1):
         (loss, _), grads = loss_and_grads({**fixed, **moved})
         losses.append(float(loss))
         filters = moved["filters"]
-        moved = {k: v - np.float32(RATE) * grads[k] for k, v in moved.items()}
-    return losses, np.asarray(filters)[0]
+        moved = {
+            k: v - np.float32(RATE) * np.asarray(grads[k]) for k, v in moved.items()
+        }
+    return losses, filters[0]
 
 
 def test_steps_are_those_by_jax_grad_and_the_session_keeps_them():
@@ -58,7 +61,7 @@ def test_what_is_not_finite_is_not_kept():
 
 
 @pytest.mark.parametrize(
-    "steps, rate, said",
+    ("steps", "rate", "said"),
     [
         (0, RATE, "descend: steps must be from 1 to 100, got 0"),
         (101, RATE, "descend: steps must be from 1 to 100, got 101"),

@@ -38,7 +38,7 @@ def test_the_chapters_filters_come_by_name():
 
 
 @pytest.mark.parametrize(
-    "given, said",
+    ("given", "said"),
     [
         ("laplace", "kernel must be one of laplacian, .*, got 'laplace'"),
         (np.zeros((3, 2)), r"kernel must be 3 x 3 numbers, got shape \(3, 2\)"),
@@ -110,7 +110,7 @@ def test_a_column_is_not_a_row():
 
 
 @pytest.mark.parametrize(
-    "given, said",
+    ("given", "said"),
     [
         (((3, 0), (1, 1), 0, 0), r"kernels must be two whole numbers .* got \(3, 0\)"),
         (((3, 3), (1,), 0, 0), r"strides must be two whole numbers .* got \(1,\)"),

@@ -7,6 +7,7 @@ from jaxconv.explore.sessions import Sessions
 from jaxconv.explore.warm import warm_up
 from tests.explore.small import LABEL, PIXELS, model
 
+
 def descend(sessions, steps):
     return descent.descend(sessions, "page-one", PIXELS, LABEL, steps, 1e-4)
 

@@ -66,7 +66,9 @@ def test_settings_mean_what_they_say(case, rng):
 
 
 def test_a_filter_that_does_not_fit_is_refused():
-    with pytest.raises(BadRequestError, match="toy: w spans 9 numbers, more than the 7"):
+    with pytest.raises(
+        BadRequestError, match="toy: w spans 9 numbers, more than the 7"
+    ):
         asked(w=[1, 2, 3], dilation=4)
 
 
