@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -75,7 +74,7 @@ def open_model(
         return _of_run(Path(run).expanduser())
     params, scaling = trained(say)
     data = load()
-    return Model(_placed(params), scaling, data.classes, data.test)
+    return Model(params, scaling, data.classes, data.test)
 
 
 def _of_run(folder: Path) -> Model:
@@ -87,15 +86,7 @@ def _of_run(folder: Path) -> Model:
             f"{NAME} for (1, {SIDE}, {SIDE}). Train with --model {NAME}."
         )
     digits = _data_of(run.settings).test
-    return Model(_placed(run.params), run.scaling, run.classes, digits)
-
-
-def _placed(params: nn.Params) -> nn.Params:
-    """Return params that no device is named for, as of the arrays of each request.
-
-    Otherwise each program would be compiled twice: for these, and for those of descent.
-    """
-    return jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf)), params)
+    return Model(run.params, run.scaling, run.classes, digits)
 
 
 def _data_of(described: dict[str, Any]) -> Dataset:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 
 from jaxconv import nn
 from jaxconv.nn import WeightsError, models
@@ -45,7 +46,7 @@ def trained(
         nn.save(folder / FILE, params, {_NOTE: note})
     except OSError as error:
         say(f"The model is not kept, and will be trained each time: {error}")
-    return params, result.scaling
+    return jax.tree.map(jnp.asarray, params), result.scaling
 
 
 def cache_folder() -> Path | None:

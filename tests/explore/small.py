@@ -36,7 +36,7 @@ def model() -> Model:
 
 def scaled() -> np.ndarray:
     """Return what the model takes: (28, 28)."""
-    return ((PIXELS - 33.3) / 78.6).astype(np.float32)
+    return (np.float32(PIXELS) - np.float32(33.3)) / np.float32(78.6)
 
 
 class Reference(NamedTuple):

@@ -59,6 +59,15 @@ def test_a_pixel_receives_what_its_readers_give_back(place, grads):
         close([read["grad"], read["product"]], [grad, weight * grad])
 
 
+def test_where_all_gradients_are_zero_the_reads_shown_are_real_ones():
+    dense = {name: 0 * leaf for name, leaf in model().params["dense1"].items()}
+    flat = model().with_params({**model().params, "dense1": dense})
+    reads = input_pixel(flat, PIXELS, LABEL, 0, 27)["reads"]
+    assert len(reads) == 12
+    assert not any(read["product"] for read in reads)
+    assert all(0 <= read["row"] <= 2 and 25 <= read["column"] <= 27 for read in reads)
+
+
 @pytest.mark.parametrize("tap", fast(TAPS, (3, 1)))
 def test_a_weight_collects_its_gradient_pixel_by_pixel(tap, grads):
     p, q = tap

@@ -32,6 +32,10 @@ def runs(monkeypatch, tmp_path):
     return asked
 
 
+def quiet(line):
+    """Say nothing."""
+
+
 def is_ours(params):
     return jax.tree.all(jax.tree.map(jnp.array_equal, params, model().params))
 
@@ -48,20 +52,20 @@ def test_the_model_is_trained_once(runs, tmp_path):
 
 
 def test_a_damaged_file_is_replaced(runs, tmp_path):
-    trained(print)
+    trained(quiet)
     file = tmp_path / "jaxconv" / FILE
     whole = file.read_bytes()
     for damaged in whole[:5000], b"", whole[:-4] + b"none":
         file.write_bytes(damaged)
-        assert is_ours(trained(print)[0])
+        assert is_ours(trained(quiet)[0])
         assert len(file.read_bytes()) == len(whole)
     assert len(runs) == 4
 
 
 def test_other_settings_are_trained_anew(runs):
-    trained(print, Config(seed=1))
-    trained(print, Config(seed=2))
-    trained(print, Config(seed=2))
+    trained(quiet, Config(seed=1))
+    trained(quiet, Config(seed=2))
+    trained(quiet, Config(seed=2))
     assert [config.seed for config in runs] == [1, 2]
 
 
@@ -89,7 +93,7 @@ def test_a_training_that_was_stopped_is_not_kept(runs, monkeypatch, tmp_path):
     stopped = types.SimpleNamespace(interrupted=True)
     monkeypatch.setattr(module, "train", lambda config, observer: stopped)
     with pytest.raises(KeyboardInterrupt):
-        trained(print)
+        trained(quiet)
     assert not (tmp_path / "jaxconv").exists()
 
 
