@@ -287,10 +287,10 @@ def test_everything_has_a_name_and_can_be_read(open_page, theme, mode):
 def test_tab_goes_through_the_section_in_the_order_that_one_sees(open_page):
     tab = open_page("images")
     settle(tab)
-    seen = focus_order(tab, "[data-test=mode-forward]", 10)
-    assert seen == [
+    seen = focus_order(tab, "[data-test=mode-forward]", 12)
+    assert ["map" if name[:4] == "map-" and name[4:].isdigit() else name for name in seen] == [
         *("pad", "digit", "another", "clear", "erase"),
-        *("map-0", "map-large", "class", "step-1", "step-10"),
+        *("map", "class", "step-1", "step-10", "reset", "rate", "map-large"),
     ]
 
 

@@ -19,11 +19,11 @@ export function columnLens(count, kernel, onMap) {
   const node = element(
     "article.lens.column",
     {},
-    element("h2", {}, "A column: who read this pixel"),
+    element("h2", {}, "A column: who read one pixel"),
     where,
     element("dl.sums", {}, ...term("gradient at the pixel", value, "result")),
-    element("h3", {}, `The ${count} maps' shares, which add up to it`),
     bars.node,
+    element("p.scale", {}, `What each of the ${count} maps gives back: together, that gradient`),
     element(
       "div.beside",
       {},
@@ -93,25 +93,20 @@ export function diagonalLens(kernel, onTap) {
   const node = element(
     "article.lens.diagonal",
     {},
-    element("h2", {}, "A diagonal: where this weight collected its gradient"),
+    element("h2", {}, "A diagonal: where a weight collected its gradient"),
     where,
+    element("dl.sums", {}, ...term("gradient at the weight", value, "result")),
     element(
       "div.beside",
       {},
+      element("figure", {}, weights.node, caption),
       element(
-        "figure",
-        {},
-        weights.node,
-        caption,
-      ),
-      element(
-        "figure",
+        "figure.large",
         {},
         heat.node,
-        element("figcaption", {}, "each pixel × the gradient at the output that read it"),
+        element("figcaption", {}, "each pixel × the gradient at the output that read it: together, the weight’s gradient"),
       ),
     ),
-    element("dl.sums", {}, ...term("their sum: the weight's gradient", value, "result")),
   );
   return {
     node,
@@ -122,7 +117,7 @@ export function diagonalLens(kernel, onTap) {
     },
     show(answer, at, [row, column]) {
       where.textContent =
-        `Weight (${row}, ${column}) of filter ${at} read one pixel for each output: their products with the outputs’ gradients.`;
+        `Weight (${row}, ${column}) of filter ${at} carried one pixel into each of the 784 outputs of map ${at}.`;
       show(value, answer.value);
       heat.show(answer.heat, { signed: true, scale: largest(answer.heat) || 1 });
       heat.node.dataset.values = JSON.stringify(answer.heat);

@@ -8,6 +8,7 @@ const NAMES = {
   output: "output(x, w)", input_grad: "input_grad(g, w)", param_grad: "param_grad(x, g)",
 };
 const FIRST = "not-turned";
+const LINES = 15; // of code that are seen at least
 
 /** Build the section inside `root`. */
 export function start(root, info) {
@@ -20,16 +21,17 @@ export function start(root, info) {
     ...examples.map(({ name, title }) => element("option", { value: name }, title)),
   );
   const code = element("textarea", {
-    id: "check-code", test: "code", spellcheck: "false", rows: 18, wrap: "off", readonly: !mayRun,
+    id: "check-code", test: "code", spellcheck: "false", rows: LINES, wrap: "off", readonly: !mayRun,
     autocapitalize: "off", "aria-describedby": "check-note",
     input: () => (run.disabled = !code.value.trim()),
   });
   const run = element("button.play", { type: "button", test: "check", click: () => check() }, "Check");
-  const result = element("div.result", { test: "report-all", "aria-live": "polite" });
+  const result = element("div.result", { test: "report-all", "aria-live": "polite" }, element("p.wait", {}, "Checking\u2026"));
   const source = () => examples.find(({ name }) => name === menu.value)?.source;
   const choose = (name) => {
     menu.value = name;
     code.value = source();
+    code.rows = Math.max(LINES, code.value.split("\n").length);
     run.disabled = false;
     check();
   };
@@ -72,29 +74,24 @@ const note = (mayRun) =>
     ? ["Or paste functions of your own. They run as you, in a process of this server, which was started with ", element("code", {}, "--allow-code"), "."]
     : ["Code of your own runs only after ", element("code", {}, "jaxconv-explore --allow-code"), ", as it runs as you, on this computer. The seeded bugs need no switch."];
 
-/** Show an answer: the verdict, the picture, what failed, the report. */
+/** Show an answer: the verdict, the patterns that were recognised, the picture, the report. */
 function report(answer) {
   const { ok, failures, picture } = answer;
   const wrong = [...new Set(failures.map(({ map }) => map))];
+  const patterns = [...new Set(failures.map(({ pattern }) => pattern).filter(Boolean))];
   const verdict = ok
     ? "All three belong together: each gradient is the output\u2019s."
     : `Wrong: ${wrong.join(", ")}`;
   return [
     element(`p.verdict.${ok ? "right" : "wrong"}`, { test: "verdict" }, verdict),
+    ...patterns.map((pattern) => element("p.pattern", { test: "pattern" }, sentence(pattern))),
     picture && compared(picture),
-    element("ul.failures", {}, ...failures.map(failure)),
-    element("details", { open: ok }, element("summary", {}, "The report of check_bilinear"), element("pre", { test: "report", tabindex: 0 }, answer.report)),
+    element("h2", {}, "The report of ", element("code", {}, "check_bilinear")),
+    element("pre", { test: "report", tabindex: 0, "aria-label": "Report" }, answer.report),
   ].filter(Boolean);
 }
 
-const failure = ({ map, problem, pattern }) =>
-  element(
-    "li",
-    {},
-    element("code", {}, NAMES[map] ?? map),
-    pattern && element("strong", { test: "pattern" }, pattern),
-    element("span", {}, problem),
-  );
+const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}.`;
 
 /** What the function returned over what it should have, the wrong elements framed. */
 function compared({ map, found, expected, wrong }) {
@@ -117,5 +114,7 @@ function numbers(title, rows, wrong, scale) {
     return node;
   };
   const body = rows.map((row, r) => element("tr", {}, ...row.map((value, c) => cell(value, r, c))));
-  return element("div.scroll", {}, element("table", {}, element("caption", {}, title), element("tbody", {}, ...body)));
+  const table = element("table", {}, element("caption", {}, title), element("tbody", {}, ...body));
+  table.style.setProperty("--columns", rows[0].length);
+  return element("div.scroll", {}, table);
 }

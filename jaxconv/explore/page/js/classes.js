@@ -3,6 +3,8 @@
 import { largest } from "./draw.js";
 import { element, place, show } from "./element.js";
 
+const MINUS = "\u2212";
+
 /** Build a table of the classes; `gradient` columns are shown in backward mode only. */
 export function classTable(names) {
   const rows = names.map((name, at) => classRow(name, at));
@@ -31,7 +33,7 @@ export function classTable(names) {
       rows.forEach(({ row, logit, probability, bar }, at) => {
         row.classList.toggle("best", at === best);
         show(logit, logits[at]);
-        show(probability, probabilities[at]);
+        show(probability, probabilities[at], fixed);
         bar.style.setProperty("--value", probabilities[at]);
       });
     },
@@ -39,13 +41,16 @@ export function classTable(names) {
       const scale = largest(gradients) || 1;
       rows.forEach(({ row, gradient, signed }, at) => {
         row.classList.toggle("label", at === label);
-        show(gradient, gradients[at]);
+        show(gradient, gradients[at], fixed);
         signed.style.setProperty("--value", gradients[at] / scale);
         signed.classList.toggle("negative", gradients[at] < 0);
       });
     },
   };
 }
+
+/** Return a number between -1 and 1 as text, all of the same length. */
+const fixed = (number) => number?.toFixed(3).replace("-", MINUS) ?? "\u2013";
 
 function classRow(name, at) {
   const logit = place(`logit-${at}`);

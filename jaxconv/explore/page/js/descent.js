@@ -1,4 +1,4 @@
-// Gradient descent on the one drawing: steps, the losses so far, before and after.
+// Gradient descent on the drawing: steps, the losses so far, before and after.
 
 import { largest } from "./draw.js";
 import { element, place, show } from "./element.js";
@@ -8,7 +8,7 @@ import { taps } from "./taps.js";
 const SVG = "http://www.w3.org/2000/svg";
 const [WIDTH, HEIGHT] = [240, 72];
 const RATES = [0.00001, 0.00003, 0.0001, 0.0003, 0.001, 0.003, 0.01];
-const FIRST_RATE = 2;
+const FIRST_RATE = 3;
 
 /**
  * Build the panel. `onClass(label)`, `onSteps(steps, rate)` and `onReset()` are told what
@@ -41,33 +41,23 @@ export function descentPanel(classes, kernel, { onClass, onSteps, onReset }) {
   ];
   const curve = plot();
   const pairs = changes(kernel);
-  const node = element(
-    "article.lens.descent",
+  const line = (...parts) => element("div.controls", {}, ...parts);
+  const controls = element(
+    "div.descent",
     {},
-    element("h2", {}, "Gradient descent"),
-    element(
-      "div.controls",
-      {},
-      element("label", { for: "loss-class" }, "If it is a"),
+    line(
+      element("label", { for: "loss-class" }, "loss for class"),
       label,
-      element("span", {}, "the loss is"),
       loss,
-      element("span", {}, "after steps:"),
-      taken,
     ),
-    element(
-      "div.controls",
-      {},
-      ...buttons,
-      element("label", { for: "rate" }, "rate"),
-      rate,
-      rateText,
-    ),
+    line(...buttons),
+    line(element("label", { for: "rate" }, "rate"), rate, rateText),
     curve.node,
-    pairs.node,
+    element("p.scale", {}, "steps taken: ", taken),
   );
   return {
-    node,
+    controls,
+    node: pairs.node,
     setClass: (at) => (label.value = at),
     showLoss(value, { steps, losses }) {
       show(loss, value);
@@ -82,11 +72,11 @@ export function descentPanel(classes, kernel, { onClass, onSteps, onReset }) {
 function changes(kernel) {
   const filters = [taps(kernel, "filter before"), taps(kernel, "filter now", { test: "filter-now" })];
   const maps = [picture("Map before"), picture("Map now")];
-  const title = element("h3");
+  const title = element("h2");
   const figure = (map, text) => element("figure", {}, map.node, element("figcaption", {}, text));
   const node = element(
-    "div",
-    {},
+    "article.lens.changed",
+    { hidden: true },
     title,
     element(
       "div.changes",
@@ -100,7 +90,8 @@ function changes(kernel) {
   return {
     node,
     show(before, now, at) {
-      title.textContent = `Filter ${at} and its map, before and now`;
+      node.hidden = before === now;
+      title.textContent = `What descent did to filter ${at} and its map`;
       const scale = largest([before.filters[at], now.filters[at]]);
       [before, now].forEach((one, which) => {
         filters[which].show(one.filters[at], scale);
@@ -126,6 +117,7 @@ function plot() {
   return {
     node: picture,
     show(losses) {
+      picture.toggleAttribute("hidden", losses.length < 2);
       const top = largest(losses) || 1;
       const along = WIDTH / Math.max(1, losses.length - 1);
       const points = losses.map((loss, at) => [at * along, HEIGHT * (1 - loss / top)]);

@@ -21,9 +21,9 @@ export function element(kind, settings = {}, ...children) {
 }
 
 /** Show a number, rounded; the number as the server gave it stays in data-value. */
-export function show(node, number) {
+export function show(node, number, text = format) {
   node.dataset.value = number;
-  node.textContent = format(number);
+  node.textContent = text(number);
   return node;
 }
 

@@ -32,7 +32,7 @@ export function halves(busy) {
     whole.frame(2 * row, 2 * column, 2, 2);
     [0, 1, 2, 3].forEach((at) => {
       const pixel = pixels[2 * row + Math.floor(at / 2)][2 * column + (at % 2)];
-      four[at].textContent = format(pixel / FULL, 2);
+      four[at].textContent = format(pixel / FULL);
     });
     ways.forEach((one) => one.point(answer, row, column));
   };

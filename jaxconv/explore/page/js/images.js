@@ -4,7 +4,7 @@
 // for what depends on it, and every answer is painted at once.
 
 import { post, told } from "./api.js";
-import { onTheme } from "./draw.js";
+import { largest, onTheme } from "./draw.js";
 import { drawing, setDrawing } from "./drawing.js";
 import { layout } from "./images_layout.js";
 import { inTurn, latest } from "./latest.js";
@@ -97,9 +97,12 @@ function questions(root, state) {
     }),
     /** The drawing or the weights changed. */
     everything: newest(async () => {
-      state.forward = await ask("forward");
-      state.before = state.session ? await ask("forward", {}, null) : state.forward;
-      repaint(view, state);
+      const now = await ask("forward");
+      const before = state.session ? await ask("forward", {}, null) : now;
+      const first = !state.forward;
+      Object.assign(state, { forward: now, before });
+      if (first) view.maps.choose(strongest(now.filters));
+      else repaint(view, state);
       if (state.mode === "forward") self.pointed();
       self.backward();
     }),
@@ -157,6 +160,12 @@ function questions(root, state) {
 function repaint(view, state) {
   if (state.forward) view.showForward(state);
   if (state.backward) view.showBackward(state);
+}
+
+/** Return which filter has the largest weight: its map shows most. */
+function strongest(filters) {
+  const sizes = filters.map(largest);
+  return sizes.indexOf(Math.max(...sizes));
 }
 
 /** Return a name that no other page has: 16 random bytes. */

@@ -62,7 +62,7 @@ function stages(parts, info, on, arrived) {
       parts.maps.node,
       parts.scale,
     ),
-    stage("logits", "Dense layer", `${info.classes.length} logits`, parts.classes.node),
+    stage("logits", "Dense layer", `${info.classes.length} logits`, parts.classes.node, parts.descent.controls),
   ];
 }
 
@@ -97,7 +97,9 @@ function choice(label, options, prefix, onChoose) {
 /** How answers of the server become visible. */
 function shows(root, parts, info, modes) {
   const { pad: board, maps, classes, row, column, diagonal, descent, image, scale } = parts;
-  const ends = (most) => (scale.textContent = `colours from −${format(most)} to ${format(most)}`);
+  const ends = (most) => {
+    scale.textContent = `Maps from −${format(most)} (blue) to ${format(most)} (red), each filter on a scale of its own`;
+  };
   return {
     setMode(mode) {
       root.dataset.mode = mode;
@@ -111,7 +113,8 @@ function shows(root, parts, info, modes) {
       row.showMap(forward.maps[map], map);
       descent.showChange(before, forward, map);
       if (state.mode === "backward") return;
-      maps.show(forward.maps, forward.filters, 1, largest(forward.filters));
+      maps.show(forward.maps, forward.filters, 1);
+      maps.frame("row", state.output, 1);
       ends(1);
     },
     showBackward(state) {
@@ -120,14 +123,16 @@ function shows(root, parts, info, modes) {
       classes.backward(backward.logits_grad, state.label);
       if (state.mode === "forward") return;
       const most = largest(backward[state.arrived]) || 1;
-      maps.show(backward[state.arrived], backward.filters_grad, most, largest(backward.filters_grad) || 1);
+      maps.show(backward[state.arrived], backward.filters_grad, most);
       ends(most);
+      maps.frame("column", state.input, info.kernel);
       image.show(backward.input_grad, { signed: true, scale: largest(backward.input_grad) || 1 });
       column.showMap(backward.maps_grad[map], map, largest(backward.maps_grad) || 1, state.input);
       diagonal.showFilter(backward.filters_grad[map], map);
     },
     showOutput(answer, map, output) {
       row.show(answer, map, output, largest(answer.patch) || 1);
+      maps.frame("row", output, 1);
       if (root.dataset.mode === "forward")
         board.window(answer.top, answer.left, info.kernel, info.kernel);
     },

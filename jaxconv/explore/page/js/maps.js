@@ -19,12 +19,21 @@ export function gallery(count, onChoose) {
     node,
     choose,
     mark: (at) => chosen(buttons, at),
-    /** Paint maps and filters, each kind on one scale of colours. */
-    show(maps, filters, mapScale, filterScale) {
+    /** Paint maps on one scale of colours, and each filter on its own. */
+    show(maps, filters, scale) {
       cells.forEach(({ map, filter }, at) => {
-        heatmap(map, maps[at], { signed: true, scale: mapScale });
-        heatmap(filter, filters[at], { signed: true, scale: filterScale });
+        heatmap(map, maps[at], { signed: true, scale });
+        heatmap(filter, filters[at], { signed: true });
       });
+    },
+    /** Frame size x size outputs around a pixel: in the chosen map, as a column in all. */
+    frame(kind, [row, column], size) {
+      const percent = (pixels) => `${(100 * pixels) / 28}%`;
+      const before = (size - 1) / 2;
+      node.dataset.frame = kind;
+      node.style.setProperty("--top", percent(row - before));
+      node.style.setProperty("--left", percent(column - before));
+      node.style.setProperty("--size", percent(size));
     },
   };
 }
@@ -35,7 +44,7 @@ function cell(at) {
   const button = element(
     "button.cell",
     { type: "button", role: "radio", test: `map-${at}`, "aria-label": `Map ${at}` },
-    map,
+    element("span.over", {}, map),
     element("span.under", {}, filter, element("span.index", {}, String(at))),
   );
   return { button, map, filter };

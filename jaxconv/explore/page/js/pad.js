@@ -7,6 +7,7 @@ const SIZE = 28;
 const FULL = 255;
 const RADIUS = 1.7; // of the brush in pixels: full ink within 0.8, then fading
 const FADE = 0.9;
+const RUBBER = 2.9; // of the eraser, which takes away what the brush left at its edge
 const STEP = 0.4; // between the dabs of a stroke, in pixels
 const KEYS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
 const HELP =
@@ -38,10 +39,11 @@ export function pad(onDraw) {
     onDraw();
   };
   const dab = (row, column, rub = erasing) => {
-    for (let r = clamp(row - RADIUS); r <= clamp(row + RADIUS); r++)
-      for (let c = clamp(column - RADIUS); c <= clamp(column + RADIUS); c++) {
+    const radius = rub ? RUBBER : RADIUS;
+    for (let r = clamp(row - radius); r <= clamp(row + radius); r++)
+      for (let c = clamp(column - radius); c <= clamp(column + radius); c++) {
         const distance = Math.hypot(r + 0.5 - row, c + 0.5 - column);
-        const ink = Math.round(FULL * Math.min(1, Math.max(0, (RADIUS - distance) / FADE)));
+        const ink = Math.round(FULL * Math.min(1, Math.max(0, (radius - distance) / FADE)));
         rows[r][c] = rub ? Math.min(rows[r][c], FULL - ink) : Math.max(rows[r][c], ink);
       }
   };

@@ -5,6 +5,7 @@ import { element } from "./element.js";
 import { factors, inputOf, variable } from "./toy_terms.js";
 
 const TIMES = "\u00b7";
+const dot = () => element("span.dot", {}, TIMES);
 
 const CARDS = {
   row: {
@@ -104,20 +105,21 @@ function equation(kind, card, list, at, found, value) {
   const { size } = found.settings;
   const crossed = (one) => ["row", "column", "tap"].every((name) => one[name] === at[name]);
   const term = (one, content) => element(crossed(one) ? "span.term.crossed" : "span.term", {}, ...content);
-  const letters = list.map((one) => term(one, between(card.symbols(one, size), TIMES)));
+  const letters = list.map((one) => term(one, between(card.symbols(one, size), dot)));
   const numbers = list.map((one) =>
-    term(one, between(factors(kind, one, found).map((part) => bracketed(part)), TIMES)),
+    term(one, between(factors(kind, one, found).map((part) => bracketed(part)), dot)),
   );
   return [
-    element("span.letters", {}, card.letter(at), " = ", ...between(letters, " + ")),
-    element("span.numbers", {}, "= ", ...between(numbers, " + ")),
+    element("span.letters", {}, card.letter(at), " = ", ...between(letters, plus)),
+    element("span.numbers", {}, "= ", ...between(numbers, plus)),
     element("span.total", {}, "= ", result(value)),
   ];
 }
 
 const result = (value) => element("strong", {}, format(value, 4));
 const bracketed = (number) => (number < 0 ? `(${format(number, 4)})` : format(number, 4));
-const between = (parts, sign) => parts.flatMap((part, at) => (at ? [sign, part] : [part]));
+const between = (parts, sign) => parts.flatMap((part, at) => (at ? [sign(), part] : [part]));
+const plus = () => " + ";
 
 function listed(list, say) {
   return list.flatMap((one, at) => {
@@ -142,22 +144,22 @@ function indices({ stride, padding: [low], dilation }) {
 
 /** The sum of everything, in three ways: what `check_bilinear` tests. */
 function identity({ x, w, g, output, inputGrad, paramGrad }) {
-  const dot = (a, b) => a.reduce((sum, one, at) => sum + one * b[at], 0);
+  const inner = (a, b) => a.reduce((sum, one, at) => sum + one * b[at], 0);
   const ways = [
-    ["row", "g", "output", dot(g, output)],
-    ["column", "x", "its gradient", dot(x, inputGrad)],
-    ["diagonal", "w", "its gradient", dot(w, paramGrad)],
+    ["row", "g", "o", inner(g, output)],
+    ["column", "x", "\u2202x", inner(x, inputGrad)],
+    ["diagonal", "w", "\u2202w", inner(w, paramGrad)],
   ];
   const shown = ways.map(([kind, letter, other, sum]) =>
     element(
       `span.way.${kind}`, {},
-      element("span", {}, element("i", {}, letter), ` ${TIMES} ${other}`),
+      element("span", {}, "\u2211 ", element("i", {}, letter), dot(), element("i", {}, other)),
       element("strong", {}, format(sum, 4)),
     ),
   );
   return [
     element("h2", {}, "One sum, three ways"),
-    element("p.ways", {}, ...between(shown, "=")),
+    element("p.ways", {}, ...between(shown, () => "=")),
     element("p.sentence", {},
       "All products of g, x and w, added up by rows, by columns, by diagonals: equal, or a gradient is wrong. ",
       element("a", { href: "#check" }, "check_bilinear"), " begins with this."),
