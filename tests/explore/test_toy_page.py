@@ -203,7 +203,8 @@ def test_the_numbers_stand_in_the_formula(open_page):
     at(tab, "x-3").fill("-4")
     at(tab, "output-2").hover()
     card = at(tab, "formula-row")
-    assert card.locator(".numbers").text_content() == "= 2·1 + 3·1 + (\N{MINUS SIGN}4)·1"
+    numbers = card.locator(".numbers").text_content()
+    assert numbers == "= 2·1 + 3·1 + (\N{MINUS SIGN}4)·1"
     assert card.locator(".total").text_content() == "= 1"
     assert card.locator(".sentence").text_content() == (
         "o2 reads x1 through w0, x2 through w1 and x3 through w2."
