@@ -118,7 +118,7 @@ class Child:
             raise BadRequestError(answer["error"])
         return answer
 
-    def _line(self, seconds: float) -> str:
+    def _line(self, seconds: int) -> str:
         """Return the next line that it writes; "" if it ends, at the latest then."""
         timer = threading.Timer(seconds, self._process.kill)
         timer.start()
