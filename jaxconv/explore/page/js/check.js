@@ -91,6 +91,7 @@ function findings({ ok, failures, picture }) {
   return [
     element(`p.verdict.${ok ? "right" : "wrong"}`, { test: "verdict" }, verdict),
     ...patterns.map((pattern) => element("p.pattern", { test: "pattern" }, sentence(pattern))),
+    failures.length > 0 && element("p.problem", { test: "problem" }, sentence(failures[0].problem)),
     picture && compared(picture),
   ].filter(Boolean);
 }
