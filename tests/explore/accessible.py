@@ -53,7 +53,9 @@ def nameless(section: Any) -> list[str]:
 def pale(section: Any, least: float = 4.5) -> list[str]:
     """Return texts with less contrast than WCAG 2's level AA asks for."""
     handle = section.element_handle()
-    return handle.evaluate("(section, least) => (" + _PALE + ")([section, least])", least)
+    return handle.evaluate(
+        "(section, least) => (" + _PALE + ")([section, least])", least
+    )
 
 
 def focus_order(tab: Any, start: str, count: int) -> list[str]:
