@@ -60,10 +60,10 @@ def input_pixel(
       ValueError: `pixels` are not an image, or there is no such class or pixel.
     """
     x = model.scaled("input_pixel", pixels)
-    label = model.label("input_pixel", label)
+    y = model.label("input_pixel", label)
     row = check_place("input_pixel", "row", row, SIDE)
     column = check_place("input_pixel", "column", column, SIDE)
-    found = _input_pixel(model.params, x, label, row, column)
+    found = _input_pixel(model.params, x, y, row, column)
     value, by_map, weights, grads, is_read = map(np.asarray, found)
     products = weights * grads
     count = len(products) * int(is_read.sum())
@@ -138,13 +138,13 @@ def filter_weight(
       ValueError: `pixels` are not an image, or there is no such class, map or tap.
     """
     x = model.scaled("filter_weight", pixels)
-    label = model.label("filter_weight", label)
+    y = model.label("filter_weight", label)
     at = (
         check_place("filter_weight", "map", index, model.filters),
         check_place("filter_weight", "tap[0]", tap[0], model.kernel[0]),
         check_place("filter_weight", "tap[1]", tap[1], model.kernel[1]),
     )
-    value, heat = _filter_weight(model.params, x, label, *at)
+    value, heat = _filter_weight(model.params, x, y, *at)
     return {"value": float(value), "heat": heat.tolist()}
 
 

@@ -120,14 +120,14 @@ def receptive(
         sizes.append(size)
         before.append(geometry.padding[0][0])
         (size,) = geometry.out
-    places = (
-        check_place("receptive", "row", row, size),
-        check_place("receptive", "column", column, size),
-    )
+    places = [
+        check_place("receptive", name, place, size)
+        for name, place in (("row", row), ("column", column))
+    ]
     answers: list[dict[str, Any]] = []
     for layer in (1, 0):
         reach = _reach(kernels[layer:], strides[layer:])
-        places = tuple(at * strides[layer] - before[layer] for at in places)
+        places = [at * strides[layer] - before[layer] for at in places]
         spans = [[at, at + reach.pixels() - 1] for at in places]
         answers.append(
             {

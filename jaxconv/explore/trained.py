@@ -16,7 +16,7 @@ from jaxconv.train.experiment import train
 from jaxconv.train.observers import Observers
 from jaxconv.train.scaling import Scaling
 
-CONFIG = Config(validate_every=0)  # the chapter's experiment
+CONFIG = Config(validate_every=0, max_test_images=50)  # the chapter's experiment
 FILE = "explore-chapter5.safetensors"
 _NOTE = "explore"  # in the file's metadata
 
