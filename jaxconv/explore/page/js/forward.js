@@ -15,7 +15,8 @@ export function forwardLens(kernel, onPoint) {
   const products = taps(kernel, "products");
   const sum = place("sum");
   const value = place("value");
-  const sign = (text) => element("span.sign", { "aria-hidden": "true" }, text);
+  const after = (sign, table) =>
+    element("div.after", {}, element("span.sign", { "aria-hidden": "true" }, sign), table.node);
   const node = element(
     "article.lens.row",
     {},
@@ -26,10 +27,8 @@ export function forwardLens(kernel, onPoint) {
       {},
       element("figure", {}, map.node, element("figcaption", {}, title)),
       patch.node,
-      sign("⊙"),
-      filter.node,
-      sign("="),
-      products.node,
+      after("⊙", filter),
+      after("=", products),
       element(
         "dl.sums",
         {},

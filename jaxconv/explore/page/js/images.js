@@ -7,7 +7,7 @@ import { post, told } from "./api.js";
 import { largest, onTheme } from "./draw.js";
 import { drawing, setDrawing } from "./drawing.js";
 import { layout } from "./images_layout.js";
-import { inTurn, latest } from "./latest.js";
+import { afterPause, inTurn, latest } from "./latest.js";
 
 const MIDDLE = [14, 14];
 
@@ -103,8 +103,9 @@ function questions(root, state) {
       Object.assign(state, { forward: now, before });
       if (first) view.maps.choose(strongest(now.filters));
       else repaint(view, state);
-      if (state.mode === "forward") self.pointed();
-      self.backward();
+      if (state.mode === "backward") return self.backward();
+      self.pointed();
+      self.lossLater();
     }),
     backward: newest(async () => {
       state.backward = await ask("backward", { label: state.label });
@@ -112,6 +113,8 @@ function questions(root, state) {
       repaint(view, state);
       if (state.mode === "backward") self.pointed();
     }),
+    /** Forward, only the loss of it is seen: it can wait until the pen rests. */
+    lossLater: afterPause(() => self.backward(), busy),
     pointed() {
       if (state.mode === "forward") return self.mapPixel();
       self.inputPixel();

@@ -10,6 +10,7 @@ import { gallery } from "./maps.js";
 import { pad, padTools } from "./pad.js";
 import { picture } from "./picture.js";
 
+const BRIGHTEST = 2.8; // about a white pixel of MNIST, as the model takes it
 const MODES = { forward: "Forward", backward: "Backward" };
 const ARRIVED = { dense_grad: "from the dense layer", maps_grad: "before tanh" };
 
@@ -131,7 +132,7 @@ function shows(root, parts, info, modes) {
       diagonal.showFilter(backward.filters_grad[map], map);
     },
     showOutput(answer, map, output) {
-      row.show(answer, map, output, largest(answer.patch) || 1);
+      row.show(answer, map, output, Math.max(BRIGHTEST, largest(answer.patch)));
       maps.frame("row", output, 1);
       if (root.dataset.mode === "forward")
         board.window(answer.top, answer.left, info.kernel, info.kernel);

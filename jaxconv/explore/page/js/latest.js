@@ -36,3 +36,19 @@ export function inTurn(work, busy) {
     return last;
   };
 }
+
+const PAUSE = 150; // milliseconds
+
+/** Return a function that calls `work` once nobody has asked for it for a moment. */
+export function afterPause(work, busy) {
+  let timer = null;
+  return () => {
+    if (timer === null) busy(1);
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      timer = null;
+      work();
+      busy(-1);
+    }, PAUSE);
+  };
+}

@@ -134,6 +134,7 @@ export function padTools(digits, { onDigit, onClear, onErase }) {
     button("another", "Another", () => go(Math.floor(Math.random() * digits))),
     button("clear", "Clear", () => {
       rub(false);
+      number.value = "";
       onClear();
     }),
     eraser,

@@ -1,16 +1,8 @@
 // A table of numbers as large as the filter, each cell in the colour of its number.
 
-import { colour, format, largest } from "./draw.js";
+import { alike } from "./alike.js";
+import { colour, largest } from "./draw.js";
 import { arrows, chosen, element } from "./element.js";
-
-const MINUS = "\u2212";
-
-/** Return how to write the numbers of a table: as many decimals as its largest asks for. */
-function writer(most) {
-  if (most >= 1000 || (most < 0.001 && most > 0)) return (value) => format(value, 2);
-  const decimals = most < 0.01 ? 4 : most < 1 ? 3 : most < 10 ? 2 : most < 100 ? 1 : 0;
-  return (value) => value?.toFixed(decimals).replace("-", MINUS) ?? format(value);
-}
 
 /** Build a table of size x size numbers under a caption. */
 export function taps(size, caption, { test } = {}) {
@@ -57,7 +49,7 @@ const square = (size, build) =>
   );
 
 function fill(cells, rows, scale) {
-  const write = writer(largest(rows));
+  const write = alike(largest(rows));
   rows.forEach((row, r) =>
     row.forEach((value, c) => {
       const { background, text } = colour(value, scale);

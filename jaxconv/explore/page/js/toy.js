@@ -12,14 +12,14 @@ const MOST = { taps: 5, padding: 3 };
 const MOST_OUTPUTS = SIZE + 2 * MOST.padding;
 const LARGEST = 1e6; // of a number that is typed
 
-/** Return the chapter's example, with what the first picture of the README points at. */
+/** Return the chapter's example, with a product at which all three directions cross. */
 const chapter = () => ({
   x: [1, 2, 3, 4, 5],
   w: new Array(MOST.taps).fill(1),
   g: new Array(MOST_OUTPUTS).fill(1),
   slide: { taps: 3, stride: 1, padding: 1, dilation: 1 },
-  at: { row: 2, column: 1, tap: 1 },
-  active: "row",
+  at: { row: 2, column: 2, tap: 1 },
+  active: "cell",
 });
 
 /** Build the section inside `root`. */

@@ -77,7 +77,7 @@ function build(node, found, on) {
     arrows(parts[name], () => 1, (at) => parts[name][at].focus());
   node.style.setProperty("--columns", place.columns);
   node.style.setProperty("--lines", place.lines);
-  const none = rows ? [] : [place.put(nothing(), 0, 0)];
+  const none = rows ? [] : [nothing()];
   node.replaceChildren(
     parts.ribbons.node, ...none, ...parts.x, ...parts.zeros, ...parts.w, ...parts.g, ...parts.cells,
     ...parts.output, ...parts.paramGrad, ...parts.inputGrad,
