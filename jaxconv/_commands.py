@@ -22,6 +22,11 @@ def export() -> NoReturn:
     _run("jaxconv-export", "jaxconv.train.export")
 
 
+def explore() -> NoReturn:
+    """Show both passes of a convolution on a page, as `scripts/explore.py`."""
+    _run("jaxconv-explore", "jaxconv.explore.cli")
+
+
 def _run(command: str, module: str, *, huge_pages: bool = False) -> NoReturn:
     sys.argv[0] = command  # for messages, without the folder that pip put it into
     run(lambda: importlib.import_module(module).main(), "train", huge_pages=huge_pages)

@@ -7,7 +7,7 @@ import pytest
 from jaxconv import _commands, _program
 
 
-@pytest.mark.parametrize("command", ["train", "predict", "export"])
+@pytest.mark.parametrize("command", ["train", "predict", "export", "explore"])
 def test_each_command_runs_its_program(command, monkeypatch, capsys):
     def run(main, extra, *, huge_pages):
         assert (extra, huge_pages) == ("train", command == "train")

@@ -1,0 +1,1 @@
+"""A page to draw on: both passes of a convolution, made visible."""

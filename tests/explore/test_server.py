@@ -1,0 +1,345 @@
+"""The server refuses what it must, goes on after it, and bounds its work."""
+
+import contextlib
+import functools
+import json
+import re
+import socket
+import threading
+import time
+
+import pytest
+
+from jaxconv.explore import server as server_module
+from jaxconv.explore.handler import HEADERS as SECURITY
+from jaxconv.explore.refusals import MOST_BYTES
+from jaxconv.explore.routes import ROUTES
+from tests.explore import bad_requests as bad
+from tests.explore.serving import exchange, get, post, request, served
+
+LEAKS = re.compile(rb"Traceback|/jaxconv|site-packages|\.py\b|python|File |0x[0-9a-f]+")
+DIGIT = json.dumps(bad.GOOD["digit"]).encode()
+
+
+@pytest.fixture(scope="module")
+def server():
+    with served() as server:
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def still_answers(server):
+    """After every test the server answers, and no request is left in it."""
+    idle(server)
+    yield
+    assert post(server, "digit", bad.GOOD["digit"]).status == 200
+    idle(server)
+
+
+def idle(server, most=server_module.MOST_OPEN):
+    """Wait until all connections are closed."""
+    end = time.monotonic() + 5
+    while (server._reading or server._open._value < most) and time.monotonic() < end:
+        time.sleep(0.002)
+    assert not server._reading
+    assert server._open._value == most
+
+
+def check_refusal(reply, status, which=""):
+    """Check status and headers, and that a sentence says why, without inner things."""
+    assert reply.status == status, (which, reply)
+    assert SECURITY.items() <= reply.headers.items()
+    assert reply.headers["Server"] == "jaxconv"
+    assert list(reply.json) == ["error"]
+    sentence = reply.json["error"]
+    assert re.fullmatch(r"\S.{10,400}[.?]", sentence), sentence
+    assert not LEAKS.search(reply.body), sentence
+    return sentence
+
+
+def of(server, value):
+    """Put the server's own host and port into headers."""
+    if isinstance(value, list):
+        return [of(server, one) for one in value]
+    host, port = f"127.0.0.1:{server.server_port}", str(server.server_port)
+    text = value if isinstance(value, str) else None
+    return text.replace("$HOST", host).replace("$PORT", port) if text else value
+
+
+def test_there_are_at_least_300_bad_requests():
+    tables = bad.FIELDS, bad.BODIES, bad.HEADERS, bad.PATHS, bad.LINES, bad.METHODS
+    assert sum(map(len, tables)) >= 300
+    assert set(bad.GOOD) == set(ROUTES)
+
+
+@pytest.mark.parametrize("name", bad.GOOD)
+def test_wrong_fields_are_refused_by_name(name, server):
+    for question, field, fields in bad.FIELDS:
+        if question == name:
+            sentence = check_refusal(post(server, name, fields), 400)
+            assert sentence.startswith(f"{name}: ")
+            assert field in sentence
+
+
+def test_bodies_that_are_no_json_object_are_refused(server):
+    for name, body in bad.BODIES.items():
+        check_refusal(post(server, "digit", body), 400, name)
+
+
+def test_bad_headers_are_refused(server):
+    for name, (headers, status) in bad.HEADERS.items():
+        given = {key: of(server, value) for key, value in headers.items()}
+        data = request(server, "POST", "/api/digit", given, DIGIT)
+        check_refusal(exchange(server, data), status, name)
+
+
+def test_paths_that_are_not_of_the_page_are_refused(server):
+    for path in bad.PATHS:
+        check_refusal(get(server, path), 404, path)
+        status = 404 if path.startswith("/api/") else 405
+        data = request(server, "POST", path, {}, DIGIT)
+        check_refusal(exchange(server, data), status, path)
+
+
+def test_what_is_not_http_is_refused(server):
+    for name, (data, status) in bad.LINES.items():
+        check_refusal(exchange(server, data), status, name)
+
+
+def test_other_methods_are_refused(server):
+    for method in bad.METHODS:
+        reply = exchange(server, request(server, method, "/", {}))
+        check_refusal(reply, 405, method)
+        assert reply.headers["Allow"] == "GET, HEAD, POST"
+
+
+def test_questions_are_not_asked_by_get(server):
+    for name in ROUTES:
+        assert "POST" in check_refusal(get(server, f"/api/{name}"), 405, name)
+
+
+def test_a_get_has_no_body(server):
+    for headers in (
+        {"Content-Length": "3"},
+        {"Content-Length": "-1"},
+        {"Content-Length": ["0", "7"]},
+        {"Transfer-Encoding": "chunked"},
+    ):
+        data = request(server, "GET", "/", headers, b"abc")
+        check_refusal(exchange(server, data), 400, headers)
+
+
+def test_other_sites_are_not_told_facts(server):
+    assert get(server, "/api/info").status == 200
+    check_refusal(get(server, "/api/info", Sec_Fetch_Site="cross-site"), 403)
+    check_refusal(get(server, "/api/info", Origin="http://example.org"), 403)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "LocalHost"])
+def test_the_own_page_is_answered(host, server):
+    own = f"{host}:{server.server_port}"
+    origin = f"http://{own.lower()}"
+    reply = post(
+        server,
+        "digit",
+        {"index": 2},
+        Host=own,
+        Origin=origin,
+        Sec_Fetch_Site="same-origin",
+    )
+    assert reply.status == 200
+    assert reply.headers["Content-Type"].startswith("application/json")
+
+
+def test_a_body_of_the_most_bytes_is_read(server):
+    body = DIGIT.ljust(MOST_BYTES)
+    assert post(server, "digit", body).status == 200
+    check_refusal(post(server, "digit", body + b" "), 413)
+
+
+def test_a_body_that_ends_early_is_refused(server):
+    data = request(server, "POST", "/api/digit", {"Content-Length": 50}, DIGIT)
+    check_refusal(exchange(server, data, end=True), 408)
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET / HT", b"GET / HTTP/1.1\r\nHost: "])
+def test_a_client_that_says_no_more_is_cut_off(sent, server, monkeypatch):
+    monkeypatch.setattr(server, "patience", 0.1)
+    with socket.create_connection(server.server_address, 5) as connection:
+        connection.sendall(sent)
+        assert b"200 OK" not in connection.recv(65536)
+
+
+def test_a_body_that_trickles_is_cut_off(server, monkeypatch):
+    monkeypatch.setattr(server, "patience", 0.2)
+    start = time.monotonic()
+    with socket.create_connection(server.server_address, 5) as connection:
+        connection.sendall(request(server, "POST", "/api/digit", {}, DIGIT)[:-5])
+        reply = connection.recv(65536)
+    assert reply.startswith(b"HTTP/1.0 408 ")
+    assert time.monotonic() - start < 3
+
+
+def test_connections_beyond_the_most_are_turned_away(server, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(server, "_open", threading.BoundedSemaphore(2))
+        clients = [socket.create_connection(server.server_address) for _ in range(2)]
+        while server._open._value:
+            time.sleep(0.002)
+        reply = get(server, "/api/info")
+        for client in clients:
+            client.close()
+        assert reply.status == 503
+        assert reply.json == {"error": "The server is busy. Try again in a moment."}
+        assert SECURITY.items() <= reply.headers.items()
+        idle(server, 2)
+        assert get(server, "/api/info").status == 200
+        idle(server, 2)
+
+
+def test_work_beyond_the_most_is_turned_away(server, monkeypatch):
+    monkeypatch.setattr(server_module, "_QUEUE", 0.05)
+    with contextlib.ExitStack() as stack:
+        for _ in range(server_module.MOST_AT_WORK):
+            stack.enter_context(server._at_work)
+        check_refusal(post(server, "digit", {"index": 2}), 503)
+
+
+def test_nothing_is_computed_for_a_client_that_has_gone(server, monkeypatch):
+    asked = []
+    route = ROUTES["digit"]._replace(answer=lambda body, state: asked.append(body))
+    with monkeypatch.context() as patch, contextlib.ExitStack() as stack:
+        patch.setitem(ROUTES, "digit", route)
+        for _ in range(server_module.MOST_AT_WORK):
+            stack.enter_context(server._at_work)
+        with socket.create_connection(server.server_address, 5) as connection:
+            connection.sendall(request(server, "POST", "/api/digit", {}, DIGIT))
+        while server._reading or server._open._value == server_module.MOST_OPEN:
+            time.sleep(0.002)
+        stack.close()  # its turn comes, and its client has gone
+        idle(server)
+    assert asked == []
+
+
+def test_an_error_of_ours_says_nothing_of_the_inside(server, monkeypatch, capsys):
+    def fails(body, state):
+        raise RuntimeError("in /home/me/secret.py")
+
+    with monkeypatch.context() as patch:
+        patch.setitem(ROUTES, "digit", ROUTES["digit"]._replace(answer=fails))
+        check_refusal(post(server, "digit", {"index": 2}), 500)
+    assert "a request failed: RuntimeError('in /home" in capsys.readouterr().err
+
+
+@pytest.mark.exhaustive
+def test_hundreds_at_once_are_all_answered_or_told_to_wait(server):
+    statuses = []
+
+    def ask():
+        try:
+            statuses.append(post(server, "digit", {"index": 2}).status)
+        except ConnectionError:  # told to wait while it was still sending
+            statuses.append(503)
+
+    threads = [threading.Thread(target=ask) for _ in range(150)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(statuses) == 150
+    assert set(statuses) <= {200, 503}
+    assert statuses.count(200) >= 20
+
+
+def test_an_answer_to_head_has_no_body(server):
+    whole = get(server, "/api/info")
+    head = exchange(server, request(server, "HEAD", "/api/info", {}))
+    assert head.status == 200
+    assert head.body == b""
+    assert head.headers["Content-Length"] == str(len(whole.body))
+
+
+def test_each_file_of_the_page_is_served_with_its_type(server):
+    for path, file in server.files.items():
+        reply = get(server, path)
+        assert reply.status == 200
+        assert reply.body == file.path.read_bytes()
+        assert reply.headers["Content-Type"] == file.type
+        assert SECURITY.items() <= reply.headers.items()
+
+
+def test_a_missing_icon_is_no_error(server):
+    assert get(server, "/favicon.ico").status in (200, 204)
+
+
+def test_it_listens_on_the_loopback_only(server):
+    assert server.socket.getsockname()[0] == "127.0.0.1"
+
+
+def test_info_says_what_there_is(server):
+    facts = get(server, "/api/info").json
+    assert facts["classes"] == list("0123456789")
+    assert (facts["filters"], facts["kernel"], facts["digits"]) == (32, 5, 3)
+    assert facts["allow_code"] is False
+    assert "laplacian" in facts["kernels"]
+    assert {"name", "title", "source"} == set(facts["examples"][0])
+    assert facts["layers"][0]["weights"] == 800
+
+
+def test_a_digit_is_the_model_s(server):
+    digits, labels = server.state.model.digits
+    reply = post(server, "digit", {"index": 2}).json
+    assert reply == {"pixels": digits[2, 0].tolist(), "label": int(labels[2])}
+
+
+def secret_of(server):
+    return re.search("secret=(.+)", server.url)[1]
+
+
+def test_code_is_refused_without_the_switch(server):
+    sentence = check_refusal(post(server, "check", {"source": "1"}), 403)
+    assert "--allow-code" in sentence
+    assert "secret" not in server.url
+
+
+class Worker:
+    """Stands for the process that runs pasted code."""
+
+    def __init__(self, limit):
+        self.given = []
+
+    def check(self, source):
+        self.given.append(source)
+        return {"ok": True}
+
+    def close(self):
+        pass
+
+
+def test_code_runs_only_for_who_has_the_secret(monkeypatch):
+    monkeypatch.setattr("jaxconv.explore.checker.Child", Worker)
+    with served(allow_code=True) as server:
+        ask = functools.partial(post, server, "check", {"source": "x = 1"})
+        assert "address" in check_refusal(ask(), 403)
+        wrong = get(server, "/?secret=wrong")
+        assert (wrong.status, "Set-Cookie" in wrong.headers) == (303, False)
+        reply = get(server, f"/?secret={secret_of(server)}")
+        assert (reply.status, reply.headers["Location"]) == (303, "/")
+        cookie, *traits = reply.headers["Set-Cookie"].split("; ")
+        assert {"HttpOnly", "SameSite=Strict"} <= set(traits)
+        for bad_cookie in ("", "=", cookie[:-1], f"{cookie}x", "a=b", "\xff; ;=;"):
+            check_refusal(ask(Cookie=bad_cookie), 403)
+        assert ask(Cookie=f"other=1; {cookie}").json == {"ok": True}
+        assert get(server, "/api/info", Cookie=cookie).json["allow_code"] is True
+        assert get(server, "/api/info").json["allow_code"] is False
+        long = {"source": "#" * 8_001}
+        check_refusal(post(server, "check", long, Cookie=cookie), 400)
+        assert server.state.checker._child.given == ["x = 1"]
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("name", bad.GOOD)
+def test_a_good_question_is_answered(name, server):
+    reply = post(server, name, bad.GOOD[name])
+    assert reply.status == 200, reply
+    assert reply.json is not None
