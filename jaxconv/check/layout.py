@@ -59,7 +59,8 @@ class Layout:
         """
         if not isinstance(text, str):
             raise ValueError(
-                f"{caller}: layout must be text, {_FORM}, got {text!r}.{_rewritten(text)}"
+                f"{caller}: layout must be text, {_FORM}, got {text!r}."
+                f"{_rewritten(text)}"
             )
         parts = text.strip().upper().split("/")
         if len(parts) not in (2, 3) or not all(
@@ -134,8 +135,8 @@ class Layout:
                 what = "taps of w" if name == "w" else "pixels of g"
                 raise ValueError(
                     f"{caller}: layout must name the pixels of x and the {what} by the "
-                    f"same letters, got {_shown(own)} for x, {_shown(others)} for {name} in {text!r}. "
-                    "Use D, H and W for the same axis of both."
+                    f"same letters, got {_shown(own)} for x, {_shown(others)} for "
+                    f"{name} in {text!r}. Use D, H and W for the same axis of both."
                 )
 
 
@@ -173,8 +174,8 @@ def _refuse(caller: str, text: str, name: str, letter: str) -> str:
     )
     of = "w" if kind == "w" else "x and g"
     return (
-        f"{caller}: layout must name axes of {of} by {known}, got {letter} in {text!r}. "
-        f"{hint}"
+        f"{caller}: layout must name axes of {of} by {known}, got {letter} in "
+        f"{text!r}. {hint}"
     )
 
 
