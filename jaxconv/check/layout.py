@@ -192,7 +192,10 @@ def _rewritten(given: Any) -> str:
         last = parts[0].endswith("C")
         parts.append(f"{space}IO" if last else f"OI{space}")
         return f' Is it "{"/".join(parts)}"?'
+    written = "/".join(parts)
+    if written == given:  # it has that form, and is wrong for another reason
+        return ""
     try:
-        return f' Write "{Layout.parse("/".join(parts))}".'
+        return f' Write "{Layout.parse(written)}".'
     except ValueError:
         return ""
