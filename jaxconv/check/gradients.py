@@ -78,7 +78,8 @@ def check_gradients(
     highest = _highest(order, backward)
     options.check_count(_CALLER, "entries", entries)
     options.check_seed(_CALLER, seed)
-    with jax.enable_x64(True):
+    # A function need not be finite everywhere.
+    with jax.enable_x64(True), np.errstate(all="ignore"):
         rng = np.random.default_rng(seed)
         found = Found([], [])
         if backward is not None:
@@ -148,7 +149,6 @@ class _Comparison:
         """How many numbers are compared, and the largest error over its bound."""
         return self.ratio.size, float(self.ratio.max(initial=0))
 
-    @np.errstate(all="ignore")  # a function need not be finite everywhere
     def compare(self, directions: np.ndarray) -> np.ndarray:
         """Return the error in units of its bound, for each weight and direction."""
         vector = self.point.vector
