@@ -81,13 +81,9 @@ def written(case: Case) -> str | None:
     if (case.found != case.right)[does].any() or not does.any():
         return None
     missing = should & ~does
-    taps = [case.axes[i] for i in case.space]
-    if case.source.result == "w" and case.space and not case.grouped:
-        others = tuple(i for i in range(case.right.ndim) if i not in case.space)
-        holes = np.argwhere(missing.any(others))
-        left = case.found[(..., *holes[0])] if others == (0, 1) else None
-        if len(holes) == 1 and (left is None or not left.any()) and len(taps) > 0:
-            return f"tap {tuple(map(int, holes[0]))} is left out"
+    tap = _missing_tap(case, missing, does)
+    if tap is not None:
+        return tap
     count = f"{does.sum():,} of {should.sum():,} elements are written"
     some, rest = describe(case, does, should), describe(case, missing, should)
     if some is not None:
@@ -101,6 +97,17 @@ def written(case: Case) -> str | None:
         shown = ", ".join(map(str, few)) + ", …" * (does.sum() > len(few))
         return f"only {count}: {shown}"
     return f"only {count}, the others are 0" if not case.grouped else None
+
+
+def _missing_tap(case: Case, missing: np.ndarray, does: np.ndarray) -> str | None:
+    """Recognise a filter gradient that is 0 at one tap, and right at all others."""
+    if case.source.result != "w" or not case.space or case.grouped:
+        return None
+    others = tuple(i for i in range(case.right.ndim) if i not in case.space)
+    holes = missing.any(others)
+    if holes.sum() != 1 or (holes & does.any(others)).any():
+        return None
+    return f"tap {tuple(map(int, np.argwhere(holes)[0]))} is left out"
 
 
 def region(case: Case) -> str | None:
