@@ -2,7 +2,7 @@
 
 import importlib
 import importlib.util
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -10,22 +10,22 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxconv.check.gallery import RIGHT, WRONG, Kernel
+from jaxconv.check.report import Report
+
+HEADER = """\
+| kernel | its fault | check_bilinear says | check_grads | gradcheck |
+|---|---|---|---|---|"""
 
 
 class Verdicts(NamedTuple):
     """What the checkers say of one kernel."""
 
     kernel: Kernel
-    ok: bool  # what check_bilinear finds
+    ok: bool  # whether check_bilinear finds nothing
     named: bool  # whether its report names the fault
-    cause: str  # the words that it begins with; "" if it finds nothing
+    says: str  # the mistake that it recognises, or what it finds wrong
     check_grads: bool  # whether `jax.test_util.check_grads` raises an alarm
     gradcheck: bool | None  # `torch.autograd.gradcheck`; None without torch
-
-    @property
-    def right(self) -> bool:
-        """Whether check_bilinear names the fault, or finds none in a right kernel."""
-        return self.named if self.kernel.fault else self.ok
 
 
 def compare(kernels: Iterable[Kernel] = (*WRONG, *RIGHT)) -> Iterator[Verdicts]:
@@ -35,15 +35,66 @@ def compare(kernels: Iterable[Kernel] = (*WRONG, *RIGHT)) -> Iterator[Verdicts]:
         torch = importlib.import_module("torch")
     for kernel in kernels:
         report = kernel.check()
-        text = str(report)
         yield Verdicts(
             kernel,
             report.ok,
-            bool(kernel.expected) and kernel.expected in text,
-            "" if report.ok else text.splitlines()[0],
+            names_fault(kernel, report),
+            _leads(report),
             _check_grads_finds(kernel),
             torch and _gradcheck_finds(torch, kernel),
         )
+
+
+def names_fault(kernel: Kernel, report: Report) -> bool:
+    """Return whether a report names the fault of a kernel."""
+    return bool(kernel.expected) and kernel.expected in str(report)
+
+
+def _leads(report: Report) -> str:
+    """Return the most specific words of a report."""
+    patterns = [failure.pattern for failure in report.failures if failure.pattern]
+    problems = [failure.problem for failure in report.failures]
+    return next(iter([*patterns, *problems]), "")
+
+
+def line(verdicts: Verdicts) -> str:
+    """Return the line of a Markdown table."""
+    kernel, says = verdicts.kernel, verdicts.says.replace("|", "\\|")
+    fault = kernel.fault or "none"
+    if kernel.fault and not verdicts.named:
+        says = f"not named: {says or 'ok'}"
+    alarms = verdicts.check_grads, verdicts.gradcheck
+    others = ["-" if alarm is None else "wrong" if alarm else "ok" for alarm in alarms]
+    cells = kernel.name, fault, says or "ok", *others
+    return f"| {' | '.join(cells)} |"
+
+
+def summary(said: Sequence[Verdicts]) -> str:
+    """Count what each checker found."""
+    wrong = [verdicts for verdicts in said if verdicts.kernel.fault]
+    right = [verdicts for verdicts in said if not verdicts.kernel.fault]
+    named = sum(verdicts.named for verdicts in wrong)
+    lines = [
+        f"{len(wrong)} wrong kernels and {len(right)} right ones: check_bilinear names "
+        f"the cause of {named}."
+    ]
+    for checker, finds in (
+        ("check_bilinear", lambda verdicts: not verdicts.ok),
+        ("check_grads", lambda verdicts: verdicts.check_grads),
+        ("gradcheck", lambda verdicts: verdicts.gradcheck),
+    ):
+        if None in map(finds, said):
+            continue
+        found, alarms = sum(map(finds, wrong)), sum(map(finds, right))
+        lines.append(f"{checker} finds {found} wrong; {alarms} false alarms.")
+    return "\n".join(lines)
+
+
+def as_json(verdicts: Verdicts) -> dict[str, Any]:
+    """Return what was said, for a file."""
+    kernel = verdicts.kernel
+    named = {"kernel": kernel.name, "fault": kernel.fault}
+    return named | {k: v for k, v in verdicts._asdict().items() if k != "kernel"}
 
 
 def _point(kernel: Kernel) -> list[np.ndarray]:
