@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from jaxconv.check.calling import MapError
-from jaxconv.check.patterns import Source, recognise
+from jaxconv.check.patterns import Source, locate, recognise
 from jaxconv.check.trial import Index, Trial, dot, index_of, number
 from jaxconv.conv.operands import OPERANDS
 
@@ -46,8 +46,9 @@ def diagnose(
     if not source.affordable:
         return f"{problem}, and many others of {found.size:,} are wrong", None
     count = int((found != source.right).sum())
-    pattern = _recognise(source, found)
-    return f"{problem}; {count:,} of {found.size:,} are wrong", pattern
+    where = locate(source, found)
+    problem += f"; {count:,} of {found.size:,} are wrong"
+    return problem + f", all at {where}" * (where is not None), _recognise(source, found)
 
 
 def _blame(trial: Trial, name: str) -> str | None:

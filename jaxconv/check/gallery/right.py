@@ -110,14 +110,14 @@ def _backward(x, w, g):
 def _depthwise(x, w):
     """One filter for each channel, dilated by 2; filters are (channels, 1, taps)."""
     length = x.shape[2] - 2 * (w.shape[2] - 1)
-    return sum(w[:, :, p].T * x[..., 2 * p : 2 * p + length] for p in range(3))
+    return sum(w[:, :, p] * x[..., 2 * p : 2 * p + length] for p in range(3))
 
 
 def _depthwise_backward(x, w, g):
     dx, dw, length = np.zeros_like(x), np.zeros_like(w), g.shape[2]
     for p in range(3):
         at = slice(2 * p, 2 * p + length)
-        dx[..., at] += w[:, :, p].T * g
+        dx[..., at] += w[:, :, p] * g
         dw[:, 0, p] = (x[..., at] * g).sum((0, 2))
     return dx, dw
 

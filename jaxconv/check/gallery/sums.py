@@ -10,7 +10,7 @@ X, W = (3, 2, 6, 5), (4, 2, 3, 2)
 
 def _channels_assigned(g, w):
     for o in range(w.shape[0]):
-        dx = spread(g[:, [o]], w[[o]])  # = in place of +=
+        dx = spread(g[:, o : o + 1], w[o : o + 1])  # = in place of +=
     return dx
 
 

@@ -36,7 +36,7 @@ class Axis:
         """Name all along the axis."""
         if self.kind is None:
             return f"axis {self.number}{self.suffix}"
-        return "the batch" if self.kind == "example" else f"the {self.kind}s"
+        return "the batch" if self.kind == "example" else f"the {_many(self.kind)}"
 
     def some(self, indices: Sequence[int]) -> str:
         """Name some indices along the axis."""
@@ -49,9 +49,14 @@ class Axis:
             shown = ", ".join(map(str, indices[:4])) + ", …" * (len(indices) > 4)
         plural = len(indices) > 1
         if self.kind is not None:
-            return f"{self.kind}{'s' * plural} {shown}"
+            return f"{_many(self.kind) if plural else self.kind} {shown}"
         which = "indices" if plural else "index"
         return f"{which} {shown} of axis {self.number}{self.suffix}"
+
+
+def _many(kind: str) -> str:
+    one, of, whole = kind.partition(" of ")
+    return f"{one}s{of}{whole}"
 
 
 def find_axes(trial: Trial, operand: Operand) -> Axes:

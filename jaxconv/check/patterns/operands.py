@@ -38,6 +38,8 @@ def recognise(case: Case) -> str | None:
     for pattern, changed in itertools.chain(
         _turned(trial, source.free), _reshaped(trial, source.free)
     ):
+        if not source.has_jacobian:
+            break
         if np.array_equal(source.of(changed[source.free]), found):
             return pattern
     return None
@@ -100,6 +102,12 @@ def _turned(trial: Trial, operand: str) -> Changes:
         if value.shape[axis] > 1:
             words = f"axis {axis} of {operand} runs backwards"
             yield words, {operand: np.flip(value, axis)}
+    for axis in {axes.channels, axes.outputs} - {None}:
+        size = value.shape[axis]
+        for groups in (d for d in range(2, size) if size % d == 0):
+            order = np.arange(size).reshape(groups, -1).T.ravel()
+            words = f"groups are mixed along axis {axis} of {operand}"
+            yield words, {operand: np.take(value, order, axis)}
     for a, b in itertools.combinations(range(value.ndim), 2):
         if value.shape[a] == value.shape[b] > 1:
             words = f"axes {a} and {b} of {operand} are exchanged"

@@ -87,11 +87,12 @@ def written(case: Case) -> str | None:
     count = f"{does.sum():,} of {should.sum():,} elements are written"
     some, rest = describe(case, does, should), describe(case, missing, should)
     if some is not None:
-        axes = _cut(does, should)
-        start = len(axes) == 1 and len(axes[0][1]) == 1 and axes[0][1][0] == 0
-        return f"only {some} is written ({count}){RETURN * start}"
+        (_, first), *others = _cut(does, should)
+        start = RETURN * (first == [0] and not others)
+        return f"only {some} {_verb(first)} written ({count}){start}"
     if rest is not None:
-        return f"{rest} is not written ({count})"
+        (_, first), *_ = _cut(missing, should)
+        return f"{rest} {_verb(first)} not written ({count})"
     few = [tuple(map(int, at)) for at in np.argwhere(does)[:4]]
     if does.sum() <= missing.sum():
         shown = ", ".join(map(str, few)) + ", …" * (does.sum() > len(few))
@@ -111,9 +112,9 @@ def _missing_tap(case: Case, missing: np.ndarray, does: np.ndarray) -> str | Non
 
 
 def region(case: Case) -> str | None:
-    """Recognise where wrong elements lie, and what is wrong with them."""
+    """Recognise a factor or a constant in one part of the result."""
     wrong = case.found != case.right
-    where = describe(case, wrong, np.ones_like(wrong))
+    where = locate(case)
     if where is None or wrong.sum() < 2:
         return None
     found, right = case.found[wrong], case.right[wrong]
@@ -124,7 +125,13 @@ def region(case: Case) -> str | None:
     more = found - right
     if (more == more[0]).all():
         return f"{number(more[0])} is added, at {where} only"
-    return f"it is wrong at {where} only"
+    return None
+
+
+def locate(case: Case) -> str | None:
+    """Say along which axes the wrong elements lie at some indices only."""
+    wrong = case.found != case.right
+    return describe(case, wrong, np.ones_like(wrong))
 
 
 def describe(case: Case, part: np.ndarray, whole: np.ndarray) -> str | None:
@@ -138,7 +145,7 @@ def describe(case: Case, part: np.ndarray, whole: np.ndarray) -> str | None:
         box &= inside.reshape([-1 if i == axis else 1 for i in range(part.ndim)])
     if (box & whole != part).any():
         return None
-    return " of ".join(case.axes[axis].some(indices) for axis, indices in cuts)
+    return " at ".join(case.axes[axis].some(indices) for axis, indices in cuts)
 
 
 def _cut(part: np.ndarray, whole: np.ndarray) -> list[tuple[int, list[int]]]:
@@ -150,6 +157,10 @@ def _cut(part: np.ndarray, whole: np.ndarray) -> list[tuple[int, list[int]]]:
         if (inside != all_of_it).any():
             cuts.append((axis, [int(i) for i in np.flatnonzero(inside)]))
     return cuts
+
+
+def _verb(indices: list[int]) -> str:
+    return "is" if len(indices) == 1 else "are"
 
 
 def _subsets(axes: tuple[int, ...]) -> Iterator[tuple[int, ...]]:

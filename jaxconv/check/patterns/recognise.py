@@ -12,8 +12,9 @@ from jaxconv.check.patterns.case import Case, cases
 from jaxconv.check.patterns.source import Source
 
 _OF_THE_RESULT = (values.guesses, moved.guesses, parts.guesses, moved.scrambled)
+_OF_ITS_VALUES = (parts.written, values.factor, values.added)
 _OF_THE_MAPS = (operands.recognise, sums.recognise)
-_IN_PART = (parts.written, values.factor, values.added, moved.inside, parts.region)
+_IN_PART = (moved.inside, parts.region)
 
 
 def recognise(source: Source, found: np.ndarray) -> str | None:
@@ -32,10 +33,21 @@ def recognise(source: Source, found: np.ndarray) -> str | None:
             if pattern is not None:
                 return pattern
     return (
-        _ask(_IN_PART[:3], views)
-        or (_ask(_OF_THE_MAPS, views[:1]) if source.affordable else None)
-        or _ask(_IN_PART[3:], views)
+        _ask(_OF_ITS_VALUES, views)
+        or _ask(_OF_THE_MAPS, views[:1] if _is_widespread(source, found) else [])
+        or _ask(_IN_PART, views)
     )
+
+
+def locate(source: Source, found: np.ndarray) -> str | None:
+    """Say along which axes the wrong elements lie at some indices only."""
+    return parts.locate(cases(source, found)[0])
+
+
+def _is_widespread(source: Source, found: np.ndarray) -> bool:
+    """Return whether as many elements are wrong as by a mistake in all products."""
+    wrong = (found != source.right).sum()
+    return source.affordable and wrong >= min(8, found.size / 4)
 
 
 def _first(case: Case, guesses) -> str | None:
@@ -46,5 +58,9 @@ def _first(case: Case, guesses) -> str | None:
 
 
 def _ask(recognisers, views) -> str | None:
-    answers = (recognise(case) for recognise in recognisers for case in views)
-    return next((pattern for pattern in answers if pattern is not None), None)
+    """Return what the first of them says, in the fewest words."""
+    for recognise in recognisers:
+        answers = [pattern for pattern in map(recognise, views) if pattern is not None]
+        if answers:
+            return min(answers, key=len)
+    return None

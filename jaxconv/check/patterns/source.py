@@ -13,7 +13,7 @@ from jaxconv.check.trial import Trial, dot, impulse
 from jaxconv.conv.operands import OPERANDS
 
 _MOST_ROWS = 2048  # results computed one by one
-_MOST_NUMBERS = 2**24  # of a Jacobian
+_MOST_NUMBERS = 2**23  # of a Jacobian
 
 
 class Source:
@@ -34,10 +34,14 @@ class Source:
 
     @property
     def affordable(self) -> bool:
-        """Whether the Jacobian is small enough to be computed."""
-        rows = int(np.prod(self.shape))
-        numbers = rows * self.trial.operands[self.free].size
-        return rows <= _MOST_ROWS and numbers <= _MOST_NUMBERS
+        """Whether the right result may be computed, element by element."""
+        return int(np.prod(self.shape)) <= _MOST_ROWS
+
+    @property
+    def has_jacobian(self) -> bool:
+        """Whether the Jacobian is small enough to be kept."""
+        numbers = int(np.prod(self.shape)) * self.trial.operands[self.free].size
+        return self.affordable and numbers <= _MOST_NUMBERS
 
     @cached_property
     def jacobian(self) -> np.ndarray:
@@ -49,7 +53,10 @@ class Source:
     @cached_property
     def right(self) -> np.ndarray:
         """The right result."""
-        return self.of(self.trial.operands[self.free])
+        if self.has_jacobian:
+            return self.of(self.trial.operands[self.free])
+        each = [self.at(index) for index in np.ndindex(self.shape)]
+        return np.array(each).reshape(self.shape)
 
     def of(self, free: np.ndarray) -> np.ndarray:
         """Return the right result for another value of `free`."""

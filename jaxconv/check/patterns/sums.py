@@ -18,6 +18,8 @@ _MOST_PARTS = 64
 def recognise(case: Case) -> str | None:
     """Recognise that a sum lacks parts, repeats them, or is overwritten by the last."""
     source = case.source
+    if not source.has_jacobian:
+        return None
     names = name_axes(
         source.trial, source.free, count_groups_of(case), f" of {source.free}"
     )
