@@ -4,6 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxconv.check import check_bilinear
 from jaxconv.check.layout import Layout
 from jaxconv.check.patterns import Source, recognise, recognise_shape
 from jaxconv.check.patterns.names import count_groups, find_axes, name_axes
@@ -301,6 +302,48 @@ def test_no_mistake_is_invented(sources):
     rng = np.random.default_rng(0)
     for source in sources.values():
         assert recognise(source, rng.integers(1, 9, source.shape).astype(float)) is None
+
+
+def checked(**maps):
+    return check_bilinear(*(PLAIN | maps).values(), X, W, entries=2)
+
+
+def test_the_output_is_blamed_for_its_own_mistake():
+    report = checked(output=lambda x, w: correlate(x, w * at((..., 0, 1), -1, w) + w))
+    assert "both gradients agree with each other and not with" in str(report)
+    assert "the output is wrong: tap (0, 1) is left out" in str(report)
+
+
+def test_both_gradients_are_blamed_for_their_own_mistake():
+    report = checked(
+        input_grad=lambda g, w: spread(inside(np.asarray(g), np.s_[:, 0]), w),
+        param_grad=lambda x, g: gather(x, inside(np.asarray(g), np.s_[:, 0])),
+    )
+    assert "it is that of output channel 0 alone" in str(report)
+    assert "only output channel 0 is written" in str(report)
+    assert "the output is wrong" not in str(report)
+
+
+def test_a_mistake_in_less_than_eight_elements_is_recognised():
+    report = check_bilinear(
+        lambda x, w: np.correlate(x, w, "valid"),
+        lambda g, w: np.convolve(g, w),
+        lambda x, g: np.correlate(x, g, "valid")[::-1],
+        (8,),
+        (3,),
+    )
+    assert "so are (2,); no other of 3 is wrong" in str(report)
+    assert "it is turned by 180 degrees" in str(report)
+
+
+def test_wrong_elements_are_located():
+    def input_grad(g, w):
+        dx = spread(g, w)
+        dx[:, 1, :, 4] **= 2
+        return dx
+
+    report = checked(input_grad=input_grad)
+    assert "all at input channel 1 at index 4 of axis 3" in str(report)
 
 
 def test_infinities_look_like_no_mistake(sources):

@@ -5,11 +5,15 @@ a map with changed operands. It must equal the found one in every element; where
 are left aside, in all others.
 """
 
+from collections.abc import Callable, Iterable, Sequence
+
 import numpy as np
 
 from jaxconv.check.patterns import moved, operands, parts, sums, values
-from jaxconv.check.patterns.case import Case, cases
+from jaxconv.check.patterns.case import Case, Guesses, cases
 from jaxconv.check.patterns.source import Source
+
+Recogniser = Callable[[Case], str | None]
 
 _OF_THE_RESULT = (values.guesses, moved.guesses, parts.guesses, moved.scrambled)
 _OF_ITS_VALUES = (parts.written, values.factor, values.added)
@@ -47,17 +51,17 @@ def locate(source: Source, found: np.ndarray) -> str | None:
 def _is_widespread(source: Source, found: np.ndarray) -> bool:
     """Return whether as many elements are wrong as by a mistake in all products."""
     wrong = (found != source.right).sum()
-    return source.affordable and wrong >= min(8, found.size / 4)
+    return source.affordable and bool(wrong >= min(8, found.size / 4))
 
 
-def _first(case: Case, guesses) -> str | None:
+def _first(case: Case, guesses: Callable[[Case], Guesses]) -> str | None:
     for pattern, wrong in guesses(case):
         if np.array_equal(case.found, wrong):
             return pattern
     return None
 
 
-def _ask(recognisers, views) -> str | None:
+def _ask(recognisers: Iterable[Recogniser], views: Sequence[Case]) -> str | None:
     """Return what the first of them says, in the fewest words."""
     for recognise in recognisers:
         answers = [pattern for pattern in map(recognise, views) if pattern is not None]
