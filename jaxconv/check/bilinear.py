@@ -22,19 +22,18 @@ from jax.typing import DTypeLike
 
 from jaxconv.check import options
 from jaxconv.check.adapters import from_backward
+from jaxconv.check.adjoint import check_adjoint
 from jaxconv.check.calling import GRADIENTS, Map
 from jaxconv.check.causes import ARGUMENTS, SHAPE, TYPE
 from jaxconv.check.containment import check_containment
 from jaxconv.check.derivatives import check_derivatives
-from jaxconv.check.diagnose import diagnose
 from jaxconv.check.foreign import ForeignTrial
 from jaxconv.check.layout import Layout, axes_of
 from jaxconv.check.repetition import check_jit, check_repetition
 from jaxconv.check.report import Report, Row
-from jaxconv.check.trial import Trial, dot, impulse, number
+from jaxconv.check.trial import Trial, dot, impulse
 from jaxconv.conv.arguments.keywords import names_arguments
 from jaxconv.conv.arguments.settings import as_shape
-from jaxconv.conv.methods.rounding import Rounding, unit_roundoff
 from jaxconv.conv.operands import OPERANDS
 
 _CALLER = "check_bilinear"
@@ -141,7 +140,7 @@ def check_bilinear(
         *shapes,
         kind,
         seed,
-        _stated(amplification, kind or np.float32),
+        amplification=amplification,
         layout=axes,
         scale=scale,
         timeout=timeout,
@@ -149,14 +148,6 @@ def check_bilinear(
     )
     check_trial(trial, entries, order)
     return trial.report
-
-
-def _stated(amplification: float | None, kind: DTypeLike) -> Any:
-    """Return the bound that a caller states, as a function of the map's name."""
-    if amplification is None:
-        return None
-    stated = Rounding(amplification * unit_roundoff(kind), "largest")
-    return lambda name: stated
 
 
 def check_trial(trial: Trial, entries: int, order: int, under_jit: bool = True) -> None:
@@ -167,7 +158,7 @@ def check_trial(trial: Trial, entries: int, order: int, under_jit: bool = True) 
     """
     _check_results(trial)
     if trial.others or not trial.failures:
-        _check_adjoint(trial)
+        check_adjoint(trial)
         _check_steps(trial, entries)
         _check_impulses(trial, entries)
         check_derivatives(trial, order)
@@ -201,58 +192,6 @@ def _check_results(trial: Trial) -> None:
                     "the arguments are"
                 )
                 trial.fail(TYPE, name, problem)
-
-
-def _check_adjoint(trial: Trial) -> None:
-    """Check that the three sums of the adjoint identity are equal."""
-    check = "adjoint identity"
-    for name in GRADIENTS:
-        if not trial.usable(name):
-            trial.skip(check, name, trial.lost[name])
-    there = [name for name in GRADIENTS if trial.usable(name)]
-    if not trial.usable("output"):
-        trial.skip(check, "output", trial.lost["output"])
-        if len(there) == 2:
-            _check_gradients_agree(trial)
-        return
-    g = trial.operands["g"]
-    forward = dot(g, trial.results["output"])
-    slack = np.sum(trial.bound("output") * np.abs(g))
-    sums, wrong = {}, []
-    for name in there:
-        value = trial.operands[OPERANDS[name][2]]
-        sums[name] = dot(trial.results[name], value)
-        bound = slack + np.sum(trial.bound(name) * np.abs(value))
-        ratio = _ratio(abs(sums[name] - forward), bound)
-        trial.rows.append(Row(check, name, value.size, ratio))
-        wrong += [name] if ratio > 1 else []
-    for name in wrong:
-        with trial.guarded():
-            trial.fail(check, name, *diagnose(trial, name, sums, forward))
-
-
-def _check_gradients_agree(trial: Trial) -> None:
-    """Check the gradients against each other, where the output takes no part."""
-    sums, slack = {}, 0.0
-    for name in GRADIENTS:
-        value = trial.operands[OPERANDS[name][2]]
-        sums[name] = dot(trial.results[name], value)
-        slack += np.sum(trial.bound(name) * np.abs(value))
-    one, other = sums.values()
-    ratio = _ratio(abs(one - other), slack)
-    for name in GRADIENTS:
-        trial.rows.append(Row("adjoint identity", name, 1, ratio))
-        if ratio > 1:
-            problem = (
-                "the two gradients do not agree with each other, and the output cannot "
-                f"tell which is wrong: sum(input_grad(g, w) * x) is {number(one)}, "
-                f"sum(param_grad(x, g) * w) is {number(other)}"
-            )
-            trial.fail("adjoint identity", name, problem)
-
-
-def _ratio(error: float, bound: float) -> float:
-    return 0.0 if error == 0 else np.inf if bound == 0 else float(error / bound)
 
 
 def _check_steps(trial: Trial, entries: int) -> None:

@@ -6,7 +6,7 @@ where a kernel does not add up products one by one.
 """
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -44,8 +44,8 @@ class ForeignTrial(Trial):
         w_shape: Sequence[int],
         dtype: DTypeLike | None,
         seed: int,
-        rounding: Callable[[str], Rounding] | None = None,
         *,
+        amplification: float | int | None = None,
         layout: Layout | None = None,
         scale: str | None = None,
         timeout: float | int | None = None,
@@ -58,13 +58,14 @@ class ForeignTrial(Trial):
         """
         self.layout, self.scale, self.timeout = layout, scale, timeout
         self.asked, self.jax_has_it = dtype, jax_has_it
-        self.given = rounding is not None
+        self.amplification = amplification
         self.missing = [name for name, function in maps.items() if function is None]
         self.offset: np.ndarray | float = 0.0
         self.factor = 1.0
         self.rounded: set[str] = set()  # maps whose results are rounded
         there = {name: f for name, f in maps.items() if f is not None}
-        super().__init__(there, x_shape, w_shape, dtype or "float32", seed, rounding)
+        stated = None if amplification is None else self._stated
+        super().__init__(there, x_shape, w_shape, dtype or "float32", seed, stated)
 
     def begin(self) -> None:
         """Meet each map, check that it repeats itself, and take what it returns."""
@@ -121,9 +122,14 @@ class ForeignTrial(Trial):
     def bound(self, name: str, larger: int = 1, **changed: np.ndarray) -> Any:
         """Return the bound on a map's rounding error, that of a constant included."""
         bound = super().bound(name, larger, **changed)
-        if name == "output" and self.given:
+        if name == "output" and self.amplification is not None:
             bound = bound + 4 * self._unit(name) * np.abs(self.offset)
         return bound
+
+    def _stated(self, name: str) -> Rounding:
+        """Return the bound that the caller states, for any map."""
+        assert self.amplification is not None
+        return Rounding(self.amplification * unit_roundoff(self.dtype), "largest")
 
     def _meet(self, name: str) -> None:
         """Call a map for the first time, with ones."""
@@ -222,7 +228,7 @@ class ForeignTrial(Trial):
             and not (scaled and name == "param_grad")
             and _is_mostly_rounded(self.results[name])
         ]
-        if self.given:
+        if self.amplification is not None:
             self.rounded, suspects = set(), []
         elif suspects or scaled or self.rounded:
             self.draw_operands(_SMALL)
@@ -276,7 +282,7 @@ class ForeignTrial(Trial):
             self.fail(SCALE, "param_grad", problem)
             return
         self.factor = float(n) if errors[float(n)] <= errors[1 / n] else 1 / n
-        if not self.given:
+        if self.amplification is None:
             self.rounded.add("param_grad")
         verb = "divided" if self.factor > 1 else "multiplied"
         self.notes.append(f"param_grad is {verb} by {n}, the batch, as scale says")
