@@ -36,6 +36,9 @@ class Verify:
     """Write the results to this file."""
     mutations: bool = False
     """Instead, seed bugs and count how many each gradient checker finds."""
+    gallery: bool = False
+    """Instead, check kernels with faults as found in the wild, and right ones; print
+    what each gradient checker says of them."""
     fuzz: Literal["onednn"] | None = None
     """Instead, compute random convolutions by this method in child processes, at the
     edges of what it serves: none may hang, crash or differ in one bit."""
@@ -63,6 +66,8 @@ def main() -> int:
         return fail("--dtypes takes float32, bfloat16 or both", 2)
     if settings.mutations:
         return _study(settings)
+    if settings.gallery:
+        return _gallery(settings)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if settings.probe:
         return _probe(settings)
@@ -222,6 +227,20 @@ def _study(settings: Verify) -> int:
     _write(settings, {"points": POINTS, "bugs": [row._asdict() for row in rows]})
     missed = not all(all(bug.check_bilinear) for bug in bugs)
     return 1 if missed or any(right.check_bilinear) else 0
+
+
+def _gallery(settings: Verify) -> int:
+    """Print what is said of each kernel; code 1 if a fault is missed or invented."""
+    from jaxconv.check.gallery import compare
+
+    said = []
+    print(compare.HEADER)
+    for verdicts in compare.compare():
+        said.append(verdicts)
+        print(compare.line(verdicts), flush=True)
+    print(f"\n{compare.summary(said)}")
+    _write(settings, {"kernels": [compare.as_json(verdicts) for verdicts in said]})
+    return 0 if all(bool(v.kernel.fault) != v.ok for v in said) else 1
 
 
 def _console() -> Any:

@@ -4,12 +4,12 @@ from typing import Any
 
 import numpy as np
 
-from jaxconv.check.patterns import recognise
-from jaxconv.check.trial import Index, Trial, dot, impulse, index_of, number
+from jaxconv.check.calling import MapError
+from jaxconv.check.patterns import Source, locate, recognise
+from jaxconv.check.trial import Index, Trial, dot, index_of, number
 from jaxconv.conv.operands import OPERANDS
 
 _MANY = 8  # wrong elements, after which the search stops
-_MOST_DERIVATIVES = 2048  # computed one by one, to recognise a pattern
 
 
 def diagnose(
@@ -23,26 +23,55 @@ def diagnose(
       sums: `sum(gradient * operand)` of both gradients.
       forward: `sum(g * output)`, which both sums should equal.
     """
-    if sums["input_grad"] == sums["param_grad"] != forward:
-        return "both gradients agree with each other and not with the output", None
     found = trial.results[name]
-    if np.any(trial.bound(name)) or np.any(trial.bound("output")):
+    inexact = np.any(trial.bound(name)) or np.any(trial.bound("output"))
+    if sums["input_grad"] == sums["param_grad"] != forward:
+        problem = "both gradients agree with each other and not with the output"
+        return problem, None if inexact else _blame(trial, name)
+    if inexact:
         return "it differs by more than rounding explains", None
     wrong = wrong_elements(trial, name)
     if not wrong:
         return "the sums differ, but no single element does", None
-    index, operand = wrong[0], OPERANDS[name][2]
-    expected = trial.linear(operand, impulse(found.shape, index))
+    index, source = wrong[0], Source(trial, name)
+    expected = source.at(index)
     problem = f"element {index} is {number(found[index])}, expected {number(expected)}"
     if len(wrong) < _MANY:
         others = f"; so are {', '.join(map(str, wrong[1:]))}" if wrong[1:] else ""
-        return f"{problem}{others}; no other of {found.size:,} is wrong", None
-    if found.size > _MOST_DERIVATIVES:
+        right = found.copy()
+        for at in wrong:
+            right[at] = source.at(at)
+        pattern = _recognise(Source(trial, name, right), found)
+        return f"{problem}{others}; no other of {found.size:,} is wrong", pattern
+    if not source.affordable:
         return f"{problem}, and many others of {found.size:,} are wrong", None
-    right = trial.gradient(name)
-    count = int((found != right).sum())
-    pattern = recognise(trial, name, found, right)
-    return f"{problem}; {count:,} of {found.size:,} are wrong", pattern
+    count = int((found != source.right).sum())
+    where = locate(source, found)
+    problem += f"; {count:,} of {found.size:,} are wrong"
+    return problem + f", all at {where}" * (where is not None), _recognise(source, found)
+
+
+def _blame(trial: Trial, name: str) -> str | None:
+    """Return the mistake that one side makes, if the other makes none that is known."""
+    of_gradient = _recognise_if_affordable(trial, name)
+    of_output = _recognise_if_affordable(trial, "output")
+    if of_output is None:
+        return of_gradient
+    if of_gradient is None:
+        return f"the output is wrong: {of_output}"
+    return f"{of_gradient}; or else the output is wrong: {of_output}"
+
+
+def _recognise_if_affordable(trial: Trial, name: str) -> str | None:
+    source = Source(trial, name)
+    return _recognise(source, trial.results[name]) if source.affordable else None
+
+
+def _recognise(source: Source, found: np.ndarray) -> str | None:
+    try:
+        return recognise(source, found)
+    except MapError:  # of operands that it was not called with before
+        return None
 
 
 def wrong_elements(trial: Trial, name: str) -> list[Index]:
