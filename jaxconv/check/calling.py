@@ -202,7 +202,9 @@ def hint(
 def _works(
     function: Map, a: Any, b: Any, shape: Shape | None, timeout: float | int | None
 ) -> bool:
-    given = [array.copy() if isinstance(array, np.ndarray) else array for array in (a, b)]
+    given = [
+        array.copy() if isinstance(array, np.ndarray) else array for array in (a, b)
+    ]
     try:
         array, _ = within(timeout, lambda: _as_array(function(*given)))
     except (Exception, SystemExit):  # it does not

@@ -15,7 +15,7 @@ import numpy as np
 from jax.typing import DTypeLike
 
 from jaxconv.check.calling import GRADIENTS, Caller, Map, MapError, called
-from jaxconv.check.causes import CONSTANT, ROUNDING, SCALE, SHAPE, TYPE
+from jaxconv.check.causes import CONSTANT, ROUNDING, SCALE
 from jaxconv.check.layout import Layout
 from jaxconv.check.offset import distance, is_decided, shown_range, tolerated, whole
 from jaxconv.check.options import long_type_error
