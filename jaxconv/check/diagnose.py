@@ -48,7 +48,9 @@ def diagnose(
     count = int((found != source.right).sum())
     where = locate(source, found)
     problem += f"; {count:,} of {found.size:,} are wrong"
-    return problem + f", all at {where}" * (where is not None), _recognise(source, found)
+    return problem + f", all at {where}" * (where is not None), _recognise(
+        source, found
+    )
 
 
 def _blame(trial: Trial, name: str) -> str | None:

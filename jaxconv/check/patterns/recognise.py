@@ -67,5 +67,7 @@ def _ask(recognisers: Iterable[Recogniser], views: Sequence[Case]) -> str | None
     for recognise in recognisers:
         answers = [pattern for pattern in map(recognise, views) if pattern is not None]
         if answers:
-            return min(answers, key=lambda words: _GROUP in words or "group" not in words)
+            return min(
+                answers, key=lambda words: _GROUP in words or "group" not in words
+            )
     return None
