@@ -18,7 +18,7 @@ def why_missing(error: Exception) -> str | None:
     return next((why for words, why in _REASONS.items() if words in text), None)
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     """Return an exception's type and the first line of what it says."""
     line = next(iter(str(error).strip().splitlines()), "").removesuffix(".")
     return f"{type(error).__name__}: {line}" if line else type(error).__name__

@@ -1,0 +1,62 @@
+"""The adjoint identity: three sums that are equal if the gradients are right."""
+
+import numpy as np
+
+from jaxconv.check.calling import GRADIENTS
+from jaxconv.check.diagnose import diagnose
+from jaxconv.check.report import Row
+from jaxconv.check.trial import Trial, dot, number
+from jaxconv.conv.operands import OPERANDS
+
+_CHECK = "adjoint identity"
+
+
+def check_adjoint(trial: Trial) -> None:
+    """Check that the three sums of the adjoint identity are equal."""
+    for name in GRADIENTS:
+        if not trial.usable(name):
+            trial.skip(_CHECK, name, trial.lost[name])
+    there = [name for name in GRADIENTS if trial.usable(name)]
+    if not trial.usable("output"):
+        trial.skip(_CHECK, "output", trial.lost["output"])
+        if len(there) == 2:
+            _check_gradients_agree(trial)
+        return
+    g = trial.operands["g"]
+    forward = dot(g, trial.results["output"])
+    slack = np.sum(trial.bound("output") * np.abs(g))
+    sums, wrong = {}, []
+    for name in there:
+        value = trial.operands[OPERANDS[name][2]]
+        sums[name] = dot(trial.results[name], value)
+        bound = slack + np.sum(trial.bound(name) * np.abs(value))
+        ratio = _ratio(abs(sums[name] - forward), bound)
+        trial.rows.append(Row(_CHECK, name, value.size, ratio))
+        wrong += [name] if ratio > 1 else []
+    for name in wrong:
+        with trial.guarded():
+            trial.fail(_CHECK, name, *diagnose(trial, name, sums, forward))
+
+
+def _check_gradients_agree(trial: Trial) -> None:
+    """Check the gradients against each other, where the output takes no part."""
+    sums, slack = {}, 0.0
+    for name in GRADIENTS:
+        value = trial.operands[OPERANDS[name][2]]
+        sums[name] = dot(trial.results[name], value)
+        slack += np.sum(trial.bound(name) * np.abs(value))
+    one, other = sums.values()
+    ratio = _ratio(abs(one - other), slack)
+    for name in GRADIENTS:
+        trial.rows.append(Row(_CHECK, name, 1, ratio))
+        if ratio > 1:
+            problem = (
+                "the two gradients do not agree with each other, and the output cannot "
+                f"tell which is wrong: sum(input_grad(g, w) * x) is {number(one)}, "
+                f"sum(param_grad(x, g) * w) is {number(other)}"
+            )
+            trial.fail(_CHECK, name, problem)
+
+
+def _ratio(error: float, bound: float) -> float:
+    return 0.0 if error == 0 else np.inf if bound == 0 else float(error / bound)
