@@ -140,7 +140,9 @@ def inside(case: Case) -> str | None:
         found, right = case.found[new], case.right[old]
         enough = right.size >= max(_FEWEST, case.right.size / 4)
         if enough and np.count_nonzero(right) > 1 and np.array_equal(found, right):
-            return f"it is off by {_along(steps)}, edges aside{_of_padding(case, steps)}"
+            return (
+                f"it is off by {_along(steps)}, edges aside{_of_padding(case, steps)}"
+            )
     return None
 
 

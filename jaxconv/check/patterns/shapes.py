@@ -51,7 +51,9 @@ def _other_order(found: Shape, right: Shape) -> str | None:
 
 
 def _longer_or_shorter(found: Shape, right: Shape) -> str | None:
-    more = {a: f - r for a, (f, r) in enumerate(zip(found, right, strict=True)) if f - r}
+    more = {
+        a: f - r for a, (f, r) in enumerate(zip(found, right, strict=True)) if f - r
+    }
     long = {axis: by for axis, by in more.items() if by > 0}
     short = {axis: by for axis, by in more.items() if by < 0}
     if long and short and sum(more.values()) == 0:
@@ -62,7 +64,9 @@ def _longer_or_shorter(found: Shape, right: Shape) -> str | None:
     if long and not short:
         return f"{_listed(long)} too long, as if the padding were not cut off"
     if short and not long and len(set(short.values())) == 1:
-        return f"{_listed(short)} too short, as if padding were cut off that is not there"
+        return (
+            f"{_listed(short)} too short, as if padding were cut off that is not there"
+        )
     return None
 
 

@@ -116,6 +116,8 @@ def _overwritten(
         touches = (each != 0).any(others).reshape(len(found), -1)
         last = touches.shape[1] - 1 - np.argmax(touches[:, ::-1], 1)
         for chosen in (last, np.argmax(touches, 1)):
-            if np.array_equal(np.where(touches.any(1), written[rows, chosen], 0), found):
+            if np.array_equal(
+                np.where(touches.any(1), written[rows, chosen], 0), found
+            ):
                 return f"windows that overlap overwrite each other{ASSIGN}"
     return None
