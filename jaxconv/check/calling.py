@@ -25,6 +25,7 @@ Map = Callable[[Any, Any], Any]
 Shape = tuple[int, ...]
 
 GRADIENTS = ("input_grad", "param_grad")
+EXCHANGED = "are the two exchanged?"  # said of both gradients
 
 _OTHERS = (  # folders whose frames in a traceback are not the map's own
     *(str(Path(inspect.getfile(module)).parent) for module in (jax, np)),
@@ -195,16 +196,14 @@ def hint(
     if name in GRADIENTS and shape is not None:
         (other,) = set(GRADIENTS) - {name}
         if works(other, a, b) or works(other, b, a):
-            return f". {other} does what {name} should: are the two exchanged?"
+            return f". {other} does what {name} should: {EXCHANGED}"
     return ""
 
 
 def _works(
     function: Map, a: Any, b: Any, shape: Shape | None, timeout: float | int | None
 ) -> bool:
-    given = [
-        array.copy() if isinstance(array, np.ndarray) else array for array in (a, b)
-    ]
+    given = [array.copy() if isinstance(array, np.ndarray) else array for array in (a, b)]
     try:
         array, _ = within(timeout, lambda: _as_array(function(*given)))
     except (Exception, SystemExit):  # it does not

@@ -20,12 +20,12 @@ def diagnose(
     Args:
       trial: the maps and operands.
       name: the gradient map.
-      sums: `sum(gradient * operand)` of both gradients.
+      sums: `sum(gradient * operand)` of the gradients that there are.
       forward: `sum(g * output)`, which both sums should equal.
     """
     found = trial.results[name]
     inexact = np.any(trial.bound(name)) or np.any(trial.bound("output"))
-    if sums["input_grad"] == sums["param_grad"] != forward:
+    if len(sums) == 2 and sums["input_grad"] == sums["param_grad"] != forward:
         problem = "both gradients agree with each other and not with the output"
         return problem, None if inexact else _blame(trial, name)
     if inexact:
@@ -48,9 +48,8 @@ def diagnose(
     count = int((found != source.right).sum())
     where = locate(source, found)
     problem += f"; {count:,} of {found.size:,} are wrong"
-    return problem + f", all at {where}" * (where is not None), _recognise(
-        source, found
-    )
+    problem += "" if where is None else f", all at {where}"
+    return problem, _recognise(source, found)
 
 
 def _blame(trial: Trial, name: str) -> str | None:

@@ -14,10 +14,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import DTypeLike
 
-from jaxconv.check.calling import GRADIENTS, Caller, Map, MapError, called
-from jaxconv.check.causes import CONSTANT, ROUNDING, SCALE
+from jaxconv.check.calling import EXCHANGED, GRADIENTS, Caller, Map, MapError, called
+from jaxconv.check.causes import CONSTANT, ROUNDING, SCALE, SHAPE, TYPE
 from jaxconv.check.layout import Layout
-from jaxconv.check.offset import distance, is_decided, shown_range, tolerated, whole
+from jaxconv.check.offset import distance, is_decided, is_of_few, shown_range, tolerated, whole
 from jaxconv.check.options import long_type_error
 from jaxconv.check.patterns.shapes import recognise_shape
 from jaxconv.check.repetition import check_state
@@ -26,7 +26,7 @@ from jaxconv.check.trial import Trial, dot, largest, number, widen
 from jaxconv.conv.methods.rounding import Rounding, unit_roundoff
 from jaxconv.conv.operands import OPERANDS
 
-_ROUNDINGS = 256  # of the largest sum of products: what a transform may be off by
+_ROUNDINGS = 256.0  # of the largest sum of products: what a transform may be off by
 _SMALL = 3  # operands, where results are rounded
 _SAFE = 4.0  # factor between an amplification that was seen and the one proposed
 _LEAST = 8  # amplification that is proposed
@@ -92,6 +92,10 @@ class ForeignTrial(Trial):
     def lose(self, error: MapError) -> None:
         """Record the failure of a map; of a wrong shape, the mistake it looks like."""
         failure, batch = error.failure, self.count_batch()
+        exchanged = failure.problem.endswith(EXCHANGED)
+        if exchanged and any(f.problem.endswith(EXCHANGED) for f in self.failures):
+            self.lost[failure.map] = f"{failure.map} failed before"  # the same fault
+            return
         expected = self.shape_of(failure.map)
         if error.found is not None and expected is not None:
             pattern = recognise_shape(error.found, expected, batch)
@@ -176,13 +180,14 @@ class ForeignTrial(Trial):
         once, other = (widen(self.call("output", x, k * w)) for k in (1, -2))
         if not np.isfinite(once).all() or not (once.any() or other.any()):
             return
-        if not np.array_equal(once, other):
-            at = tuple(map(int, np.argwhere(once != other)[0]))
-            problem = (
-                f"output(0, w) is not 0 and depends on w: element {at} is "
-                f"{number(once[at])}, and {number(other[at])} for -2 w. Is something "
-                "other than zeros padded?"
-            )
+        if np.array_equal(once, other):
+            of_few = is_of_few(once)
+            end = f"{np.count_nonzero(once):,} of {once.size:,} elements are not 0"
+        else:
+            of_few, end = True, "it depends on w. Is something other than zeros padded?"
+        if of_few:
+            at = tuple(map(int, np.argwhere((once != 0) | (once != other))[0]))
+            problem = f"element {at} is {number(once[at])}, expected 0; {end}"
             self.rows.append(Row(CONSTANT, "output", once.size, np.inf))
             self.fail(CONSTANT, "output", problem, None, at, once[at], 0.0)
             return

@@ -37,10 +37,7 @@ def stir(size: int, filling: int = 0) -> None:
 
 
 def misuse_of(
-    name: str,
-    given: tuple[np.ndarray, ...],
-    copies: tuple[np.ndarray, ...],
-    result: Any,
+    name: str, given: tuple[np.ndarray, ...], copies: tuple[np.ndarray, ...], result: Any
 ) -> str | None:
     """Say what a map did to its arguments, or None."""
     for operand, array, copy in zip(OPERANDS[name], given, copies, strict=False):

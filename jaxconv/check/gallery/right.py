@@ -123,12 +123,14 @@ def _depthwise_backward(x, w, g):
 
 
 _OUTPUT, _LAYER_BACKWARD = of_layer(_Layer)
-_TWO = {"input_grad": spread, "param_grad": gather}
-_SHAPES = {"x_shape": X, "w_shape": W}
 
 KERNELS = (
     Kernel(
-        name="layer with state", output=_OUTPUT, backward=_LAYER_BACKWARD, **_SHAPES
+        name="layer with state",
+        output=_OUTPUT,
+        backward=_LAYER_BACKWARD,
+        x_shape=X,
+        w_shape=W,
     ),
     Kernel(
         name="channels last",
@@ -152,10 +154,24 @@ KERNELS = (
         output=_in_float64(correlate),
         input_grad=_in_float64(spread),
         param_grad=_in_float64(gather),
-        **_SHAPES,
+        x_shape=X,
+        w_shape=W,
     ),
-    Kernel(name="with a bias", output=_with_bias, **_TWO, **_SHAPES),
-    Kernel(name="both in one pass", output=correlate, backward=_backward, **_SHAPES),
+    Kernel(
+        name="with a bias",
+        output=_with_bias,
+        input_grad=spread,
+        param_grad=gather,
+        x_shape=X,
+        w_shape=W,
+    ),
+    Kernel(
+        name="both in one pass",
+        output=correlate,
+        backward=_backward,
+        x_shape=X,
+        w_shape=W,
+    ),
     Kernel(
         name="depthwise",
         output=_depthwise,

@@ -20,6 +20,8 @@ _USUAL = (  # tried in this order where no layout is given; S: all axes of pixel
     "SC/OSI",
 )
 
+_OPERANDS: tuple[Operand, ...] = ("x", "w", "g")
+
 
 @dataclasses.dataclass(frozen=True)
 class Axis:
@@ -61,16 +63,14 @@ def _many(kind: str) -> str:
 
 def find_axes(trial: Trial, operand: Operand) -> Axes:
     """Return which axes of an operand are which: as told, or as the shapes suggest."""
-    ndim = trial.operands[operand].ndim
-    return axes_of(_layout(trial), operand, ndim)
+    return axes_of(_layout(trial), operand, trial.operands[operand].ndim)
 
 
 def _layout(trial: Trial) -> Layout | None:
     """Return the layout given, or else the first usual one that fits the shapes."""
-    given = getattr(trial, "layout", None)
-    if given is not None:
-        return given
-    x, w, _ = (trial.operands[key] for key in "xwg")
+    if trial.layout is not None:
+        return trial.layout
+    x, w = trial.operands["x"], trial.operands["w"]
     if x.ndim < 3 and x.ndim == w.ndim:
         return None
     for form in _USUAL:
@@ -87,22 +87,23 @@ def _layout(trial: Trial) -> Layout | None:
 
 def _fits(trial: Trial, layout: Layout | None) -> bool:
     """Return whether batch and channels of the three operands agree."""
-    shapes = [trial.operands[key].shape for key in "xwg"]
-    x, w, g = (axes_of(layout, key, len(trial.operands[key].shape)) for key in "xwg")
-    if layout is not None and any(
-        len(shape) != len(getattr(layout, key))
-        for key, shape in zip("xwg", shapes, strict=True)
-    ):
+    axes: dict[Operand, Axes] = {}
+    for key in _OPERANDS:
+        ndim = trial.operands[key].ndim
+        if layout is not None and ndim != len(getattr(layout, key)):
+            return False
+        axes[key] = axes_of(layout, key, ndim)
+    channels = axes["x"].channels, axes["w"].channels, axes["g"].channels
+    if None in channels or axes["w"].outputs is None:
         return False
-    if None in (x.channels, w.channels, w.outputs, g.channels):
-        return False
-    into, per = shapes[0][x.channels], shapes[1][w.channels]
-    out = shapes[2][g.channels]
+    into, per, out = (
+        _size(trial, key, axis) for key, axis in zip("xwg", channels, strict=True)
+    )
     return (
         into % per == 0
         and out % (into // per) == 0
-        and out == shapes[1][w.outputs]
-        and (x.batch is None or shapes[0][x.batch] == shapes[2][g.batch])
+        and out == _size(trial, "w", axes["w"].outputs)
+        and _size(trial, "x", axes["x"].batch) == _size(trial, "g", axes["g"].batch)
     )
 
 
@@ -110,11 +111,11 @@ def count_groups(trial: Trial) -> int:
     """Return the number of groups of channels; 1 where the shapes tell of none."""
     if not _fits(trial, _layout(trial)):
         return 1
-    x, w = (find_axes(trial, key) for key in "xw")
-    return _size(trial, "x", x.channels) // _size(trial, "w", w.channels)
+    into = _size(trial, "x", find_axes(trial, "x").channels)
+    return into // _size(trial, "w", find_axes(trial, "w").channels)
 
 
-def _size(trial: Trial, operand: Operand, axis: int | None) -> int:
+def _size(trial: Trial, operand: str, axis: int | None) -> int:
     return 1 if axis is None else trial.operands[operand].shape[axis]
 
 
@@ -150,7 +151,7 @@ def count_sizes(trial: Trial) -> dict[str, int]:
     """Return the numbers by which a mistake may scale."""
     sizes = {}
     if _fits(trial, _layout(trial)):
-        x, w, g = (find_axes(trial, key) for key in "xwg")
+        x, w, g = (find_axes(trial, key) for key in _OPERANDS)
         if x.batch is not None:
             sizes["the batch size"] = _size(trial, "x", x.batch)
         pixels, taps = _pixels(trial, "g", g.space), _pixels(trial, "w", w.space)
@@ -168,5 +169,5 @@ def count_sizes(trial: Trial) -> dict[str, int]:
     return sizes
 
 
-def _pixels(trial: Trial, operand: Operand, axes: tuple[int, ...]) -> int:
+def _pixels(trial: Trial, operand: str, axes: tuple[int, ...]) -> int:
     return int(np.prod([trial.operands[operand].shape[axis] for axis in axes]))

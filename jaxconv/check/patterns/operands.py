@@ -9,7 +9,7 @@ from jaxconv.check.patterns.case import Case
 from jaxconv.check.patterns.moved import reshaped, scrambles
 from jaxconv.check.patterns.names import find_axes, name_axes
 from jaxconv.check.trial import Trial
-from jaxconv.conv.operands import OPERANDS
+from jaxconv.conv.operands import OPERANDS, Operand
 
 _MOST_TAPS = 64
 _MOST_ORDERS = 256
@@ -82,7 +82,7 @@ def _conjugated(trial: Trial, name: str) -> Changes:
             yield f"{operand} is conjugated", {operand: value.conj()}
 
 
-def _shifted(trial: Trial, operand: str) -> Changes:
+def _shifted(trial: Trial, operand: Operand) -> Changes:
     value = trial.operands[operand]
     for axis in find_axes(trial, operand).space:
         for step in (1, -1, 2, -2):
@@ -94,7 +94,7 @@ def _shifted(trial: Trial, operand: str) -> Changes:
                 yield words, {operand: moved}
 
 
-def _turned(trial: Trial, operand: str) -> Changes:
+def _turned(trial: Trial, operand: Operand) -> Changes:
     value, axes = trial.operands[operand], find_axes(trial, operand)
     if operand != "w" and axes.space:
         yield f"{operand} is turned", {operand: np.flip(value, axes.space)}
@@ -102,19 +102,21 @@ def _turned(trial: Trial, operand: str) -> Changes:
         if value.shape[axis] > 1:
             words = f"axis {axis} of {operand} runs backwards"
             yield words, {operand: np.flip(value, axis)}
-    for axis in {axes.channels, axes.outputs} - {None}:
-        size = value.shape[axis]
+    for channels in axes.channels, axes.outputs:
+        if channels is None:
+            continue
+        size = value.shape[channels]
         for groups in (d for d in range(2, size) if size % d == 0):
             order = np.arange(size).reshape(groups, -1).T.ravel()
-            words = f"groups are mixed along axis {axis} of {operand}"
-            yield words, {operand: np.take(value, order, axis)}
+            words = f"groups are mixed along axis {channels} of {operand}"
+            yield words, {operand: np.take(value, order, channels)}
     for a, b in itertools.combinations(range(value.ndim), 2):
         if value.shape[a] == value.shape[b] > 1:
             words = f"axes {a} and {b} of {operand} are exchanged"
             yield words, {operand: np.swapaxes(value, a, b)}
 
 
-def _reshaped(trial: Trial, operand: str) -> Changes:
+def _reshaped(trial: Trial, operand: Operand) -> Changes:
     what = "taps" if operand == "w" else "pixels"
     who = "the filter" if operand == "w" else operand
     for axes, wrong in scrambles(trial.operands[operand], name_axes(trial, operand)):

@@ -86,7 +86,7 @@ def written(case: Case) -> str | None:
         return tap
     count = f"{does.sum():,} of {should.sum():,} elements are written"
     some, rest = describe(case, does, should), describe(case, missing, should)
-    if some is not None:
+    if some is not None and (rest is None or does.sum() <= missing.sum()):
         (_, first), *others = _cut(does, should)
         start = RETURN * (first == [0] and not others)
         return f"only {some} {_verb(first)} written ({count}){start}"
@@ -95,7 +95,7 @@ def written(case: Case) -> str | None:
         return f"{rest} {_verb(first)} not written ({count})"
     few = [tuple(map(int, at)) for at in np.argwhere(does)[:4]]
     if does.sum() <= missing.sum():
-        shown = ", ".join(map(str, few)) + ", …" * (does.sum() > len(few))
+        shown = ", ".join(map(str, few)) + ", …" * bool(does.sum() > len(few))
         return f"only {count}: {shown}"
     return f"only {count}, the others are 0" if not case.grouped else None
 

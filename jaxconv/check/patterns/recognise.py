@@ -19,6 +19,7 @@ _OF_THE_RESULT = (values.guesses, moved.guesses, parts.guesses, moved.scrambled)
 _OF_ITS_VALUES = (parts.written, values.factor, values.added)
 _OF_THE_MAPS = (operands.recognise, sums.recognise)
 _IN_PART = (moved.inside, parts.region)
+_GROUP = " of each group"
 
 
 def recognise(source: Source, found: np.ndarray) -> str | None:
@@ -62,9 +63,11 @@ def _first(case: Case, guesses: Callable[[Case], Guesses]) -> str | None:
 
 
 def _ask(recognisers: Iterable[Recogniser], views: Sequence[Case]) -> str | None:
-    """Return what the first of them says, in the fewest words."""
+    """Return what the first of them says, by groups if whole groups are meant."""
     for recognise in recognisers:
         answers = [pattern for pattern in map(recognise, views) if pattern is not None]
         if answers:
-            return min(answers, key=len)
+            return min(
+                answers, key=lambda words: _GROUP in words or "group" not in words
+            )
     return None

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from jaxconv.check.trial import Trial, dot, impulse
-from jaxconv.conv.operands import OPERANDS
+from jaxconv.conv.operands import OPERANDS, Operand
 
+_OPERANDS: tuple[Operand, ...] = ("x", "w", "g")
 _MOST_ROWS = 2048  # results computed one by one
 _MOST_NUMBERS = 2**23  # of a Jacobian
 
@@ -27,7 +28,8 @@ class Source:
         self.via = "input_grad" if name == "output" else "output"
         self.result = OPERANDS[name][2]  # the operand whose shape the result has
         self.free = OPERANDS[self.via][2]
-        (self.other,) = {"x", "w", "g"} - {self.result, self.free}
+        rest = set(_OPERANDS) - {self.result, self.free}
+        (self.other,) = rest
         self.shape = trial.operands[self.result].shape
         if right is not None:
             self.__dict__["right"] = right
