@@ -62,7 +62,7 @@ class Caller:
         self.maps, self.name, self.timeout = maps, name, timeout
         self.numpy = False
         self.dtype_by_numpy: Any = None  # of what it returns in NumPy for NumPy's
-        self.misuse: str | None = None  # of its arguments
+        self.misuse: tuple[str, str] | None = None  # of its arguments
 
     def __call__(
         self,
