@@ -9,6 +9,7 @@ from jaxconv.check.trial import Trial, dot, number
 from jaxconv.conv.operands import OPERANDS
 
 _CHECK = "adjoint identity"
+_OUTPUT = "the output is wrong: "  # how a diagnosis blames it
 
 
 def check_adjoint(trial: Trial) -> None:
@@ -35,7 +36,13 @@ def check_adjoint(trial: Trial) -> None:
         wrong += [name] if ratio > 1 else []
     for name in wrong:
         with trial.guarded():
-            trial.fail(_CHECK, name, *diagnose(trial, name, sums, forward))
+            problem, pattern, *element = diagnose(trial, name, sums, forward)
+            of_output = pattern is not None and pattern.startswith(_OUTPUT)
+            if pattern is not None and of_output:
+                name, pattern = "output", pattern.removeprefix(_OUTPUT)
+            if name == "param_grad" and "the batch size" in (pattern or ""):
+                problem += '. If that is meant, pass scale="batch"'
+            trial.fail(_CHECK, name, problem, pattern, *element)
 
 
 def _check_gradients_agree(trial: Trial) -> None:

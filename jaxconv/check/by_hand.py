@@ -6,10 +6,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
 
 from jaxconv.check.modes import first_line
-from jaxconv.check.vectors import Leaves, Point, as_one, real_arrays, rounding_of
+from jaxconv.check.vectors import Leaves, Point, as_one, is_real, rounding_of
 
 
 class ByHandError(Exception):
@@ -30,28 +29,28 @@ def by_hand(
     """
     leaves = Leaves(args, caller)
 
-    def arguments(vector: Array) -> tuple:
+    def arguments(vector: np.ndarray) -> tuple:
         full = leaves.at(vector, leaves.given)
         handed = map(_own_copy, full, leaves.given)
         return jax.tree.unflatten(leaves.tree, list(handed))
 
     try:
         result = fun(*arguments(leaves.vector))
-        shown = real_arrays(result)
+        shown = _real_parts(result)
     except Exception as error:
         error.add_note(f"{caller}: fun was called with {leaves}.")
         raise
     rounding = rounding_of([array.dtype for array in shown], caller)
 
-    def function(vector: Array) -> Array:
+    def function(vector: np.ndarray) -> np.ndarray:
         try:
-            return as_one(real_arrays(fun(*arguments(vector))))
+            return as_one(_real_parts(fun(*arguments(vector))))
         except Exception as error:
             raise ByHandError(
                 f"fun raised {first_line(error)} at a small step from args"
             ) from error
 
-    def gradient(weights: Array) -> list[np.ndarray]:
+    def gradient(weights: np.ndarray) -> list[np.ndarray]:
         g = _shaped(weights, result)
         try:
             given = backward(*arguments(leaves.vector), g)
@@ -60,7 +59,7 @@ def by_hand(
         return _by_leaf(given, len(args), leaves)
 
     try:
-        kinds = [part.dtype for part in gradient(jnp.ones_like(as_one(shown)))]
+        kinds = [part.dtype for part in gradient(np.ones_like(as_one(shown)))]
     except ByHandError:
         kinds = []  # the comparison meets it again, and reports it
     coarse = [float(jnp.finfo(kind).eps) for kind in kinds if kind.kind == "f"]
@@ -69,7 +68,7 @@ def by_hand(
         leaves.names,
         function,
         rounding,
-        lambda weights: as_one(list(map(jnp.asarray, gradient(weights)))),
+        lambda weights: as_one(gradient(weights)),
         max(coarse, default=0.0),
     )
 
@@ -80,17 +79,22 @@ def _own_copy(value: Any, given: Any) -> Any:
         return jnp.asarray(value)
     if isinstance(given, np.ndarray):
         return np.array(value)
-    return np.array(value)[()] if isinstance(value, jax.Array) else value
+    return value[()] if isinstance(value, np.ndarray) else value  # a number
 
 
-def _shaped(weights: Array, result: Any) -> Any:
+def _real_parts(result: Any) -> list[np.ndarray]:
+    parts = [np.asarray(leaf) for leaf in jax.tree.leaves(result)]
+    return [part for part in parts if is_real(part)]
+
+
+def _shaped(weights: np.ndarray, result: Any) -> Any:
     """Return weights in the form of a function's result; 0 where it is not real."""
     flat, tree = jax.tree.flatten(result)
     parts, at = [], 0
     for leaf in flat:
-        array = jnp.asarray(leaf)
-        part = jnp.zeros_like(array)
-        if jnp.issubdtype(array.dtype, jnp.floating):
+        array = np.asarray(leaf)
+        part = np.zeros_like(array)
+        if is_real(array):
             part = weights[at : at + array.size].reshape(array.shape)
             at += array.size
         parts.append(_own_copy(part, leaf))

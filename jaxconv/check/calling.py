@@ -25,6 +25,7 @@ Map = Callable[[Any, Any], Any]
 Shape = tuple[int, ...]
 
 GRADIENTS = ("input_grad", "param_grad")
+EXCHANGED = "are the two exchanged?"  # said of both gradients
 
 _OTHERS = (  # folders whose frames in a traceback are not the map's own
     *(str(Path(inspect.getfile(module)).parent) for module in (jax, np)),
@@ -61,7 +62,7 @@ class Caller:
         self.maps, self.name, self.timeout = maps, name, timeout
         self.numpy = False
         self.dtype_by_numpy: Any = None  # of what it returns in NumPy for NumPy's
-        self.misuse: str | None = None  # of its arguments
+        self.misuse: tuple[str, str] | None = None  # of its arguments
 
     def __call__(
         self,
@@ -195,7 +196,7 @@ def hint(
     if name in GRADIENTS and shape is not None:
         (other,) = set(GRADIENTS) - {name}
         if works(other, a, b) or works(other, b, a):
-            return f". {other} does what {name} should: are the two exchanged?"
+            return f". {other} does what {name} should: {EXCHANGED}"
     return ""
 
 

@@ -78,7 +78,8 @@ def check_gradients(
     highest = _highest(order, backward)
     options.check_count(_CALLER, "entries", entries)
     options.check_seed(_CALLER, seed)
-    with jax.enable_x64(True):
+    # A function need not be finite everywhere.
+    with jax.enable_x64(True), np.errstate(all="ignore"):
         rng = np.random.default_rng(seed)
         found = Found([], [])
         if backward is not None:
@@ -151,40 +152,42 @@ class _Comparison:
     def compare(self, directions: np.ndarray) -> np.ndarray:
         """Return the error in units of its bound, for each weight and direction."""
         vector = self.point.vector
-        scaled = jnp.asarray(directions * np.maximum(1, np.abs(vector)))
-        weights = jnp.asarray(self.weights)
+        scaled = directions * np.maximum(1, np.abs(np.asarray(vector)))
         h = self.point.rounding ** (1 / 3)
-        once, twice, four = (self.difference(scaled, k * h) for k in (1, 2, 4))
-        sizes = jnp.abs(weights).sum(1) * jnp.abs(self.function(vector)).max(initial=0)
+        once, twice, four = (
+            np.asarray(self.difference(scaled, k * h)) for k in (1, 2, 4)
+        )
+        largest = np.abs(np.asarray(self.function(vector))).max(initial=0)
         # Two estimates of the truncation error: either may be 0 by accident.
-        bound = jnp.abs(twice - once) + jnp.abs(four - twice) / 4
-        bound += 64 * self.point.rounding / h * sizes[:, None]
-        self.found, self.expected = self.derivative(scaled), (4 * once - twice) / 3
+        bound = np.abs(twice - once) + np.abs(four - twice) / 4
+        sizes = np.abs(self.weights).sum(1, keepdims=True) * largest
+        bound += 64 * self.point.rounding / h * sizes
         if self.point.pull is not None:
-            sizes = jnp.abs(self.pulled) @ jnp.abs(scaled).T
+            sizes = np.abs(self.pulled) @ np.abs(scaled).T
             bound += 64 * self.point.pull_rounding * sizes
-        error = jnp.abs(self.found - self.expected)
-        ratio = jnp.where(error == 0, 0, error / bound)
-        return np.nan_to_num(np.asarray(ratio), nan=np.inf, posinf=np.inf)
+        self.found = np.asarray(self.derivative(scaled))
+        self.expected = (4 * once - twice) / 3
+        error = np.abs(self.found - self.expected)
+        ratio = np.where(error == 0, 0, error / bound)
+        return np.nan_to_num(ratio, nan=np.inf, posinf=np.inf)
 
-    def _difference(self, scaled: Array, step: Array) -> Array:
+    def _difference(self, scaled: Any, step: Any) -> Any:
         """Return the central differences, weighted: (weights, directions)."""
-        weights = jnp.asarray(self.weights)
 
         def along(direction):
             ahead = self.function(self.point.vector + step * direction)
             behind = self.function(self.point.vector - step * direction)
-            return weights @ (ahead - behind) / (2 * step)
+            return self.weights @ (ahead - behind) / (2 * step)
 
         return self.each(along, scaled).T
 
     @functools.cached_property
-    def pulled(self) -> Array:
+    def pulled(self) -> np.ndarray:
         """The gradients that are written by hand, one for each of the weights."""
         assert self.point.pull is not None
-        return _each(self.point.pull, jnp.asarray(self.weights))
+        return _each(self.point.pull, self.weights)
 
-    def _by_hand(self, scaled: Array) -> Array:
+    def _by_hand(self, scaled: np.ndarray) -> np.ndarray:
         return self.pulled @ scaled.T
 
     def _by_jax(self, scaled: Array) -> Array:
@@ -228,9 +231,9 @@ class _Comparison:
         return int(at[0])
 
 
-def _each(function: Callable[[Array], Array], rows: Array) -> Array:
+def _each(function: Function, rows: np.ndarray) -> np.ndarray:
     """Return `lax.map` of a function that cannot be traced."""
-    return jnp.stack([function(row) for row in rows])
+    return np.stack([function(row) for row in rows])
 
 
 def _basis(size: int, each: bool, rng: np.random.Generator) -> np.ndarray:

@@ -37,6 +37,20 @@ def is_decided(roundings: float, unit: float, size: float) -> bool:
     return roundings * unit * size < _MOST
 
 
+def is_of_few(constant: np.ndarray) -> bool:
+    """Return whether a constant is that of a few elements, as no bias is.
+
+    A bias is the same along an axis, of examples or pixels, or there everywhere.
+    """
+    varies = [
+        bool(np.any(constant != np.take(constant, [0], axis)))
+        for axis, size in enumerate(constant.shape)
+        if size > 1
+    ]
+    few = 2 * np.count_nonzero(constant) <= constant.size
+    return all(varies) and bool(few)
+
+
 def shown_range(values: np.ndarray) -> str:
     """Show the values of a constant."""
     low, high = values.ravel()[0], values.ravel()[0]

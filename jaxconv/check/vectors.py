@@ -7,11 +7,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jax.flatten_util import ravel_pytree
 
 from jaxconv.check.options import check_sizes
 
-Function = Callable[[Array], Array]
+Vector = Array | np.ndarray
+Function = Callable[[Any], Any]  # of a vector, to a vector
 
 _UNTRACEABLE = (
     jax.errors.ConcretizationTypeError,
@@ -23,7 +23,7 @@ _UNTRACEABLE = (
 class Point(NamedTuple):
     """Where a function is differentiated: all real leaves as one vector."""
 
-    vector: Array
+    vector: Vector
     names: list[str]  # of the vector's elements
     function: Function  # of the vector, to a vector
     rounding: float  # the relative rounding error of the function's values
@@ -45,27 +45,18 @@ class Leaves:
         self.given = [leaf for _, leaf in paths]
         pairs = zip(self.places, self.given, strict=True)
         self.arrays = [_as_leaf(place, leaf, caller) for place, leaf in pairs]
-        self.real = [jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in self.arrays]
+        self.real = [is_real(leaf) for leaf in self.arrays]
         if not any(self.real):
             raise ValueError(
                 f"{caller}: args must hold a real floating-point array, got "
                 f"{[str(leaf.dtype) for leaf in self.arrays]}. Give the real and the "
                 "imaginary part of complex arrays as two."
             )
-        self.shapes = {
-            place: leaf.shape
-            for place, leaf, mine in zip(
-                self.places, self.arrays, self.real, strict=True
-            )
-            if mine
-        }
+        triples = zip(self.places, self.arrays, self.real, strict=True)
+        self.shapes = {place: leaf.shape for place, leaf, mine in triples if mine}
         check_sizes(caller, "the real arrays of args", *self.shapes.values())
-        free = [
-            leaf.astype("float64")
-            for leaf, mine in zip(self.arrays, self.real, strict=True)
-            if mine
-        ]
-        self.vector, self._restore = ravel_pytree(free)
+        pairs = zip(self.arrays, self.real, strict=True)
+        self.vector = as_one([np.asarray(leaf) for leaf, mine in pairs if mine])
 
     @property
     def names(self) -> list[str]:
@@ -76,19 +67,24 @@ class Leaves:
             for index in np.ndindex(shape)
         ]
 
-    def at(self, vector: Array, constants: list) -> list:
+    def at(self, vector: Vector, constants: list) -> list:
         """Return all leaves: the real ones of a vector, the others of `constants`."""
-        free = iter(self._restore(vector))
-        pairs = zip(constants, self.real, strict=True)
-        return [next(free) if mine else leaf for leaf, mine in pairs]
+        full, start = list(constants), 0
+        for i, mine in enumerate(self.real):
+            if mine:
+                shape = self.arrays[i].shape
+                size = int(np.prod(shape))
+                full[i] = vector[start : start + size].reshape(shape)
+                start += size
+        return full
 
     def __str__(self) -> str:
         """Return the shape and type that each leaf is called with."""
+        pairs = zip(self.arrays, self.real, strict=True)
+        leaves = [leaf.astype("float64") if mine else leaf for leaf, mine in pairs]
         return ", ".join(
             f"{place} {jax.typeof(leaf).str_short()}"
-            for place, leaf in zip(
-                self.places, self.at(self.vector, self.arrays), strict=True
-            )
+            for place, leaf in zip(self.places, leaves, strict=True)
         )
 
 
@@ -101,12 +97,19 @@ def as_vector(fun: Callable[..., Any], args: tuple, caller: str) -> Point:
     """
     leaves = Leaves(args, caller)
 
+    vector = jnp.asarray(leaves.vector)
+
     def results(vector: Array) -> list[Array]:
         full = leaves.at(vector, leaves.arrays)
-        return real_arrays(fun(*jax.tree.unflatten(leaves.tree, full)))
+        found = jax.tree.leaves(fun(*jax.tree.unflatten(leaves.tree, full)))
+        return [leaf for leaf in map(jnp.asarray, found) if is_real(leaf)]
+
+    def function(vector: Array) -> Array:
+        found = results(vector)
+        return jnp.concatenate([jnp.ravel(leaf).astype("float64") for leaf in found])
 
     try:
-        types = [r.dtype for r in jax.eval_shape(results, leaves.vector)]
+        types = [r.dtype for r in jax.eval_shape(results, vector)]
     except Exception as error:
         error.add_note(f"{caller}: fun was called with {leaves}, by jax.eval_shape.")
         if isinstance(error, _UNTRACEABLE):
@@ -116,23 +119,17 @@ def as_vector(fun: Callable[..., Any], args: tuple, caller: str) -> Point:
                 "check_bilinear takes functions that JAX cannot trace."
             )
         raise
-    return Point(
-        leaves.vector,
-        leaves.names,
-        lambda vector: as_one(results(vector)),
-        rounding_of(types, caller),
-    )
+    return Point(vector, leaves.names, function, rounding_of(types, caller))
 
 
-def real_arrays(tree: Any) -> list[Array]:
-    """Return the real floating-point leaves of a result."""
-    found = map(jnp.asarray, jax.tree.leaves(tree))
-    return [leaf for leaf in found if jnp.issubdtype(leaf.dtype, jnp.floating)]
+def is_real(array: Array | np.ndarray) -> bool:
+    """Return whether an array holds real floating-point numbers."""
+    return jnp.issubdtype(array.dtype, jnp.floating)
 
 
-def as_one(arrays: list[Array]) -> Array:
+def as_one(arrays: list[np.ndarray]) -> np.ndarray:
     """Return arrays as one vector of float64."""
-    return jnp.concatenate([jnp.ravel(array).astype("float64") for array in arrays])
+    return np.concatenate([np.ravel(array).astype(np.float64) for array in arrays])
 
 
 def rounding_of(types: list[Any], caller: str) -> float:

@@ -1,5 +1,7 @@
 """`check_gradients` of gradients written by hand: NumPy, layers, anything callable."""
 
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -62,7 +64,7 @@ def test_a_scalar_loss_takes_a_number_and_one_gradient_alone():
 
     assert check_gradients(loss, (X,), backward=slope).ok
     (failure,) = check_gradients(loss, (X,), backward=lambda x, g: x * g).failures
-    assert "derivative of output 0 at args[0][0] is 0.5, expected 1" in failure.problem
+    assert "derivative of output 0 at args[0][2] is 1, expected 2" in failure.problem
 
 
 def test_each_library_gets_its_own_arrays_and_may_write_into_them():
@@ -96,20 +98,19 @@ WRONG = {
     "one of two": (lambda dp, dx: dx[0], r"must return a tuple of 2 gradients, one "),
     "no leaf": (
         lambda dp, dx: ({"w": dp["w"]}, dx),
-        r"a gradient at args\[0\]\['b'\], got gradients at args\[0\]\['w'\], args\[1\]",
+        r"must return a gradient at args\[0\]\['b'\], got gradients at args\[0\]\[",
     ),
     "a shape": (
         lambda dp, dx: (dp | {"w": dp["w"].T}, dx),
-        r"gradient of shape \(3, 2\) at args\[0\]\['w'\], got \(2, 3\)\.",
+        r"must return a gradient of shape \(3, 2\) at args\[0\]\['w'\], got \(2, 3\)\.",
     ),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(("change", "words"), WRONG.values(), ids=WRONG.keys())
 def test_what_is_no_gradient_is_a_failure(change, words):
-    report = check(change)
-    with pytest.raises(AssertionError, match=f"backward, order 1: backward {words}"):
-        report.raise_on_failure()
+    (failure,) = check(change).failures
+    assert re.match(f"backward, order 1: backward {words}", str(failure))
 
 
 def test_a_function_that_does_not_repeat_itself_is_not_compared():
@@ -155,3 +156,11 @@ def test_mistake(given, message):
     given = {"fun": np.sin, "args": (X,), "backward": lambda x, g: g} | given
     with pytest.raises(ValueError, match=f"check_gradients: .*{message}"):
         check_gradients(**given)
+
+
+def test_a_point_where_the_function_is_not_finite_is_named_without_warnings():
+    def gradient(x, g):
+        return g / x
+
+    (failure,) = check_gradients(np.log, (np.zeros(2),), backward=gradient).failures
+    assert "at args[0][0] cannot be checked: fun is not finite" in failure.problem
