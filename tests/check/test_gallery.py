@@ -1,5 +1,8 @@
 """The gallery: the fault of each wrong kernel is named, right ones raise no alarm."""
 
+import dataclasses
+import itertools
+
 import pytest
 
 from jaxconv.check.gallery import RIGHT, WRONG, compare
@@ -65,6 +68,25 @@ def test_the_script_prints_a_table(said, code, monkeypatch, capsys):
         "check_bilinear finds 2 wrong; 0 false alarms.",
         "check_grads finds 1 wrong; 1 false alarms.",
     ]
+
+
+def test_random_right_kernels_raise_no_alarm():
+    assert list(compare.false_alarms(3, seed=1)) == []
+
+
+@pytest.mark.exhaustive
+def test_more_random_right_kernels_raise_no_alarm():
+    assert list(compare.false_alarms(40, seed=2)) == []
+
+
+def test_a_false_alarm_is_told_with_its_kernel(monkeypatch, capsys):
+    wrong = dataclasses.replace(KERNELS["returns early"], name="mb3")
+    monkeypatch.setattr(compare, "random_kernels", lambda seed: itertools.repeat(wrong))
+    monkeypatch.setattr(compare, "compare", lambda: iter([]))
+    assert script(monkeypatch, "--gallery", "--cases", "1") == 1
+    said = capsys.readouterr()
+    assert "FAILED 0: mb3 NCHW/OIHW: param_grad: the batch is not summed" in said.err
+    assert said.out.endswith("1 random right kernels: 1 false alarms.\n")
 
 
 @pytest.mark.extras

@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -10,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxconv.check.gallery import RIGHT, WRONG, Kernel
+from jaxconv.check.gallery.random_right import random_kernels
 from jaxconv.check.report import Report
 
 HEADER = """\
@@ -43,6 +45,15 @@ def compare(kernels: Iterable[Kernel] = (*WRONG, *RIGHT)) -> Iterator[Verdicts]:
             _check_grads_finds(kernel),
             torch and _gradcheck_finds(torch, kernel),
         )
+
+
+def false_alarms(count: int, seed: int) -> Iterator[str]:
+    """Check random right kernels; yield what is said of those with an alarm."""
+    for i, kernel in enumerate(itertools.islice(random_kernels(seed), count)):
+        report = kernel.check(entries=8, seed=seed + i)
+        if not report.ok:
+            layout = f" {kernel.layout}" if kernel.layout else ""
+            yield f"{i}: {kernel.name}{layout}: {str(report).splitlines()[0]}"
 
 
 def names_fault(kernel: Kernel, report: Report) -> bool:

@@ -203,8 +203,6 @@ class _Maps:
         """Return each tap, and where the pixels that it meets lie."""
         g = self.geometry
         for tap in np.ndindex(*g.kernel):
-            axes = zip(
-                tap, g.kernel_dilation, g.strides, g.out_shape[2:], strict=True
-            )
+            axes = zip(tap, g.kernel_dilation, g.strides, g.out_shape[2:], strict=True)
             at = [slice(t * d, t * d + (o - 1) * s + 1, s) for t, d, s, o in axes]
             yield tap, (slice(None), slice(None), slice(None), *at)
