@@ -82,7 +82,10 @@ def loaded(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def find(
-    names: Mapping[str, Any], given: Mapping[str, str | None], path: Path
+    names: Mapping[str, Any],
+    given: Mapping[str, str | None],
+    path: Path,
+    fresh: bool = False,
 ) -> KernelFile:
     """Return the functions and facts that a file holds.
 
@@ -90,6 +93,7 @@ def find(
       names: what the file defines.
       given: the names of functions that are called otherwise, by keys of `NAMES`.
       path: the file, for messages.
+      fresh: whether each call gets a new layer.
 
     Raises:
       KernelFileError: there is no output, or a name that was given does not exist.
@@ -99,7 +103,7 @@ def find(
     make_layer = functions.pop("make_layer", None)
     whole = "output" in functions and functions.keys() & set(_GRADIENTS)
     if make_layer is not None and (given.get("make_layer") or not whole):
-        layer = of_layer(make_layer)
+        layer = of_layer(make_layer, fresh=fresh)
         functions = {"output": layer.output, "backward": layer.backward}
     if "output" not in functions:
         raise KernelFileError(
