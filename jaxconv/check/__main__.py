@@ -68,7 +68,7 @@ def _check(given: argparse.Namespace, kernel: Any) -> Any:
 
     from jaxconv.check.bilinear import check_bilinear
 
-    options = dict(kernel.facts)
+    options: dict[str, Any] = dict(kernel.facts)
     for name in (*FACTS, "dtype", "seed", "entries", "timeout"):
         if (value := getattr(given, name)) is not None:
             options[name] = value
@@ -79,7 +79,7 @@ def _check(given: argparse.Namespace, kernel: Any) -> Any:
                 f"or give it as in --{name.replace('_', '-')} 2,3,8,8"
             )
     shapes = options["x_shape"], options["w_shape"]
-    functions = with_own_derivative(kernel, *shapes, given.file)
+    functions: dict[str, Any] = with_own_derivative(kernel, *shapes, given.file)
     if functions.keys() != kernel.functions.keys():
         print(f"{given.file.name} has no gradient: the one that JAX takes is checked.")
     wide = str(options.get("dtype")) in _WIDE
@@ -95,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("file", type=Path, metavar="FILE.py")
-    sizes = {"type": _shape, "metavar": "N,N,..."}
+    sizes: dict[str, Any] = {"type": _shape, "metavar": "N,N,..."}
     parser.add_argument("--x-shape", help="the shape of x, as in 2,3,8,8", **sizes)
     parser.add_argument("--w-shape", help="the shape of w, as in 3,4,3,3", **sizes)
     parser.add_argument("--layout", help="the axes of x and g, and of w: NHWC/HWIO")

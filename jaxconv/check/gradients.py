@@ -89,6 +89,7 @@ def check_gradients(
                 found.add("order 1", "backward", lambda: compare(entries, rng))
             return found.report
         point = as_vector(fun, given, _CALLER)
+        vector = jnp.asarray(point.vector)
         pending: list[tuple[str, Function]] = [("", point.function)]
         for number in range(1, highest + 1):
             following = []
@@ -99,7 +100,7 @@ def check_gradients(
                         _Comparison, point, function, mode, entries, rng
                     )
                     if found.add(f"order {number}", name, compare):
-                        along = _along(mode, function, point.vector, rng)
+                        along = _along(mode, function, vector, rng)
                         following.append((name, along))
             pending = following
     found.raise_if_nothing_was_done(_CALLER, chosen)

@@ -55,8 +55,8 @@ class Leaves:
         triples = zip(self.places, self.arrays, self.real, strict=True)
         self.shapes = {place: leaf.shape for place, leaf, mine in triples if mine}
         check_sizes(caller, "the real arrays of args", *self.shapes.values())
-        pairs = zip(self.arrays, self.real, strict=True)
-        self.vector = as_one([np.asarray(leaf) for leaf, mine in pairs if mine])
+        free = zip(self.arrays, self.real, strict=True)
+        self.vector = as_one([np.asarray(leaf) for leaf, mine in free if mine])
 
     @property
     def names(self) -> list[str]:
