@@ -43,6 +43,8 @@ def check_adjoint(trial: Trial) -> None:
             of_output = pattern is not None and pattern.startswith(_OUTPUT)
             if pattern is not None and of_output:
                 name, pattern = "output", pattern.removeprefix(_OUTPUT)
+            if pattern is None and len(sums) == 2 and len(set(sums.values())) == 1:
+                problem += ": either it is wrong, or both of them are alike"
             if name == "param_grad" and "the batch size" in (pattern or ""):
                 problem += '. If that is meant, pass scale="batch"'
             trial.fail(_CHECK, name, problem, pattern, *element)

@@ -9,7 +9,7 @@ from typing import Any
 
 import jax
 
-_TO_STOP = 0.2  # seconds that an endless loop gets to end
+_TO_STOP = 0.1  # seconds that an endless loop gets to end
 
 
 class TimeLimitError(Exception):

@@ -21,7 +21,7 @@ from jaxconv.check.offset import (
     whole,
 )
 from jaxconv.check.report import Row
-from jaxconv.check.trial import Trial, dot, largest, number, widen
+from jaxconv.check.trial import Trial, largest, number, widen
 from jaxconv.conv.methods.rounding import unit_roundoff
 from jaxconv.conv.operands import OPERANDS
 
@@ -158,24 +158,19 @@ class SettledTrial(Trial):
 
     def _find_factor(self) -> None:
         """Find whether the filter gradient is divided or multiplied by the batch."""
-        n = self.count_batch() or 1
-        total = dot(self.results["param_grad"], self.operands["w"])
-        sums = [
-            dot(self.results[name], self.operands[OPERANDS[name][2]])
-            for name in ("output", "input_grad")
-            if self.usable(name)
-        ]
-        right = sums[0] if sums else total * n
-        errors = {f: float(abs(total * f - right)) for f in (float(n), 1 / n, 1.0)}
-        if errors[1.0] == 0 and right != 0:
-            self.rows.append(Row(SCALE, "param_grad", 1, np.inf))
+        n, values = self.count_batch() or 1, self.results["param_grad"]
+        if np.any(distance(values) > self._error("param_grad")):
+            self.factor = float(n)
+        elif values.any() and not np.any(distance(values / n)):
+            self.factor = 1 / n
+        else:
+            self.rows.append(Row(SCALE, "param_grad", values.size, np.inf))
             problem = (
-                f'scale="batch" says that it is divided by the batch of {n}, but it is '
-                "not. Leave scale out"
+                f'scale="batch" says that it is divided by the batch of {n}, but its '
+                "results are whole numbers. Leave scale out"
             )
             self.fail(SCALE, "param_grad", problem)
             return
-        self.factor = float(n) if errors[float(n)] <= errors[1 / n] else 1 / n
         if self.amplification is None:
             self.rounded.add("param_grad")
         verb = "divided" if self.factor > 1 else "multiplied"
