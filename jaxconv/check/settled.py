@@ -21,12 +21,13 @@ from jaxconv.check.offset import (
     whole,
 )
 from jaxconv.check.report import Row
-from jaxconv.check.trial import Trial, largest, number, widen
+from jaxconv.check.trial import Trial, dot, largest, number, widen
 from jaxconv.conv.methods.rounding import unit_roundoff
 from jaxconv.conv.operands import OPERANDS
 
 _ROUNDINGS = 256.0  # of the largest sum of products: what a transform may be off by
 _MANY = 0.1  # part of a map's results that is not whole: no sum of products
+_DRAWS = 4  # of filters, where a sum of products may be 0 by chance
 _SMALL = 3  # operands, where results are rounded
 _SAFE = 4.0  # factor between an amplification that was seen and the one proposed
 _LEAST = 8  # amplification that is proposed
@@ -159,15 +160,12 @@ class SettledTrial(Trial):
     def _find_factor(self) -> None:
         """Find whether the filter gradient is divided or multiplied by the batch."""
         n, values = self.count_batch() or 1, self.results["param_grad"]
-        if np.any(distance(values) > self._error("param_grad")):
-            self.factor = float(n)
-        elif values.any() and not np.any(distance(values / n)):
-            self.factor = 1 / n
-        else:
+        self.factor = self._factor_by_sums(values, n) or self._factor_by_size(values, n)
+        if self.factor == 1:
             self.rows.append(Row(SCALE, "param_grad", values.size, np.inf))
             problem = (
-                f'scale="batch" says that it is divided by the batch of {n}, but its '
-                "results are whole numbers. Leave scale out"
+                f'scale="batch" says that it is divided by the batch of {n}, but it is '
+                "not. Leave scale out"
             )
             self.fail(SCALE, "param_grad", problem)
             return
@@ -176,6 +174,31 @@ class SettledTrial(Trial):
         verb = "divided" if self.factor > 1 else "multiplied"
         self.notes.append(f"param_grad is {verb} by {n}, the batch, as scale says")
         self.take_results()
+
+    def _factor_by_sums(self, values: np.ndarray, n: int) -> float | None:
+        """Return what takes the scale out, by the adjoint identity; None if unknown.
+
+        Few numbers may be whole by chance though they are divided.
+        """
+        name = next(filter(self.usable, ("output", "input_grad")), None)
+        if name is None:
+            return None
+        if not values.any():  # either: it is right or wrong, however it is scaled
+            return float(n)
+        for _ in range(_DRAWS):
+            w = self.draw(values.shape)
+            right = dot(self.run(name, w=w), self.operands[OPERANDS[name][2]])
+            ratio = dot(values, w) / right if right != 0 else 0.0
+            for factor in (1.0, float(n), 1 / n):
+                if abs(ratio * factor - 1) < 1e-3:
+                    return factor
+        return None
+
+    def _factor_by_size(self, values: np.ndarray, n: int) -> float:
+        """Return what takes the scale out, by which results are whole numbers."""
+        if np.any(distance(values) > self._error("param_grad")):
+            return float(n)
+        return 1 / n if values.any() and not np.any(distance(values / n)) else 1.0
 
     def _unit(self, name: str) -> float:
         """Return the unit roundoff of a map: of the shorter of operands and result."""

@@ -3,9 +3,10 @@
 import dataclasses
 import itertools
 
+import numpy as np
 import pytest
 
-from jaxconv.check.gallery import RIGHT, WRONG, compare
+from jaxconv.check.gallery import RIGHT, WRONG, Kernel, compare
 from tests.check.counts import COUNTS
 from tests.check.script import script
 from tests.tiers import fast
@@ -72,6 +73,22 @@ def test_the_script_prints_a_table(said, code, monkeypatch, capsys):
 
 def test_random_right_kernels_raise_no_alarm():
     assert list(compare.false_alarms(3, seed=1)) == []
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_mean_of_few_numbers_is_known_from_their_sum(seed):
+    """A single filter's gradient is often whole, even divided by the batch."""
+    kernel = Kernel(
+        name="one weight",
+        x_shape=(2, 1, 3),
+        w_shape=(1, 1, 1),
+        output=lambda x, w: x * w,
+        input_grad=lambda g, w: g * w,
+        param_grad=lambda x, g: np.sum(x * g, keepdims=True) / 2,
+        layout="NCW/OIW",
+        scale="batch",
+    )
+    assert kernel.check(**COUNTS, seed=seed).ok
 
 
 @pytest.mark.exhaustive
