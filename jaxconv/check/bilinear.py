@@ -226,7 +226,10 @@ def _check_jacobian(trial: Trial, name: str, entries: int) -> None:
     shape = trial.operands[operand].shape
     columns, rows = trial.some(out, entries), trial.some(shape, entries)
     forward = np.array(
-        [_at(trial.run("output", **{operand: impulse(shape, i)}), columns) for i in rows]
+        [
+            _at(trial.run("output", **{operand: impulse(shape, i)}), columns)
+            for i in rows
+        ]
     )
     backward = np.array(
         [_at(trial.run(name, g=impulse(out, j)), rows) for j in columns]

@@ -38,7 +38,10 @@ def stir(size: int, filling: int = 0) -> None:
 
 
 def misuse_of(
-    name: str, given: tuple[np.ndarray, ...], copies: tuple[np.ndarray, ...], result: Any
+    name: str,
+    given: tuple[np.ndarray, ...],
+    copies: tuple[np.ndarray, ...],
+    result: Any,
 ) -> tuple[str, str] | None:
     """Return the check that fails for what a map did to its arguments, and what it is.
 

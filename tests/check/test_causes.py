@@ -29,7 +29,10 @@ def grouped(*failures):
 
 
 def test_wrong_elements_of_a_map_follow_from_its_pattern():
-    assert grouped(ELEMENT, PATTERN, OTHER) == [((PATTERN,), (ELEMENT,)), ((OTHER,), ())]
+    assert grouped(ELEMENT, PATTERN, OTHER) == [
+        ((PATTERN,), (ELEMENT,)),
+        ((OTHER,), ()),
+    ]
 
 
 def test_all_follows_from_an_output_that_is_not_linear():

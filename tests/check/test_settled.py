@@ -85,7 +85,7 @@ def test_a_scale_on_purpose_passes_and_is_noted(scaled):
 def test_a_scale_that_is_not_there_is_a_failure_and_one_that_is_gets_a_hint():
     assert failed(check(scale="batch")) == {("param_grad", "scale")}
     report = check(param_grad=SCALES["divided"])
-    assert 'divided by 3, the batch size.' in str(report)
+    assert "divided by 3, the batch size." in str(report)
     assert 'If that is meant, pass scale="batch".' in str(report)
 
 
@@ -175,7 +175,9 @@ def test_a_convolution_of_the_project_passes_in_all_ways():
     report = check(
         output=lambda x, w: jaxconv.conv(x, w) + 1,
         input_grad=None,
-        param_grad=lambda x, g: jaxconv.conv_param_grad(x, g / 2, kernel_shape=(3, 4, 2)),
+        param_grad=lambda x, g: jaxconv.conv_param_grad(
+            x, g / 2, kernel_shape=(3, 4, 2)
+        ),
         layout="NCW/IOW",
         scale="batch",
         entries=4,

@@ -69,7 +69,9 @@ def test_a_result_that_is_not_finite_is_a_failure_with_element_and_shapes(name, 
     report = check(**after(name, with_element(value)))
     assert failed(report) == {(name, "runs")}
     what = rf"returned {value} at element \(1, 1\) of \(\d, \d\) for finite arguments, "
-    with pytest.raises(AssertionError, match=what + f"called as {OPERANDS[name]}; 1 of"):
+    with pytest.raises(
+        AssertionError, match=what + f"called as {OPERANDS[name]}; 1 of"
+    ):
         report.raise_on_failure()
 
 
@@ -251,7 +253,7 @@ OPTIONS = {
     ),
     "no shape": ({"w_shape": None}, "w_shape is missing: write the shape of w, as in"),
     "timeout": ({"timeout": 0}, "timeout must be None or a number of seconds .* got 0"),
-    "scale": ({"scale": "mean"}, 'scale must be None or "batch", .* got \'mean\''),
+    "scale": ({"scale": "mean"}, "scale must be None or \"batch\", .* got 'mean'"),
     "no batch": ({"scale": "batch"}, 'scale="batch" needs an axis of x .*"NC/IO"'),
     "layout": ({"layout": "NHWC/HWIO"}, "x must have the 4 axes NHWC"),
 }
