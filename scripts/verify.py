@@ -27,7 +27,8 @@ class Verify:
     """Only this one, e.g. taps/bfloat16/7/g2mb3ic4oc6ih7iw5kh3kw2ph1; method, type and
     seed may be left out."""
     cases: int | None = None
-    """How many random cases follow the grid: 400; with --fuzz 20,000 of each type."""
+    """How many random cases follow the grid: 400; with --fuzz 20,000 of each type, with
+    --gallery none."""
     minutes: float | None = None
     """Run random cases for this many minutes instead."""
     seed: int = 0
@@ -38,7 +39,7 @@ class Verify:
     """Instead, seed bugs and count how many each gradient checker finds."""
     gallery: bool = False
     """Instead, check kernels with faults as found in the wild, and right ones; print
-    what each gradient checker says of them."""
+    what each gradient checker says of them. With --cases, random right ones, too."""
     fuzz: Literal["onednn"] | None = None
     """Instead, compute random convolutions by this method in child processes, at the
     edges of what it serves: none may hang, crash or differ in one bit."""
@@ -239,8 +240,16 @@ def _gallery(settings: Verify) -> int:
         said.append(verdicts)
         print(compare.line(verdicts), flush=True)
     print(f"\n{compare.summary(said)}")
-    _write(settings, {"kernels": [compare.as_json(verdicts) for verdicts in said]})
-    return 0 if all(bool(v.kernel.fault) != v.ok for v in said) else 1
+    count, alarms = settings.cases or 0, 0
+    for words in compare.false_alarms(count, settings.seed):
+        alarms += 1
+        print(f"FAILED {words}", file=sys.stderr)
+    if count:
+        print(f"{count:,} random right kernels: {alarms or 'no'} false alarms.")
+    results = [compare.as_json(verdicts) for verdicts in said]
+    _write(settings, {"kernels": results, "right": count, "alarms": alarms})
+    missed = any(bool(v.kernel.fault) == v.ok for v in said)
+    return 1 if missed or alarms else 0
 
 
 def _console() -> Any:

@@ -37,10 +37,27 @@ def check_adjoint(trial: Trial) -> None:
     for name in wrong:
         with trial.guarded():
             problem, pattern, *element = diagnose(trial, name, sums, forward)
+            exact = trial.exactly() if pattern is None else None
+            if exact is not None:
+                pattern = _pattern_of(exact, name)
             of_output = pattern is not None and pattern.startswith(_OUTPUT)
             if pattern is not None and of_output:
                 name, pattern = "output", pattern.removeprefix(_OUTPUT)
+            if pattern is None and len(sums) == 2 and len(set(sums.values())) == 1:
+                problem += ": either it is wrong, or both of them are alike"
+            if name == "param_grad" and "the batch size" in (pattern or ""):
+                problem += '. If that is meant, pass scale="batch"'
             trial.fail(_CHECK, name, problem, pattern, *element)
+
+
+def _pattern_of(trial: Trial, name: str) -> str | None:
+    """Return the mistake that a map looks like in another trial of it."""
+    if not trial.usable("output", name):
+        return None
+    check_adjoint(trial)
+    patterns = {failure.map: failure.pattern for failure in trial.failures}
+    blamed = patterns.get("output")
+    return patterns.get(name) or (None if blamed is None else _OUTPUT + blamed)
 
 
 def _check_gradients_agree(trial: Trial) -> None:

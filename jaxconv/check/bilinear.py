@@ -24,14 +24,14 @@ from jaxconv.check import options
 from jaxconv.check.adapters import from_backward
 from jaxconv.check.adjoint import check_adjoint
 from jaxconv.check.calling import GRADIENTS, Map
-from jaxconv.check.causes import ARGUMENTS, SHAPE, TYPE
+from jaxconv.check.causes import SHAPE, TYPE
 from jaxconv.check.containment import check_containment
 from jaxconv.check.derivatives import check_derivatives
 from jaxconv.check.foreign import ForeignTrial
 from jaxconv.check.layout import Layout, axes_of
 from jaxconv.check.repetition import check_jit, check_repetition
 from jaxconv.check.report import Report, Row
-from jaxconv.check.trial import Trial, dot, impulse
+from jaxconv.check.trial import Index, Trial, dot, impulse
 from jaxconv.conv.arguments.keywords import names_arguments
 from jaxconv.conv.arguments.settings import as_shape
 from jaxconv.conv.operands import OPERANDS
@@ -164,14 +164,14 @@ def check_trial(trial: Trial, entries: int, order: int, under_jit: bool = True) 
         check_derivatives(trial, order)
         _check_linearity(trial)
         check_containment(trial)
-        if not trial.others:  # of them it was the first thing that was checked
-            check_repetition(trial)
+        check_repetition(trial)
         if under_jit:
             check_jit(trial)
     for name, caller in trial.callers.items():
         if caller.misuse is not None:
-            trial.rows.append(Row(ARGUMENTS, name, 1, np.inf))
-            trial.fail(ARGUMENTS, name, caller.misuse)
+            check, problem = caller.misuse
+            trial.rows.append(Row(check, name, 1, np.inf))
+            trial.fail(check, name, problem)
 
 
 def _check_results(trial: Trial) -> None:
@@ -227,12 +227,12 @@ def _check_jacobian(trial: Trial, name: str, entries: int) -> None:
     columns, rows = trial.some(out, entries), trial.some(shape, entries)
     forward = np.array(
         [
-            trial.run("output", **{operand: impulse(shape, i)})[_many(columns)]
+            _at(trial.run("output", **{operand: impulse(shape, i)}), columns)
             for i in rows
         ]
     )
     backward = np.array(
-        [trial.run(name, g=impulse(out, j))[_many(rows)] for j in columns]
+        [_at(trial.run(name, g=impulse(out, j)), rows) for j in columns]
     )
     bound = np.max(trial.bound(name), initial=0)
     bound += np.max(trial.bound("output"), initial=0)
@@ -254,6 +254,6 @@ def _check_linearity(trial: Trial) -> None:
                 trial.compare(f"linear in {operand}", name, both, apart, bound)
 
 
-def _many(indices: Sequence[tuple[int, ...]]) -> tuple:
-    """Return indices in the form of NumPy's advanced indexing: one array an axis."""
-    return tuple(np.array(indices).T)
+def _at(array: np.ndarray, indices: Sequence[Index]) -> np.ndarray:
+    """Return some elements, by NumPy's advanced indexing: one array an axis."""
+    return array[tuple(np.array(indices).T)].reshape(len(indices))

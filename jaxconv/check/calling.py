@@ -62,7 +62,7 @@ class Caller:
         self.maps, self.name, self.timeout = maps, name, timeout
         self.numpy = False
         self.dtype_by_numpy: Any = None  # of what it returns in NumPy for NumPy's
-        self.misuse: str | None = None  # of its arguments
+        self.misuse: tuple[str, str] | None = None  # of its arguments
 
     def __call__(
         self,
@@ -184,8 +184,8 @@ def hint(
     """Say if a map works once its arguments, or both gradients, are exchanged."""
     first, second, _ = OPERANDS[name]
 
-    def works(other: str, *given: Any) -> bool:
-        return other in maps and _works(maps[other], *given, shape, timeout)
+    def works(other: str, one: Any, two: Any) -> bool:
+        return other in maps and _works(maps[other], one, two, shape, timeout)
 
     if works(name, b, a):
         what = "an array" if shape is None else "the right shape"
@@ -203,7 +203,9 @@ def hint(
 def _works(
     function: Map, a: Any, b: Any, shape: Shape | None, timeout: float | int | None
 ) -> bool:
-    given = [array.copy() if isinstance(array, np.ndarray) else array for array in (a, b)]
+    given = [
+        array.copy() if isinstance(array, np.ndarray) else array for array in (a, b)
+    ]
     try:
         array, _ = within(timeout, lambda: _as_array(function(*given)))
     except (Exception, SystemExit):  # it does not

@@ -11,15 +11,17 @@ from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
 
 REPEATED = "once more"
 ARGUMENTS = "arguments"
+MEMORY = "own memory"
 SHAPE = "shape"
 TYPE = "type"
 CONSTANT = "output at x = 0"
 SCALE = "scale"
 ROUNDING = "rounding"
 CONTAINED = "inf contained"
-_FIRST = (REPEATED, "runs", ARGUMENTS, SHAPE, CONSTANT, SCALE)
-_ALONE = (REPEATED, "runs", ARGUMENTS, SHAPE, TYPE, ROUNDING)  # nothing follows
-_LAST = (CONTAINED, "under jit", ROUNDING, TYPE)
+_FIRST = (REPEATED, "runs", ARGUMENTS, MEMORY, SHAPE, CONSTANT, SCALE)
+_ALONE = ("runs", ARGUMENTS, SHAPE, TYPE, ROUNDING)  # nothing follows from them
+_OWN = ("runs", ARGUMENTS, CONSTANT, SCALE)  # and they follow from nothing
+_LAST = (ROUNDING, CONTAINED, "under jit", TYPE)
 
 
 @runtime_checkable
@@ -107,14 +109,23 @@ def _is_of_the_form(failure: Fact) -> bool:
 
 
 def _says(failure: Fact) -> tuple[str, str, str | None]:
-    return failure.check, failure.problem, failure.pattern
+    problem, _, _ = failure.problem.partition(", called as")
+    return failure.check, problem, failure.pattern
 
 
 def _follows(failure: Fact, cause: Fact) -> bool:
     """Return whether a failure is explained by another."""
-    if cause.check in _ALONE or failure.check in (*_FIRST, TYPE):
+    if cause.check in _ALONE or failure.check in _OWN:
         return False
-    return failure.map == cause.map or _is_of_the_form(cause)
+    if failure.check == TYPE:
+        return failure.map == cause.map and "rounded" in (cause.pattern or "")
+    return failure.map == cause.map or _explains_all(cause)
+
+
+def _explains_all(cause: Fact) -> bool:
+    """Return whether the gradients are held against an output that is no measure."""
+    unsteady = cause.map == "output" and cause.check in (REPEATED, MEMORY)
+    return unsteady or _is_of_the_form(cause)
 
 
 def _by_map(failures: Sequence[Fact]) -> str:

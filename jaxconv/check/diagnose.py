@@ -1,6 +1,6 @@
 """Which elements of a gradient are wrong, and which mistake they look like."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,9 +12,19 @@ from jaxconv.conv.operands import OPERANDS
 _MANY = 8  # wrong elements, after which the search stops
 
 
+class Diagnosis(NamedTuple):
+    """What is wrong with a gradient, and one of its wrong elements."""
+
+    problem: str
+    pattern: str | None = None
+    index: Index | None = None
+    found: Any = None
+    expected: Any = None
+
+
 def diagnose(
     trial: Trial, name: str, sums: dict[str, Any], forward: Any
-) -> tuple[str, str | None]:
+) -> Diagnosis:
     """Say which elements are wrong, and the mistake it looks like if one is recognised.
 
     Args:
@@ -27,29 +37,37 @@ def diagnose(
     inexact = np.any(trial.bound(name)) or np.any(trial.bound("output"))
     if len(sums) == 2 and sums["input_grad"] == sums["param_grad"] != forward:
         problem = "both gradients agree with each other and not with the output"
-        return problem, None if inexact else _blame(trial, name)
+        return Diagnosis(problem, None if inexact else _blame(trial, name))
     if inexact:
-        return "it differs by more than rounding explains", None
+        return Diagnosis("it differs by more than rounding explains")
     wrong = wrong_elements(trial, name)
     if not wrong:
-        return "the sums differ, but no single element does", None
-    index, source = wrong[0], Source(trial, name)
-    expected = source.at(index)
-    problem = f"element {index} is {number(found[index])}, expected {number(expected)}"
+        return Diagnosis("the sums differ, but no single element does")
+    source = Source(trial, name)
+    element = wrong[0], found[wrong[0]], source.at(wrong[0])
+    words, pattern = _describe(source, found, wrong)
+    problem = f"element {element[0]} is {number(element[1])}, expected "
+    return Diagnosis(f"{problem}{number(element[2])}{words}", pattern, *element)
+
+
+def _describe(
+    source: Source, found: np.ndarray, wrong: list[Index]
+) -> tuple[str, str | None]:
+    """Say which elements are wrong beside the first, and which mistake it looks like."""
     if len(wrong) < _MANY:
         others = f"; so are {', '.join(map(str, wrong[1:]))}" if wrong[1:] else ""
         right = found.copy()
         for at in wrong:
             right[at] = source.at(at)
-        pattern = _recognise(Source(trial, name, right), found)
-        return f"{problem}{others}; no other of {found.size:,} is wrong", pattern
+        pattern = _recognise(Source(source.trial, source.name, right), found)
+        return f"{others}; no other of {found.size:,} is wrong", pattern
     if not source.affordable:
-        return f"{problem}, and many others of {found.size:,} are wrong", None
+        return f", and many others of {found.size:,} are wrong", None
     count = int((found != source.right).sum())
     where = locate(source, found)
-    problem += f"; {count:,} of {found.size:,} are wrong"
-    problem += "" if where is None else f", all at {where}"
-    return problem, _recognise(source, found)
+    words = f"; {count:,} of {found.size:,} are wrong"
+    words += "" if where is None else f", all at {where}"
+    return words, _recognise(source, found)
 
 
 def _blame(trial: Trial, name: str) -> str | None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxconv.check.causes import ARGUMENTS, MEMORY
 from jaxconv.conv.operands import OPERANDS
 
 _ALIGNED = 64  # elements
@@ -37,21 +38,27 @@ def stir(size: int, filling: int = 0) -> None:
 
 
 def misuse_of(
-    name: str, given: tuple[np.ndarray, ...], copies: tuple[np.ndarray, ...], result: Any
-) -> str | None:
-    """Say what a map did to its arguments, or None."""
+    name: str,
+    given: tuple[np.ndarray, ...],
+    copies: tuple[np.ndarray, ...],
+    result: Any,
+) -> tuple[str, str] | None:
+    """Return the check that fails for what a map did to its arguments, and what it is.
+
+    None if it left them as they were.
+    """
     for operand, array, copy in zip(OPERANDS[name], given, copies, strict=False):
         before = np.asarray(array, copy.dtype)
         changed = np.argwhere(before != copy)
         if len(changed):
             at = tuple(map(int, changed[0]))
-            return (
+            return ARGUMENTS, (
                 f"it writes to its argument {operand}: element {at} was "
                 f"{_shown(before[at])} and is {_shown(copy[at])} after the call. Write "
                 "to a copy"
             )
         if isinstance(result, np.ndarray) and np.may_share_memory(result, copy):
-            return (
+            return MEMORY, (
                 f"its result lies in the memory of its argument {operand}, so that "
                 "writing to one changes the other. Return an array of its own"
             )

@@ -9,7 +9,7 @@ from typing import Any
 
 import jax
 
-_TO_STOP = 0.2  # seconds that an endless loop gets to end
+_TO_STOP = 0.1  # seconds that an endless loop gets to end
 
 
 class TimeLimitError(Exception):
@@ -31,7 +31,8 @@ def within(seconds: float | int | None, function: Callable[[], Any]) -> Any:
     """
     if seconds is None:
         return function()
-    context, config = contextvars.copy_context(), jax.config
+    context = contextvars.copy_context()
+    config: Any = jax.config
     settings = _settings(config.jax_enable_x64, config.jax_default_matmul_precision)
     outcome: list[tuple[Any, BaseException | None]] = []
 

@@ -1,8 +1,12 @@
 """The gallery: the fault of each wrong kernel is named, right ones raise no alarm."""
 
+import dataclasses
+import itertools
+
+import numpy as np
 import pytest
 
-from jaxconv.check.gallery import RIGHT, WRONG, compare
+from jaxconv.check.gallery import RIGHT, WRONG, Kernel, compare
 from tests.check.counts import COUNTS
 from tests.check.script import script
 from tests.tiers import fast
@@ -65,6 +69,41 @@ def test_the_script_prints_a_table(said, code, monkeypatch, capsys):
         "check_bilinear finds 2 wrong; 0 false alarms.",
         "check_grads finds 1 wrong; 1 false alarms.",
     ]
+
+
+def test_random_right_kernels_raise_no_alarm():
+    assert list(compare.false_alarms(3, seed=1)) == []
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_mean_of_few_numbers_is_known_from_their_sum(seed):
+    """A single filter's gradient is often whole, even divided by the batch."""
+    kernel = Kernel(
+        name="one weight",
+        x_shape=(2, 1, 3),
+        w_shape=(1, 1, 1),
+        output=lambda x, w: x * w,
+        input_grad=lambda g, w: g * w,
+        param_grad=lambda x, g: np.sum(x * g, keepdims=True) / 2,
+        layout="NCW/OIW",
+        scale="batch",
+    )
+    assert kernel.check(**COUNTS, seed=seed).ok
+
+
+@pytest.mark.exhaustive
+def test_more_random_right_kernels_raise_no_alarm():
+    assert list(compare.false_alarms(40, seed=2)) == []
+
+
+def test_a_false_alarm_is_told_with_its_kernel(monkeypatch, capsys):
+    wrong = dataclasses.replace(KERNELS["returns early"], name="mb3")
+    monkeypatch.setattr(compare, "random_kernels", lambda seed: itertools.repeat(wrong))
+    monkeypatch.setattr(compare, "compare", lambda: iter([]))
+    assert script(monkeypatch, "--gallery", "--cases", "1") == 1
+    said = capsys.readouterr()
+    assert "FAILED 0: mb3 NCHW/OIHW: param_grad: the batch is not summed" in said.err
+    assert said.out.endswith("1 random right kernels: 1 false alarms.\n")
 
 
 @pytest.mark.extras

@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -10,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxconv.check.gallery import RIGHT, WRONG, Kernel
+from jaxconv.check.gallery.random_right import random_kernels
 from jaxconv.check.report import Report
 
 HEADER = """\
@@ -29,7 +31,7 @@ class Verdicts(NamedTuple):
 
 
 def compare(kernels: Iterable[Kernel] = (*WRONG, *RIGHT)) -> Iterator[Verdicts]:
-    """Run each checker on each kernel."""
+    """Run each checker on each kernel; the others in float64."""
     torch: Any = None
     if importlib.util.find_spec("torch"):
         torch = importlib.import_module("torch")
@@ -43,6 +45,15 @@ def compare(kernels: Iterable[Kernel] = (*WRONG, *RIGHT)) -> Iterator[Verdicts]:
             _check_grads_finds(kernel),
             torch and _gradcheck_finds(torch, kernel),
         )
+
+
+def false_alarms(count: int, seed: int) -> Iterator[str]:
+    """Check random right kernels; yield what is said of those with an alarm."""
+    for i, kernel in enumerate(itertools.islice(random_kernels(seed), count)):
+        report = kernel.check(entries=8, seed=seed + i)
+        if not report.ok:
+            layout = f" {kernel.layout}" if kernel.layout else ""
+            yield f"{i}: {kernel.name}{layout}: {str(report).splitlines()[0]}"
 
 
 def names_fault(kernel: Kernel, report: Report) -> bool:
@@ -104,20 +115,20 @@ def _point(kernel: Kernel) -> list[np.ndarray]:
 
 def _called(kernel: Kernel) -> tuple[Any, Any]:
     """Return the kernel as functions that JAX can trace."""
-    x, w = (np.asarray(a, np.float32) for a in _point(kernel))
-    y = jax.ShapeDtypeStruct(kernel.output(x, w).shape, np.float32)
-    gradients = tuple(jax.ShapeDtypeStruct(a.shape, np.float32) for a in (x, w))
+    x, w = _point(kernel)
+    y = jax.ShapeDtypeStruct(kernel.output(x, w).shape, np.float64)
+    gradients = tuple(jax.ShapeDtypeStruct(a.shape, np.float64) for a in (x, w))
 
     def output(x: Any, w: Any) -> Any:
         def call(*arrays: Any) -> Any:
-            return np.asarray(kernel.output(*map(np.array, arrays)), np.float32)
+            return np.asarray(kernel.output(*map(np.array, arrays)), np.float64)
 
         return jax.pure_callback(call, y, x, w)
 
     def backward(saved: Any, g: Any) -> Any:
         def call(*arrays: Any) -> Any:
             found = kernel.gradients(*map(np.array, arrays))
-            return tuple(np.asarray(a, np.float32) for a in found)
+            return tuple(np.asarray(a, np.float64) for a in found)
 
         return jax.pure_callback(call, gradients, *saved, g)
 
@@ -127,13 +138,14 @@ def _called(kernel: Kernel) -> tuple[Any, Any]:
 def _check_grads_finds(kernel: Kernel) -> bool:
     from jax.test_util import check_grads
 
-    output, backward = _called(kernel)
-    function = jax.custom_vjp(output)
-    function.defvjp(lambda x, w: (output(x, w), (x, w)), backward)
     np.random.seed(0)  # which check_grads draws its directions from
     try:
-        operands = [jnp.asarray(a, "float32") for a in _point(kernel)]
-        check_grads(function, operands, order=1, modes=("rev",))
+        with jax.enable_x64(True):
+            output, backward = _called(kernel)
+            function = jax.custom_vjp(output)
+            function.defvjp(lambda x, w: (output(x, w), (x, w)), backward)
+            operands = [jnp.asarray(a) for a in _point(kernel)]
+            check_grads(function, operands, order=1, modes=("rev",))
     except Exception:  # an assertion, or the refusal of a wrong shape
         return True
     return False

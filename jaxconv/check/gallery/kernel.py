@@ -26,6 +26,7 @@ class Kernel:
     param_grad: Map | None = None
     backward: Backward | None = None
     layout: str | None = "NCHW/OIHW"
+    scale: str | None = None
     fault: str = ""  # what is wrong with it; "" if nothing is
     expected: str = ""  # words of the report that name the fault
 
@@ -39,6 +40,7 @@ class Kernel:
             self.w_shape,
             backward=self.backward,
             layout=self.layout,
+            scale=self.scale,
             **options,
         )
 
