@@ -16,7 +16,7 @@ KERNELS = {kernel.name: kernel for kernel in (*WRONG, *RIGHT)}
 
 @pytest.mark.parametrize(
     "name",
-    fast([kernel.name for kernel in WRONG], "result reshaped", "both return early"),
+    fast([kernel.name for kernel in WRONG], "both return early"),
 )
 def test_the_fault_is_named(name):
     report = KERNELS[name].check(**COUNTS)
@@ -72,10 +72,10 @@ def test_the_script_prints_a_table(said, code, monkeypatch, capsys):
 
 
 def test_random_right_kernels_raise_no_alarm():
-    assert list(compare.false_alarms(3, seed=1)) == []
+    assert list(compare.false_alarms(2, seed=1)) == []
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", fast(range(4), 2))
 def test_the_mean_of_few_numbers_is_known_from_their_sum(seed):
     """A single filter's gradient is often whole, even divided by the batch."""
     kernel = Kernel(
