@@ -183,6 +183,14 @@ def test_another_form_of_backward_is_told_what_to_write(wrong, words):
         input_grad(G, W)
 
 
+def test_arguments_of_another_shape_are_refused():
+    input_grad, param_grad = from_backward(both, X.shape, W.shape)
+    with pytest.raises(ValueError, match=r"w must have the shape \(3, 4\), got \(2, 4"):
+        input_grad(W, G)
+    with pytest.raises(ValueError, match=r"x must have the shape \(2, 3\), got \(2, 4"):
+        param_grad(G, X)
+
+
 def test_what_backward_raises_by_itself_stays():
     def broken(x, w, g):
         raise ValueError("no kernel for this")
