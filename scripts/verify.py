@@ -27,7 +27,8 @@ class Verify:
     """Only this one, e.g. taps/bfloat16/7/g2mb3ic4oc6ih7iw5kh3kw2ph1; method, type and
     seed may be left out."""
     cases: int | None = None
-    """How many random cases follow the grid: 400; with --fuzz 20,000 of each type."""
+    """How many random cases follow the grid: 400; with --fuzz 20,000 of each type, with
+    --gallery none."""
     minutes: float | None = None
     """Run random cases for this many minutes instead."""
     seed: int = 0
@@ -36,6 +37,9 @@ class Verify:
     """Write the results to this file."""
     mutations: bool = False
     """Instead, seed bugs and count how many each gradient checker finds."""
+    gallery: bool = False
+    """Instead, check kernels with faults as found in the wild, and right ones; print
+    what each gradient checker says of them. With --cases, random right ones, too."""
     fuzz: Literal["onednn"] | None = None
     """Instead, compute random convolutions by this method in child processes, at the
     edges of what it serves: none may hang, crash or differ in one bit."""
@@ -63,6 +67,8 @@ def main() -> int:
         return fail("--dtypes takes float32, bfloat16 or both", 2)
     if settings.mutations:
         return _study(settings)
+    if settings.gallery:
+        return _gallery(settings)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if settings.probe:
         return _probe(settings)
@@ -222,6 +228,28 @@ def _study(settings: Verify) -> int:
     _write(settings, {"points": POINTS, "bugs": [row._asdict() for row in rows]})
     missed = not all(all(bug.check_bilinear) for bug in bugs)
     return 1 if missed or any(right.check_bilinear) else 0
+
+
+def _gallery(settings: Verify) -> int:
+    """Print what is said of each kernel; code 1 if a fault is missed or invented."""
+    from jaxconv.check.gallery import compare
+
+    said = []
+    print(compare.HEADER)
+    for verdicts in compare.compare():
+        said.append(verdicts)
+        print(compare.line(verdicts), flush=True)
+    print(f"\n{compare.summary(said)}")
+    count, alarms = settings.cases or 0, 0
+    for words in compare.false_alarms(count, settings.seed):
+        alarms += 1
+        print(f"FAILED {words}", file=sys.stderr)
+    if count:
+        print(f"{count:,} random right kernels: {alarms or 'no'} false alarms.")
+    results = [compare.as_json(verdicts) for verdicts in said]
+    _write(settings, {"kernels": results, "right": count, "alarms": alarms})
+    missed = any(bool(v.kernel.fault) == v.ok for v in said)
+    return 1 if missed or alarms else 0
 
 
 def _console() -> Any:

@@ -1,48 +1,96 @@
 """Which elements of a gradient are wrong, and which mistake they look like."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxconv.check.patterns import recognise
-from jaxconv.check.trial import Index, Trial, dot, impulse, index_of, number
+from jaxconv.check.calling import MapError
+from jaxconv.check.patterns import Source, locate, recognise
+from jaxconv.check.trial import Index, Trial, dot, index_of, number
 from jaxconv.conv.operands import OPERANDS
 
 _MANY = 8  # wrong elements, after which the search stops
-_MOST_DERIVATIVES = 2048  # computed one by one, to recognise a pattern
+
+
+class Diagnosis(NamedTuple):
+    """What is wrong with a gradient, and one of its wrong elements."""
+
+    problem: str
+    pattern: str | None = None
+    index: Index | None = None
+    found: Any = None
+    expected: Any = None
 
 
 def diagnose(
     trial: Trial, name: str, sums: dict[str, Any], forward: Any
-) -> tuple[str, str | None]:
+) -> Diagnosis:
     """Say which elements are wrong, and the mistake it looks like if one is recognised.
 
     Args:
       trial: the maps and operands.
       name: the gradient map.
-      sums: `sum(gradient * operand)` of both gradients.
+      sums: `sum(gradient * operand)` of the gradients that there are.
       forward: `sum(g * output)`, which both sums should equal.
     """
-    if sums["input_grad"] == sums["param_grad"] != forward:
-        return "both gradients agree with each other and not with the output", None
     found = trial.results[name]
-    if np.any(trial.bound(name)) or np.any(trial.bound("output")):
-        return "it differs by more than rounding explains", None
+    inexact = np.any(trial.bound(name)) or np.any(trial.bound("output"))
+    if len(sums) == 2 and sums["input_grad"] == sums["param_grad"] != forward:
+        problem = "both gradients agree with each other and not with the output"
+        return Diagnosis(problem, None if inexact else _blame(trial, name))
+    if inexact:
+        return Diagnosis("it differs by more than rounding explains")
     wrong = wrong_elements(trial, name)
     if not wrong:
-        return "the sums differ, but no single element does", None
-    index, operand = wrong[0], OPERANDS[name][2]
-    expected = trial.linear(operand, impulse(found.shape, index))
-    problem = f"element {index} is {number(found[index])}, expected {number(expected)}"
+        return Diagnosis("the sums differ, but no single element does")
+    source = Source(trial, name)
+    element = wrong[0], found[wrong[0]], source.at(wrong[0])
+    words, pattern = _describe(source, found, wrong)
+    problem = f"element {element[0]} is {number(element[1])}, expected "
+    return Diagnosis(f"{problem}{number(element[2])}{words}", pattern, *element)
+
+
+def _describe(
+    source: Source, found: np.ndarray, wrong: list[Index]
+) -> tuple[str, str | None]:
+    """Say which elements are wrong beside the first, and which mistake it looks like."""
     if len(wrong) < _MANY:
         others = f"; so are {', '.join(map(str, wrong[1:]))}" if wrong[1:] else ""
-        return f"{problem}{others}; no other of {found.size:,} is wrong", None
-    if found.size > _MOST_DERIVATIVES:
-        return f"{problem}, and many others of {found.size:,} are wrong", None
-    right = trial.gradient(name)
-    count = int((found != right).sum())
-    pattern = recognise(trial, name, found, right)
-    return f"{problem}; {count:,} of {found.size:,} are wrong", pattern
+        right = found.copy()
+        for at in wrong:
+            right[at] = source.at(at)
+        pattern = _recognise(Source(source.trial, source.name, right), found)
+        return f"{others}; no other of {found.size:,} is wrong", pattern
+    if not source.affordable:
+        return f", and many others of {found.size:,} are wrong", None
+    count = int((found != source.right).sum())
+    where = locate(source, found)
+    words = f"; {count:,} of {found.size:,} are wrong"
+    words += "" if where is None else f", all at {where}"
+    return words, _recognise(source, found)
+
+
+def _blame(trial: Trial, name: str) -> str | None:
+    """Return the mistake that one side makes, if the other makes none that is known."""
+    of_gradient = _recognise_if_affordable(trial, name)
+    of_output = _recognise_if_affordable(trial, "output")
+    if of_output is None:
+        return of_gradient
+    if of_gradient is None:
+        return f"the output is wrong: {of_output}"
+    return f"{of_gradient}; or else the output is wrong: {of_output}"
+
+
+def _recognise_if_affordable(trial: Trial, name: str) -> str | None:
+    source = Source(trial, name)
+    return _recognise(source, trial.results[name]) if source.affordable else None
+
+
+def _recognise(source: Source, found: np.ndarray) -> str | None:
+    try:
+        return recognise(source, found)
+    except MapError:  # of operands that it was not called with before
+        return None
 
 
 def wrong_elements(trial: Trial, name: str) -> list[Index]:

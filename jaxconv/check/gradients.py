@@ -5,7 +5,8 @@ third of `D_2h - D_h`, its rounding error that of two values divided by 2 h. JAX
 derivative is compared with the extrapolation `(4 D_h - D_2h) / 3`, which is more exact,
 and is wrong if they differ by more than both errors together. Small functions are
 compared at each entry of the Jacobian, large ones along random directions; bisecting a
-direction that fails finds the entry.
+direction that fails finds the entry. A gradient that is written by hand is compared in
+the place of JAX's; nothing is traced then, so that NumPy will do.
 
 Source: Dennis and Schnabel, "Numerical Methods for Unconstrained Optimization", 1996,
 section 5.4, for the step.
@@ -13,7 +14,7 @@ section 5.4, for the step.
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -21,8 +22,9 @@ import numpy as np
 from jax import Array, lax
 
 from jaxconv.check import options
-from jaxconv.check.modes import first_line, why_missing
-from jaxconv.check.report import Failure, Report, Row
+from jaxconv.check.by_hand import by_hand
+from jaxconv.check.found import Found
+from jaxconv.check.report import Report
 from jaxconv.check.vectors import Function, Point, as_vector
 from jaxconv.conv.arguments.keywords import names_arguments
 
@@ -34,19 +36,24 @@ def check_gradients(
     fun: Callable[..., Any],
     args: Sequence[Any],
     *,
-    order: int = 2,
+    backward: Callable[..., Any] | None = None,
+    order: int | None = None,
     modes: str | Sequence[str] = ("fwd", "rev"),
     entries: int = 256,
     seed: int = 0,
 ) -> Report:
-    """Check the derivatives that JAX takes of `fun`, its custom rules among them.
+    """Check the derivatives that JAX takes of `fun`, or a gradient written by hand.
 
     Args:
       fun: a function of pytrees of arrays, to a pytree of arrays. It is called in
         float64; results of a shorter type are checked to that type's precision.
       args: its arguments; leaves that are not real floating-point are kept constant.
-      order: the highest order to check, 1 or more. Above 1, the derivative along a
-        random direction is checked as `fun` is.
+      backward: None, or `(*args, g) -> gradients`, those of `sum(g * fun(*args))` at
+        each of `args`, in a tuple; a single one may stand by itself. It is checked in
+        place of JAX's derivatives, and both functions may be NumPy's.
+      order: the highest order to check, 1 or more, by default 2. Above 1, the
+        derivative along a random direction is checked as `fun` is. With `backward`
+        it is 1.
       modes: "fwd", "rev" or both: the modes to check, at each order. A mode that JAX
         lacks for `fun` (forward, for a `jax.custom_vjp`) gets a row that says so.
       entries: the largest number of inputs, and of outputs, that are checked one by
@@ -62,19 +69,29 @@ def check_gradients(
 
     >>> check_gradients(lambda x: jnp.sin(x["a"]), ({"a": jnp.arange(3.0)},)).ok
     True
+    >>> check_gradients(np.sin, (np.arange(3.0),), backward=lambda x, g: -g).ok
+    False
     """
     options.check_callable(_CALLER, "fun", fun, "args")
     given = options.as_args(_CALLER, args)
     chosen = options.as_modes(_CALLER, modes)
-    options.check_count(_CALLER, "order", order)
+    highest = _highest(order, backward)
     options.check_count(_CALLER, "entries", entries)
     options.check_seed(_CALLER, seed)
-    with jax.enable_x64(True):
-        point = as_vector(fun, given, _CALLER)
+    # A function need not be finite everywhere.
+    with jax.enable_x64(True), np.errstate(all="ignore"):
         rng = np.random.default_rng(seed)
-        found = _Found([], [])
+        found = Found([], [])
+        if backward is not None:
+            point = by_hand(fun, backward, given, _CALLER)
+            if found.repeats(point):
+                compare = functools.partial(_Comparison, point, point.function, "")
+                found.add("order 1", "backward", lambda: compare(entries, rng))
+            return found.report
+        point = as_vector(fun, given, _CALLER)
+        vector = jnp.asarray(point.vector)
         pending: list[tuple[str, Function]] = [("", point.function)]
-        for number in range(1, order + 1):
+        for number in range(1, highest + 1):
             following = []
             for path, function in pending:
                 for mode in chosen:
@@ -83,46 +100,29 @@ def check_gradients(
                         _Comparison, point, function, mode, entries, rng
                     )
                     if found.add(f"order {number}", name, compare):
-                        along = _along(mode, function, point.vector, rng)
+                        along = _along(mode, function, vector, rng)
                         following.append((name, along))
             pending = following
-    found.raise_if_nothing_was_done(chosen)
-    return Report(tuple(found.rows), tuple(found.failures))
+    found.raise_if_nothing_was_done(_CALLER, chosen)
+    return found.report
 
 
-class _Found(NamedTuple):
-    """The rows and failures so far."""
-
-    rows: list[Row]
-    failures: list[Failure]
-
-    def add(self, check: str, name: str, compare: Callable[[], "_Comparison"]) -> bool:
-        """Add what a comparison finds; return whether JAX has that derivative."""
-        try:
-            comparison = compare()
-        except Exception as error:
-            why = why_missing(error)
-            self.rows.append(Row(check, name, 0, 0.0 if why else np.inf, why))
-            if why is None:
-                problem = f"JAX's derivative raised {first_line(error)}"
-                self.failures.append(Failure(check, name, problem))
-            return False
-        self.rows.append(Row(check, name, *comparison.size_and_error))
-        if self.rows[-1].error > 1:
-            self.failures.append(Failure(check, name, comparison.worst()))
-        return True
-
-    def raise_if_nothing_was_done(self, modes: Sequence[str]) -> None:
-        """Raise if JAX has none of the modes: a report without checks would be ok."""
-        if all(row.skipped for row in self.rows):
-            raise ValueError(
-                f"{_CALLER}: fun must have a derivative in one of the modes {modes}, "
-                f"but {self.rows[0].skipped}. Choose another mode, or give fun a rule."
-            )
+def _highest(order: int | None, backward: Callable[..., Any] | None) -> int:
+    """Return the highest order to check: 1 for a gradient that is written by hand."""
+    if backward is None:
+        options.check_count(_CALLER, "order", 2 if order is None else order)
+        return 2 if order is None else order
+    options.check_callable(_CALLER, "backward", backward, "(*args, g)")
+    if order not in (None, 1):
+        raise ValueError(
+            f"{_CALLER}: order must be 1 with backward, which has no derivative, got "
+            f"{order!r}. Leave it out."
+        )
+    return 1
 
 
 class _Comparison:
-    """The derivative of a function, by JAX and by differences, along directions."""
+    """The derivative of a function, by JAX or by hand, and by differences."""
 
     def __init__(
         self,
@@ -133,13 +133,16 @@ class _Comparison:
         rng: np.random.Generator,
     ) -> None:
         self.point, self.function, self.mode = point, function, mode
-        inputs = point.vector.size
-        outputs = jax.eval_shape(function, point.vector).size
+        traced = point.pull is None
+        shape_of = jax.eval_shape if traced else lambda f, v: f(v)
+        inputs, outputs = point.vector.size, shape_of(function, point.vector).size
         self.all_inputs, self.all_outputs = inputs <= entries, outputs <= entries
         self.directions = _basis(inputs, self.all_inputs, rng)
         self.weights = _basis(outputs, self.all_outputs, rng)
-        self.difference = jax.jit(self._difference)  # a search calls them many times
-        self.by_jax = jax.jit(self._by_jax)
+        self.each = lax.map if traced else _each
+        # A search calls them many times.
+        self.difference = jax.jit(self._difference) if traced else self._difference
+        self.derivative = jax.jit(self._by_jax) if traced else self._by_hand
         self.ratio = self.compare(self.directions)
 
     @property
@@ -150,29 +153,43 @@ class _Comparison:
     def compare(self, directions: np.ndarray) -> np.ndarray:
         """Return the error in units of its bound, for each weight and direction."""
         vector = self.point.vector
-        scaled = jnp.asarray(directions * np.maximum(1, np.abs(vector)))
-        weights = jnp.asarray(self.weights)
+        scaled = directions * np.maximum(1, np.abs(np.asarray(vector)))
         h = self.point.rounding ** (1 / 3)
-        once, twice, four = (self.difference(scaled, k * h) for k in (1, 2, 4))
-        sizes = jnp.abs(weights).sum(1) * jnp.abs(self.function(vector)).max(initial=0)
+        once, twice, four = (
+            np.asarray(self.difference(scaled, k * h)) for k in (1, 2, 4)
+        )
+        largest = np.abs(np.asarray(self.function(vector))).max(initial=0)
         # Two estimates of the truncation error: either may be 0 by accident.
-        bound = jnp.abs(twice - once) + jnp.abs(four - twice) / 4
-        bound += 64 * self.point.rounding / h * sizes[:, None]
-        self.found, self.expected = self.by_jax(scaled), (4 * once - twice) / 3
-        error = jnp.abs(self.found - self.expected)
-        ratio = jnp.where(error == 0, 0, error / bound)
-        return np.nan_to_num(np.asarray(ratio), nan=np.inf, posinf=np.inf)
+        bound = np.abs(twice - once) + np.abs(four - twice) / 4
+        sizes = np.abs(self.weights).sum(1, keepdims=True) * largest
+        bound += 64 * self.point.rounding / h * sizes
+        if self.point.pull is not None:
+            sizes = np.abs(self.pulled) @ np.abs(scaled).T
+            bound += 64 * self.point.pull_rounding * sizes
+        self.found = np.asarray(self.derivative(scaled))
+        self.expected = (4 * once - twice) / 3
+        error = np.abs(self.found - self.expected)
+        ratio = np.where(error == 0, 0, error / bound)
+        return np.nan_to_num(ratio, nan=np.inf, posinf=np.inf)
 
-    def _difference(self, scaled: Array, step: Array) -> Array:
+    def _difference(self, scaled: Any, step: Any) -> Any:
         """Return the central differences, weighted: (weights, directions)."""
-        weights = jnp.asarray(self.weights)
 
         def along(direction):
             ahead = self.function(self.point.vector + step * direction)
             behind = self.function(self.point.vector - step * direction)
-            return weights @ (ahead - behind) / (2 * step)
+            return self.weights @ (ahead - behind) / (2 * step)
 
-        return lax.map(along, scaled).T
+        return self.each(along, scaled).T
+
+    @functools.cached_property
+    def pulled(self) -> np.ndarray:
+        """The gradients that are written by hand, one for each of the weights."""
+        assert self.point.pull is not None
+        return _each(self.point.pull, self.weights)
+
+    def _by_hand(self, scaled: np.ndarray) -> np.ndarray:
+        return self.pulled @ scaled.T
 
     def _by_jax(self, scaled: Array) -> Array:
         """Return JAX's derivatives, weighted: (weights, directions)."""
@@ -213,6 +230,11 @@ class _Comparison:
         single[0, at] = 1
         self.compare(single)
         return int(at[0])
+
+
+def _each(function: Function, rows: np.ndarray) -> np.ndarray:
+    """Return `lax.map` of a function that cannot be traced."""
+    return np.stack([function(row) for row in rows])
 
 
 def _basis(size: int, each: bool, rng: np.random.Generator) -> np.ndarray:

@@ -18,7 +18,11 @@ def why_missing(error: Exception) -> str | None:
     return next((why for words, why in _REASONS.items() if words in text), None)
 
 
-def first_line(error: Exception) -> str:
-    """Return an exception's type and the first line of what it says."""
-    line = next(iter(str(error).strip().splitlines()), "").removesuffix(".")
+def first_line(error: BaseException) -> str:
+    """Return an exception's type and the first line of what it says.
+
+    That of a callback tells of another exception in its last line.
+    """
+    lines = str(error).strip().splitlines() or [""]
+    line = (lines[-1] if "Traceback (most" in lines[0] else lines[0]).removesuffix(".")
     return f"{type(error).__name__}: {line}" if line else type(error).__name__

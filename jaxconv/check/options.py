@@ -74,7 +74,7 @@ def as_modes(caller: str, modes: Any) -> tuple[str, ...]:
 
 
 def as_inexact(caller: str, dtype: Any) -> Any:
-    """Return `dtype` if it is floating-point or complex and JAX has it switched on."""
+    """Return `dtype` if it is floating-point or complex."""
     try:
         kind: Any = jnp.dtype(dtype)
     except TypeError:
@@ -84,12 +84,74 @@ def as_inexact(caller: str, dtype: Any) -> Any:
             f"{caller}: dtype must be floating-point or complex, which gradients need, "
             f"got {kind or repr(dtype)}."
         )
-    if jax.dtypes.canonicalize_dtype(kind) != kind:
-        raise ValueError(
-            f"{caller}: {kind} needs 64-bit types switched on: call it inside "
-            "`with jax.enable_x64(True):`."
-        )
     return kind
+
+
+def is_switched_on(kind: Any) -> bool:
+    """Return whether JAX has a type: the long ones only if asked."""
+    return jax.dtypes.canonicalize_dtype(kind) == kind
+
+
+def long_type_error(caller: str, kind: Any) -> ValueError:
+    """Return the error of a JAX function that is to compute in a long type."""
+    return ValueError(
+        f"{caller}: {kind} needs 64-bit types switched on: call it inside "
+        "`with jax.enable_x64(True):`."
+    )
+
+
+def check_scale(caller: str, scale: Any, batched: bool) -> None:
+    """Raise unless `scale` is None or "batch", and there is a batch."""
+    if scale is None:
+        return
+    if not isinstance(scale, str) or scale != "batch":
+        raise ValueError(
+            f'{caller}: scale must be None or "batch", for a filter gradient that is '
+            f"divided by the batch on purpose, got {scale!r}."
+        )
+    if not batched:
+        raise ValueError(
+            f'{caller}: scale="batch" needs an axis of x that is the batch. Name it by '
+            'N in layout, as in layout="NHWC/HWIO", or "NC/IO" for matrices.'
+        )
+
+
+def check_timeout(caller: str, value: Any) -> None:
+    """Raise unless `value` is None or a positive number of seconds."""
+    number = isinstance(value, float) or is_int(value)
+    if value is not None and not (number and 0 < value < float("inf")):
+        raise ValueError(
+            f"{caller}: timeout must be None or a number of seconds above 0, got "
+            f"{value!r}."
+        )
+
+
+def check_gradients_given(
+    caller: str, input_grad: Any, param_grad: Any, backward: Any
+) -> None:
+    """Raise unless there is one gradient at least, and `backward` alone or none."""
+    if backward is not None:
+        if input_grad is not None or param_grad is not None:
+            raise ValueError(
+                f"{caller}: backward stands for both gradients, got it beside "
+                f"{'input_grad' if input_grad is not None else 'param_grad'}. Give "
+                "one or the other."
+            )
+        check_callable(caller, "backward", backward, "(x, w, g)")
+    elif input_grad is None and param_grad is None:
+        raise ValueError(
+            f"{caller}: a gradient must be given: input_grad(g, w), param_grad(x, g), "
+            "both, or backward(x, w, g) -> (dx, dw)."
+        )
+
+
+def check_shape_given(caller: str, operand: str, shape: Any) -> None:
+    """Raise if a shape is missing."""
+    if shape is None:
+        raise ValueError(
+            f"{caller}: {operand}_shape is missing: write the shape of {operand}, as "
+            f"in {operand}_shape=(2, 3, 8, 8)."
+        )
 
 
 def _kind(value: Any) -> str:
