@@ -126,7 +126,7 @@ class Film:
 
 
 def _few_colours(frames: list[Any]) -> list[Any]:
-    """Return pictures in the same 256 colours, those of the three accents among them."""
+    """Return pictures in the same 256 colours, the accents among them."""
     from PIL import Image
 
     width, height = frames[0].size

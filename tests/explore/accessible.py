@@ -10,9 +10,10 @@ _NAMELESS = """section => [...section.querySelectorAll(
     || node.getAttribute("aria-labelledby")))
   .map(node => node.outerHTML.slice(0, 120))"""
 
-# Text against the first background behind it that is not see-through: the ratio of WCAG.
+# Text against the first opaque background behind it: the ratio of WCAG.
 _PALE = """([section, least]) => {
-  const context = new OffscreenCanvas(1, 1).getContext("2d", {willReadFrequently: true});
+  const canvas = new OffscreenCanvas(1, 1);
+  const context = canvas.getContext("2d", {willReadFrequently: true});
   const rgba = color => {
     context.clearRect(0, 0, 1, 1);
     context.fillStyle = color;
@@ -53,7 +54,9 @@ def nameless(section: Any) -> list[str]:
 def pale(section: Any, least: float = 4.5) -> list[str]:
     """Return texts with less contrast than WCAG 2's level AA asks for."""
     handle = section.element_handle()
-    return handle.evaluate("(section, least) => (" + _PALE + ")([section, least])", least)
+    return handle.evaluate(
+        "(section, least) => (" + _PALE + ")([section, least])", least
+    )
 
 
 def focus_order(tab: Any, start: str, count: int) -> list[str]:

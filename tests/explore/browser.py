@@ -1,8 +1,8 @@
 """The page in a real browser: one server for all tests, a fresh tab for each.
 
-Playwright's Python package drives Chromium. Without either, the tests are skipped. A tab
-notes what goes wrong in it (errors of scripts, messages of the console, requests that
-leave the machine), and the test that opened it fails at its end if there was any.
+Playwright's Python package drives Chromium. Without either, the tests are skipped. A
+tab notes what goes wrong in it (errors of scripts, messages of the console, requests to
+other servers), and the test that opened it fails at its end if there was any.
 """
 
 import json

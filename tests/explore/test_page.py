@@ -38,6 +38,7 @@ class Library:
     def __init__(self, model):
         self.scaling, self.params = model.scaling, model.params
         self.layer = nn.models.chapter5()
+        self.loss_and_grads = jax.jit(jax.value_and_grad(self.loss, (0, 1)))
 
     def scaled(self, pixels):
         return jnp.asarray(self.scaling(np.array([[pixels]], np.uint8)))
@@ -48,12 +49,6 @@ class Library:
     def loss(self, x, params, label):
         logits = self.layer.apply(params, x)
         return nn.softmax_cross_entropy(logits, jnp.array([label]))
-
-    def grads(self, pixels, label):
-        """Return the gradients at the image and at all parameters."""
-        x = self.scaled(pixels)
-        of_x, of_params = jax.grad(self.loss, (0, 1))(x, self.params, label)
-        return of_x[0, 0], of_params
 
 
 def settle(tab):
@@ -106,7 +101,10 @@ def drawn(tab, draw):
 
 def stroke(tab):
     size = tab.locator("#images [data-test=pad] canvas").bounding_box()
-    at = lambda share: size["x"] + share * size["width"], size["y"] + 0.3 * size["height"]
+    at = (
+        lambda share: size["x"] + share * size["width"],
+        size["y"] + 0.3 * size["height"],
+    )
     tab.mouse.move(at[0](0.3), at[1])
     tab.mouse.down()
     tab.mouse.move(at[0](0.7), at[1], steps=8)
@@ -150,7 +148,8 @@ def test_pointing_at_a_map_shows_patch_filter_products_and_sum(open_page, librar
     row, column = PIXEL
     patch = x[row - 2 : row + 3, column - 2 : column + 3]
     tables = tab.locator("#images .equation .taps").evaluate_all(
-        "tables => tables.map(t => [...t.querySelectorAll('td')].map(c => +c.dataset.value))"
+        "tables => tables.map(table => "
+        "[...table.querySelectorAll('td')].map(cell => +cell.dataset.value))"
     )
     for shown, expected in zip(tables, (patch, weights, patch * weights), strict=True):
         np.testing.assert_allclose(shown, np.ravel(expected), **TOLERANCE)
@@ -165,15 +164,17 @@ def test_switching_to_backward_shows_the_losss_gradients(open_page, library):
     press(tab, "mode-backward")
     tab.locator("#images [data-test=class]").select_option("3")
     settle(tab)
-    of_x, of_params = library.grads(pixels, 3)
-    loss = library.loss(library.scaled(pixels), library.params, 3)
+    x = library.scaled(pixels)
+    loss, (of_x, of_params) = library.loss_and_grads(x, library.params, 3)
     np.testing.assert_allclose(value(tab, "loss"), loss, **TOLERANCE)
     expected = jax.nn.softmax(library.logits(pixels)) - jax.nn.one_hot(3, 10)
     np.testing.assert_allclose(values(tab, "logit-grad"), expected, **TOLERANCE)
 
     press(tab, f"map-{MAP}")
     point(tab, "image-grad", PIXEL)
-    np.testing.assert_allclose(value(tab, "pixel-value"), of_x[PIXEL], **TOLERANCE)
+    np.testing.assert_allclose(
+        value(tab, "pixel-value"), of_x[0, 0][PIXEL], **TOLERANCE
+    )
 
     press(tab, "tap-{}-{}".format(*TAP))
     expected = of_params["conv1"]["filters"][0, MAP][TAP]
@@ -188,17 +189,19 @@ def test_steps_of_descent_are_those_of_the_library(open_page, library):
     tab.locator("#images [data-test=class]").select_option("3")
     settle(tab)
     trained, logits = value(tab, "loss"), values(tab, "logit")
-    rate = float(tab.locator("#images [data-test=rate]").get_attribute("aria-valuetext"))
+    rate = float(
+        tab.locator("#images [data-test=rate]").get_attribute("aria-valuetext")
+    )
     x, params = library.scaled(pixels), library.params
     losses = []
-    for _ in range(11):
-        grads = jax.grad(library.loss, 1)(x, params, 3)
+    for _ in range(12):
+        loss, (_, grads) = library.loss_and_grads(x, params, 3)
         params = jax.tree.map(lambda old, grad: old - rate * grad, params, grads)
-        losses.append(library.loss(x, params, 3))
+        losses.append(loss)
     press(tab, "step-1")
-    np.testing.assert_allclose(value(tab, "loss"), losses[0], rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(value(tab, "loss"), losses[1], rtol=1e-3, atol=1e-5)
     press(tab, "step-10")
-    np.testing.assert_allclose(value(tab, "loss"), losses[10], rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(value(tab, "loss"), losses[11], rtol=1e-3, atol=1e-5)
     assert value(tab, "taken") == 11
     assert value(tab, "loss") < trained
     press(tab, "reset")
@@ -288,7 +291,9 @@ def test_tab_goes_through_the_section_in_the_order_that_one_sees(open_page):
     tab = open_page("images")
     settle(tab)
     seen = focus_order(tab, "[data-test=mode-forward]", 12)
-    assert ["map" if name[:4] == "map-" and name[4:].isdigit() else name for name in seen] == [
+    assert [
+        "map" if name[:4] == "map-" and name[4:].isdigit() else name for name in seen
+    ] == [
         *("pad", "digit", "another", "clear", "erase"),
         *("map", "class", "step-1", "step-10", "reset", "rate", "map-large"),
     ]
