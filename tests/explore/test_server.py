@@ -265,6 +265,7 @@ def test_an_answer_to_head_has_no_body(server):
 
 
 def test_each_file_of_the_page_is_served_with_its_type(server):
+    assert server.files["/"].path.name == "index.html"
     for path, file in server.files.items():
         reply = get(server, path)
         assert reply.status == 200
