@@ -31,10 +31,12 @@ def check_source(source: str) -> dict[str, Any]:
     """
     names = _run(source)
     calls: list[tuple[str, np.ndarray, np.ndarray, np.ndarray]] = []
-    maps = {name: _recorded(name, names[name], calls) for name in NAMES}
-    shapes = [_shape(key, names.get(key, usual)) for key, usual in _SHAPES.items()]
-    report = check_bilinear(*maps.values(), *shapes)
-    return _answer(report, _picture(report, calls, names["output"], shapes))
+    output, input_grad, param_grad = (
+        _recorded(name, names[name], calls) for name in NAMES
+    )
+    x, w = (_shape(key, names.get(key, usual)) for key, usual in _SHAPES.items())
+    report = check_bilinear(output, input_grad, param_grad, x, w)
+    return _answer(report, _picture(report, calls, names["output"], (x, w)))
 
 
 def _run(source: str) -> dict[str, Any]:

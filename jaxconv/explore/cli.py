@@ -5,7 +5,9 @@ import errno
 import functools
 import os
 import sys
+import tempfile
 import threading
+import time
 import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +19,8 @@ from jaxconv.explore.state import make_state
 from jaxconv.explore.warm import warm_up
 from jaxconv.nn import WeightsError
 from jaxconv.train.runs import RunError
+
+_TO_START = 60  # seconds in which a browser reads the file that leads to the page
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,7 +92,22 @@ def _why_not(port: int, error: OSError) -> str:
 
 
 def _open(url: str) -> None:
-    """Open the page in a browser; say so where there is none."""
+    """Open the page in a browser.
+
+    The command line of a browser can be read by every user of the computer. An address
+    with a secret is opened by way of a file, which only its owner can read.
+    """
+    if "?secret=" not in url or os.name != "posix":
+        return _show(url)
+    with tempfile.NamedTemporaryFile("w", suffix=".html") as file:
+        print(f'<meta http-equiv="refresh" content="0; url={url}">', file=file)
+        file.flush()
+        _show(Path(file.name).as_uri())
+        time.sleep(_TO_START)
+
+
+def _show(url: str) -> None:
+    """Let a browser show an address; say so where there is none."""
     try:
         browser = webbrowser.get()
         # A browser that runs in the terminal would take it over, unless it was chosen.

@@ -127,7 +127,7 @@ class Body:
 
     def integer(self, field: str, low: int, high: int) -> int:
         """Return a whole number from `low` to `high`."""
-        value = self.fields.get(field)
+        value: Any = self.fields.get(field)
         if not _is_integer(value, low, high):
             self.refuse(field, f"a whole number from {low} to {high}", value)
         return value
@@ -145,7 +145,7 @@ class Body:
 
     def number(self, field: str, low: float, high: float) -> float:
         """Return a number from `low` to `high`."""
-        value = self.fields.get(field)
+        value: Any = self.fields.get(field)
         if not _is_number(value, low, high):
             self.refuse(field, f"a number from {low:g} to {high:g}", value)
         return float(value)

@@ -1,7 +1,9 @@
 """The command: what goes wrong is one line, and the page is opened."""
 
 import socket
+import urllib.parse
 import webbrowser
+from pathlib import Path
 
 import pytest
 
@@ -97,6 +99,23 @@ class Now:
 
     def __init__(self, facts, opened):
         self.start = lambda: opened.extend(facts["args"])
+
+
+def test_a_secret_is_not_on_the_browsers_command_line(monkeypatch):
+    seen = []
+
+    def show(address):
+        file = Path(urllib.parse.urlparse(address).path)
+        seen.append((address, file, file.stat().st_mode & 0o777, file.read_text()))
+
+    monkeypatch.setattr(cli, "_show", show)
+    monkeypatch.setattr(cli, "_TO_START", 0)
+    cli._open("http://127.0.0.1:1/?secret=abc")
+    ((address, file, mode, text),) = seen
+    assert address.startswith("file:///")
+    assert mode == 0o600
+    assert 'content="0; url=http://127.0.0.1:1/?secret=abc"' in text
+    assert not file.exists()
 
 
 def none():

@@ -16,7 +16,7 @@ SECTIONS = "toy", "ideas", "check"
 
 def settle(tab, section):
     if section != "toy":
-        tab.wait_for_selector(f"#{section}[data-busy='0']")
+        tab.wait_for_selector(f"#{section}[data-busy='0']", timeout=60_000)
 
 
 @pytest.mark.parametrize("theme", THEMES)

@@ -1,3 +1,4 @@
+import json
 import types
 
 import jax
@@ -12,6 +13,7 @@ from jaxconv.explore.model import open_model
 from jaxconv.explore.trained import FILE, cache_folder, trained
 from jaxconv.train import Config, RunError, Scaling
 from jaxconv.train.result import Result
+from jaxconv.train.runs import open_run, save_model
 from tests.explore.small import PIXELS, model
 from tests.train.runs import make_run
 
@@ -89,6 +91,17 @@ def test_where_the_cache_is(monkeypatch, tmp_path):
     assert cache_folder() == tmp_path / "other" / "jaxconv"
 
 
+def test_who_has_no_home_trains_each_time(runs, monkeypatch):
+    def home():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(module.Path, "home", home)
+    monkeypatch.setenv("XDG_CACHE_HOME", "")
+    lines = []
+    assert is_ours(trained(lines.append)[0])
+    assert lines[1].endswith("trained each time: the user has no home")
+
+
 def test_a_training_that_was_stopped_is_not_kept(runs, monkeypatch, tmp_path):
     stopped = types.SimpleNamespace(interrupted=True)
     monkeypatch.setattr(module, "train", lambda config, observer: stopped)
@@ -125,6 +138,16 @@ def test_a_run_brings_its_own_model(tmp_path):
     assert opened.scaling == Scaling(33.3, 78.6)
     assert opened.filters == 32
     assert forward(opened, PIXELS)["maps"] != forward(model(), PIXELS)["maps"]
+
+
+@pytest.mark.exhaustive
+def test_where_a_runs_images_are_gone_mnist_takes_their_place(tmp_path):
+    folder = make_run(tmp_path / "first")
+    params = open_run(folder).params
+    described = json.loads((folder / "settings.json").read_text())
+    described["settings"]["data_dir"] = str(tmp_path / "gone")
+    save_model(folder, params, described)
+    assert open_model(folder).digits[0].shape == (10000, 1, 28, 28)
 
 
 @pytest.mark.exhaustive

@@ -27,6 +27,11 @@ export function start(root, info) {
   });
   const run = element("button.play", { type: "button", test: "check", click: () => check() }, "Check");
   const result = element("div.result", { test: "report-all", "aria-live": "polite" }, element("p.wait", {}, "Checking\u2026"));
+  const full = element("div.full");
+  const show = () => {
+    result.replaceChildren(...findings(answer));
+    full.replaceChildren(...report(answer.report));
+  };
   const source = () => examples.find(({ name }) => name === menu.value)?.source;
   const choose = (name) => {
     menu.value = name;
@@ -40,11 +45,12 @@ export function start(root, info) {
     const own = code.value !== source();
     try {
       answer = await post("check", own ? { source: code.value } : { example: menu.value });
-      result.replaceChildren(...report(answer));
+      show();
     } catch (error) {
       if (error.name === "AbortError") return;
       answer = null;
       result.replaceChildren(element("p.verdict.wrong", { test: "verdict" }, error.message));
+      full.replaceChildren();
     } finally {
       root.dataset.busy = "0";
     }
@@ -62,9 +68,10 @@ export function start(root, info) {
         element("p.hint", { id: "check-note", test: "check-note" }, ...note(mayRun)),
       ),
       result,
+      full,
     ),
   );
-  onTheme(() => answer && result.replaceChildren(...report(answer)));
+  onTheme(() => answer && show());
   say("");
   choose(names.includes(FIRST) ? FIRST : names[0]);
 }
@@ -74,9 +81,8 @@ const note = (mayRun) =>
     ? ["Or paste functions of your own. They run as you, in a process of this server, which was started with ", element("code", {}, "--allow-code"), "."]
     : ["Code of your own runs only after ", element("code", {}, "jaxconv-explore --allow-code"), ", as it runs as you, on this computer. The seeded bugs need no switch."];
 
-/** Show an answer: the verdict, the patterns that were recognised, the picture, the report. */
-function report(answer) {
-  const { ok, failures, picture } = answer;
+/** Show an answer: the verdict, the patterns that were recognised, the picture. */
+function findings({ ok, failures, picture }) {
   const wrong = [...new Set(failures.map(({ map }) => map))];
   const patterns = [...new Set(failures.map(({ pattern }) => pattern).filter(Boolean))];
   const verdict = ok
@@ -85,10 +91,21 @@ function report(answer) {
   return [
     element(`p.verdict.${ok ? "right" : "wrong"}`, { test: "verdict" }, verdict),
     ...patterns.map((pattern) => element("p.pattern", { test: "pattern" }, sentence(pattern))),
+    failures.length > 0 && element("p.problem", { test: "problem" }, sentence(failures[0].problem)),
     picture && compared(picture),
-    element("h2", {}, "The report of ", element("code", {}, "check_bilinear")),
-    element("pre", { test: "report", tabindex: 0, "aria-label": "Report" }, answer.report),
   ].filter(Boolean);
+}
+
+/** Show the report: its table as it is, its sentences with line breaks. */
+function report(text) {
+  const lines = text.split("\n").map((line, at, all) => {
+    const kind = line.endsWith("FAILED") ? "span.failed" : /  |---/.test(line) ? "span" : "span.prose";
+    return element(kind, {}, at < all.length - 1 ? `${line}\n` : line);
+  });
+  return [
+    element("h2", {}, "The report of ", element("code", {}, "check_bilinear")),
+    element("pre", { test: "report", tabindex: 0, "aria-label": "Report" }, ...lines),
+  ];
 }
 
 const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}.`;

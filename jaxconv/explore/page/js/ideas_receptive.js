@@ -1,6 +1,7 @@
 // How far an output sees: its field in the map before it, and in the image.
 
 import { post, told } from "./api.js";
+import { format } from "./draw.js";
 import { element } from "./element.js";
 import { latest } from "./latest.js";
 import { plane } from "./plane.js";
@@ -38,14 +39,16 @@ export function fields(busy) {
       first.resize(before.size);
       frame(first, before);
       frame(image, start);
+      const sides = [...start.rows, ...start.columns];
+      const hangs = Math.min(...sides) < 0 || Math.max(...sides) >= start.size;
       const [seen, between] = [start, before].map(({ rows: [from, to] }) => to - from + 1);
       captions[0].textContent = `image, ${start.size} \u00d7 ${start.size}`;
       captions[1].textContent = `layer 1, ${before.size} \u00d7 ${before.size}`;
       captions[2].textContent = `layer 2, ${output} \u00d7 ${output}: point here`;
       said.textContent =
         `Output (${row}, ${column}) reads ${between} \u00d7 ${between} outputs of layer 1, and ` +
-        `through them ${seen} \u00d7 ${seen} pixels, rows ${start.rows.join(" to ")}` +
-        `${start.rows[0] < 0 || start.columns[0] < 0 || Math.max(start.rows[1], start.columns[1]) >= start.size ? ", in part padding" : ""}. ` +
+        `through them ${seen} \u00d7 ${seen} pixels: rows ${span(start.rows)}, columns ` +
+        `${span(start.columns)}${hangs ? ", in part padding" : ""}. ` +
         `Its neighbour\u2019s lie ${start.stride} further.`;
     }),
     busy,
@@ -68,6 +71,8 @@ export function fields(busy) {
     },
   };
 }
+
+const span = ([from, to]) => `${format(from)} to ${format(to)}`;
 
 const frame = (view, { rows: [top, bottom], columns: [left, right] }) =>
   view.frame(top, left, bottom - top + 1, right - left + 1);

@@ -81,12 +81,24 @@ export function start(root) {
     element(
       "div.workbench",
       {},
-      element("div.loom", {}, parts.band.node, parts.agreement.node),
+      element("div.loom", {}, parts.band.node, legend(), parts.agreement.node),
       parts.formulas.node,
       parts.controls.node,
     ),
   );
   update();
+}
+
+/** Say what the letters mean. */
+function legend() {
+  const letter = (kind, text) => element(`span.variable.${kind}`, {}, element("i", {}, text));
+  return element(
+    "p.legend",
+    {},
+    letter("column", "x"), " input, ", letter("diagonal", "w"), " filter, ", letter("row", "o"), " output, ",
+    letter("row", "g"), " the loss\u2019s gradient at the output; ", element("i", {}, "\u2202"),
+    " the loss\u2019s gradient at a number. What is outlined can be changed.",
+  );
 }
 
 /** Compute all that the section shows. */

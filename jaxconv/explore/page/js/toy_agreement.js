@@ -16,7 +16,8 @@ export function agreement() {
     ask(found) {
       clearTimeout(timer);
       node.dataset.state = "waiting";
-      if (found.output.length) timer = setTimeout(() => compare(node, found), WAIT);
+      if (!found.output.length) node.textContent = "\u00a0";
+      else timer = setTimeout(() => compare(node, found), WAIT);
     },
   };
 }

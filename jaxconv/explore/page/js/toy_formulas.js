@@ -90,7 +90,7 @@ function build(kind, card, onPoint) {
       const list = found.products.filter((one) => one[card.index] === at[card.index]);
       const value = card.value(found, at);
       if (!list.length || value === undefined) {
-        lines.replaceChildren(...(value === undefined ? [] : [card.letter(at), " = ", result(value)]));
+        lines.replaceChildren(...(value === undefined ? [] : [element("span.total", {}, card.letter(at), " = ", result(value))]));
         sentence.textContent = none(kind, at, found);
         return;
       }
