@@ -120,7 +120,7 @@ def test_an_output_of_the_second_layer_sees_as_far_as_the_sliders_say(open_page)
 # Check -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["right", "not-turned", "image"])
+@pytest.mark.parametrize("name", ["right", "not-turned"])
 def test_the_report_is_that_of_check_bilinear(open_page, name):
     tab = open_page("check")
     settle(tab, "check")

@@ -10,6 +10,8 @@ import pytest
 
 import jaxconv
 from jaxconv import chapter
+from tests.explore.accessible import focus_order
+from tests.explore.browser import new_tab
 
 pytestmark = [pytest.mark.exhaustive, pytest.mark.extras]
 SETTINGS, GEOMETRIES = 200, 50
@@ -237,6 +239,28 @@ def test_keys_alone_point(open_page):
     assert at(tab, "formula-row").locator(".letters").text_content().startswith("o3 ")
     at(tab, "w-1").focus()
     assert len(tab.evaluate(LIT, "diagonal")) == 5
+
+
+def test_tab_goes_from_what_is_given_to_what_is_computed(open_page):
+    tab = open_page("toy")
+    seen = focus_order(tab, "#toy [data-test=x-3]", 12)
+    assert seen == [
+        *("x-4", "w-0", "w-1", "w-2", "g-0", "g-1", "g-2", "g-3", "g-4"),
+        *("output-4", "param-grad-2", "input-grad-4"),
+    ]
+
+
+def test_a_finger_points(chromium, served):
+    tab, complaints = new_tab(chromium, served, 400, "light", has_touch=True)
+    try:
+        tab.goto(f"{served.url}#toy")
+        at(tab, "input-grad-3").tap()
+        assert {column for _, column, _ in tab.evaluate(LIT, "column")} == {3}
+        assert at(tab, "formula-column").is_visible()
+        assert not at(tab, "formula-row").is_visible()
+    finally:
+        tab.context.close()
+    assert not complaints, complaints
 
 
 def test_the_tour_ends_when_one_points(open_page):
