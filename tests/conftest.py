@@ -37,6 +37,11 @@ WHOLE = (
     "tests/train/test_processes.py",
     "tests/train/test_train.py",
 )
+# These share one server and one browser: one worker takes all of them.
+IN_BROWSER = tuple(
+    f"tests/explore/test_{name}.py"
+    for name in ("code_page", "frame", "page", "toy_page")
+)
 # A worker forgets what it has compiled beyond this: each program holds some megabytes.
 MOST_BYTES = 1000 * 2**20
 
@@ -77,12 +82,14 @@ def pytest_collection_modifyitems(
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Deal out tests one by one, but for the files in `WHOLE`, which come first."""
+    """Deal out tests one by one, but for files that stay whole, which come first."""
     from xdist.scheduler import LoadScopeScheduling
 
     class Scheduling(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = nodeid.partition("::")[0]
+            if file in IN_BROWSER:
+                return "tests/explore"
             return file if file in WHOLE else nodeid
 
     return Scheduling(config, log)

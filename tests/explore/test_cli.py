@@ -124,7 +124,7 @@ def none():
 
 BROWSERS = {
     "none": none,
-    "one in the terminal": lambda: webbrowser.GenericBrowser("lynx"),
+    "one in the terminal": lambda: webbrowser.GenericBrowser("true"),
     "one that fails": lambda: webbrowser.BackgroundBrowser("/no/such"),
 }
 

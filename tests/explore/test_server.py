@@ -67,7 +67,8 @@ def of(server, value):
 
 
 def test_there_are_at_least_300_bad_requests():
-    tables = bad.FIELDS, bad.BODIES, bad.HEADERS, bad.PATHS, bad.LINES, bad.METHODS
+    bodies = bad.BODIES, bad.ODD_BODIES
+    tables = bad.FIELDS, *bodies, bad.HEADERS, bad.PATHS, bad.LINES, bad.METHODS
     assert sum(map(len, tables)) >= 300
     assert set(bad.GOOD) == set(ROUTES)
 
@@ -83,7 +84,11 @@ def test_wrong_fields_are_refused_by_name(name, server):
 
 def test_bodies_that_are_no_json_object_are_refused(server):
     for name, body in bad.BODIES.items():
-        check_refusal(post(server, "digit", body), 400, name)
+        sentence = check_refusal(post(server, "digit", body), 400, name)
+        assert sentence.startswith("The body "), name
+    for name, body in bad.ODD_BODIES.items():
+        sentence = check_refusal(post(server, "digit", body), 400, name)
+        assert sentence.startswith("digit: "), name
 
 
 def test_bad_headers_are_refused(server):
@@ -260,6 +265,7 @@ def test_an_answer_to_head_has_no_body(server):
 
 
 def test_each_file_of_the_page_is_served_with_its_type(server):
+    assert server.files["/"].path.name == "index.html"
     for path, file in server.files.items():
         reply = get(server, path)
         assert reply.status == 200

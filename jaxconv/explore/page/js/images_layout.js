@@ -11,6 +11,7 @@ import { pad, padTools } from "./pad.js";
 import { picture } from "./picture.js";
 
 const BRIGHTEST = 2.8; // about a white pixel of MNIST, as the model takes it
+const KEYS = "Arrows move, space draws, shift + arrow draws a line, backspace erases.";
 const MODES = { forward: "Forward", backward: "Backward" };
 const ARRIVED = { dense_grad: "from the dense layer", maps_grad: "before tanh" };
 
@@ -49,6 +50,7 @@ function stages(parts, info, on, arrived) {
     stage(
       "image", "Image", "28×28: draw here",
       parts.pad.node,
+      element("p.keys", { "aria-hidden": "true" }, KEYS),
       tools,
       element(
         "figure.when-backward",
