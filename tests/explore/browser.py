@@ -48,8 +48,11 @@ class Served(NamedTuple):
 
 
 @pytest.fixture(scope="session")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """Start `python -m jaxconv.explore` on a free port, and end it after all tests."""
+def served(chromium: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """Start `python -m jaxconv.explore` on a free port, and end it after all tests.
+
+    After the browser: without one, tests are skipped at once.
+    """
     cache = tmp_path_factory.mktemp("cache")
     yield from serve(cache)
 
