@@ -158,8 +158,10 @@ def check_trial(trial: Trial, entries: int, order: int, under_jit: bool = True) 
     """
     _check_results(trial)
     if trial.others or not trial.failures:
-        check_adjoint(trial)
-        _check_steps(trial, entries)
+        with trial.guarded():
+            check_adjoint(trial)
+        with trial.guarded():
+            _check_steps(trial, entries)
         _check_impulses(trial, entries)
         check_derivatives(trial, order)
         _check_linearity(trial)

@@ -209,7 +209,9 @@ class Trial:
         return all(self.rounding(name).to == "sum" for name in OPERANDS)
 
     def _of_counted_products(self, name: str) -> Rounding:
-        return of_products(int(self.terms[name]), self.dtype)
+        a, b = (self.operands[key].size for key in OPERANDS[name][:2])
+        # More products than pairs are no count: the map scales them.
+        return of_products(int(min(self.terms[name], a * b)), self.dtype)
 
     def compare(
         self,

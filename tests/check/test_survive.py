@@ -227,6 +227,39 @@ def test_another_type_is_one_failure_and_values_are_checked():
 WIDE_GRADIENTS = {name: WIDE[name] for name in ("input_grad", "param_grad")}
 
 
+def test_values_far_too_large_are_found():
+    """Such an output is not the count of products that it is of ones."""
+    report = check(output=lambda x, w: output(x, w) * np.float32(1e30), **LAYOUT)
+    assert not report.ok
+    assert ("input_grad", "adjoint identity") in failed(report)
+
+
+def spoiled_by_zeros(x, w):
+    return output(x, w) if x.all() and w.all() else output(x, w) * np.nan
+
+
+@pytest.mark.parametrize("amplification", [None, 8])
+def test_a_result_that_is_not_finite_later_is_a_failure(amplification):
+    """Of operands with zeros, as where a map normalises them."""
+    wrong = after("input_grad", lambda a: a + 1)
+    facts = {"amplification": amplification}
+    report = check(output=spoiled_by_zeros, **wrong, **facts)
+    assert ("input_grad", "adjoint identity") in failed(report)
+    assert ("param_grad", "step of 1") not in failed(report)
+
+
+def test_a_shape_that_changes_later_is_a_failure():
+    calls = itertools.count()
+
+    def shrinking(g, w):
+        dx = input_grad(g, w)
+        return dx if next(calls) < 9 else dx[:1]
+
+    report = check(input_grad=shrinking, amplification=8)
+    assert failed(report) == {("input_grad", "shape")}
+    assert "the result is float32(1, 4), not float32(3, 4)" in str(report)
+
+
 def test_backward_stands_for_both_gradients():
     def backward(x, w, g):
         return input_grad(g, w), 2 * param_grad(x, g)

@@ -27,6 +27,8 @@ def recognise(case: Case) -> str | None:
     rows = case.found.size
     each = source.jacobian.reshape(rows, *free.shape) * free
     found = case.found.ravel()
+    if not np.isfinite(each).all():  # of other operands than the trial's
+        return None
     return (
         _by_parts(case, found, each, names)
         or _of_one_place(case, found, each, names)
