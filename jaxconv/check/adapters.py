@@ -137,12 +137,21 @@ def from_backward(
     fill_x, fill_w = map(_filling, shapes)
 
     def input_grad(g: Any, w: Any) -> Any:
+        _check_shape("w", w, shapes[1])
         return _both(backward, shapes, _like(g, fill_x), w, g)[0]
 
     def param_grad(x: Any, g: Any) -> Any:
+        _check_shape("x", x, shapes[0])
         return _both(backward, shapes, x, _like(g, fill_w), g)[1]
 
     return input_grad, param_grad
+
+
+def _check_shape(name: str, array: Any, shape: Shape) -> None:
+    if np.shape(array) != shape:
+        raise ValueError(
+            f"from_backward: {name} must have the shape {shape}, got {np.shape(array)}."
+        )
 
 
 def _both(

@@ -149,16 +149,16 @@ def test_one_function_gives_both_gradients():
     assert np.array_equal(param_grad(X, G), DW)
 
 
-@pytest.mark.parametrize("one", [jnp.float32(1), np.float32(1)], ids=["JAX", "NumPy"])
-def test_what_is_filled_in_is_as_the_rest(one):
+@pytest.mark.parametrize("array", [jnp.array, np.array], ids=["JAX", "NumPy"])
+def test_what_is_filled_in_is_as_the_rest(array):
     def backward(x, w, g):
         assert type(x) is type(w) is type(g)
         assert x.dtype == w.dtype == g.dtype
-        assert (x != 0).all() and (w != 0).all()  # noqa: PT018
+        assert np.all(x) and np.all(w)  # noqa: PT018
         return both(x, w, g)
 
     input_grad, param_grad = from_backward(backward, X.shape, W.shape)
-    x, w, g = (a + one for a in (X.astype("f") + 1, W.astype("f"), G.astype("f")))
+    x, w, g = (array(a + 1, "float16") for a in (X, W, G))
     input_grad(g, w), param_grad(x, g)
 
 
@@ -181,6 +181,14 @@ def test_another_form_of_backward_is_told_what_to_write(wrong, words):
     input_grad, _ = from_backward(wrong, X.shape, W.shape)
     with pytest.raises(ValueError, match=f"^backward must .*{words}"):
         input_grad(G, W)
+
+
+def test_arguments_of_another_shape_are_refused():
+    input_grad, param_grad = from_backward(both, X.shape, W.shape)
+    with pytest.raises(ValueError, match=r"w must have the shape \(3, 4\), got \(2, 4"):
+        input_grad(W, G)
+    with pytest.raises(ValueError, match=r"x must have the shape \(2, 3\), got \(2, 4"):
+        param_grad(G, X)
 
 
 def test_what_backward_raises_by_itself_stays():

@@ -71,6 +71,7 @@ def test_each_library_gets_its_own_arrays_and_may_write_into_them():
     def fun(x, y, n):
         assert (type(x), type(n)) == (np.ndarray, int)
         assert isinstance(y, jax.Array)
+        assert np.allclose(x, X, atol=0.01)
         result = x * np.asarray(y) * n
         x[:] = 0
         return result
@@ -79,6 +80,17 @@ def test_each_library_gets_its_own_arrays_and_may_write_into_them():
         return g * np.asarray(y) * n, g * x * n, None
 
     assert check_gradients(fun, (X, jnp.ones(3), 2), backward=gradient).ok
+
+
+def test_each_of_several_results_has_its_own_weights():
+    def fun(x):
+        return {"square": x**2, "count": 3, "sum": np.sum(x)}
+
+    def gradient(x, g):
+        assert g["count"] == 0
+        return 2 * x * g["square"] + g["sum"]
+
+    assert check_gradients(fun, (X,), backward=gradient).ok
 
 
 def test_gradients_in_float32_are_checked_as_coarsely():

@@ -58,7 +58,7 @@ FACTS = """
 @pytest.fixture
 def check(tmp_path, monkeypatch, capsys):
     """Write a file, check it, and return the exit code and what was printed."""
-    monkeypatch.setattr(sys, "argv", ["python -m jaxconv.check"])
+    monkeypatch.setattr(sys, "argv", ["python -m jaxconv.check", "--of-the-caller"])
     few = ("--entries", "4")
 
     def check(code, *options, name="kernel.py"):
@@ -209,8 +209,10 @@ def test_a_missing_file_is_named(tmp_path, monkeypatch, capsys):
     assert "error: there is no file " in capsys.readouterr().err
 
 
+@pytest.mark.exhaustive
 def test_types_of_64_bits_are_switched_on(check):
-    assert check(ONE, "--dtype", "float64")[0] == 0
+    code = ONE.replace("numpy", "jax.numpy")
+    assert check(code, "--dtype", "float64")[0] == 0
 
 
 @pytest.mark.exhaustive

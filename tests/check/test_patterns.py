@@ -33,23 +33,17 @@ ALWAYS = [  # one of each kind
         words in case
         for words in (
             "tap (1, 0)",
-            "taps",
-            "mixes the pixels",
             "channel 3 alone",
             "example 2 is not",
             "over the batch",
             "written to index 0",
-            "example 2 is written",
             "never cleared along axis",
             "overwrite",
             "+1 along axes 2 and 3, edges",
             "even filter",
             "-5 is added",
-            "16, the number",
             "3, the batch size, is",
             "does not depend",
-            "x is off",
-            "twice",
             "groups are mixed",
             "only group 0",
         )
@@ -85,22 +79,28 @@ def test_the_mistake_is_recognised(case, sources, monkeypatch):
     assert words in (recognise(source, wrong) or "nothing")
 
 
-def test_no_mistake_is_invented(sources):
-    rng = np.random.default_rng(0)
-    for source in sources.values():
-        assert recognise(source, rng.integers(1, 9, source.shape).astype(float)) is None
+@pytest.mark.parametrize(
+    "name",
+    fast([*NAMES, *(f"groups: {name}" for name in NAMES)], "param_grad"),
+)
+def test_no_mistake_is_invented(name, sources):
+    source = sources[name]
+    random = np.random.default_rng(0).integers(1, 9, source.shape)
+    assert recognise(source, random.astype(float)) is None
 
 
 def checked(**maps):
     return check_bilinear(*(PLAIN | maps).values(), X, W, entries=2)
 
 
+@pytest.mark.exhaustive
 def test_the_output_is_blamed_for_its_own_mistake():
     report = checked(output=lambda x, w: correlate(x, w * at((..., 0, 1), -1, w) + w))
     assert "both gradients agree with each other and not with" in str(report)
     assert "output: tap (0, 1) is left out" in str(report)
 
 
+@pytest.mark.exhaustive
 def test_both_gradients_are_blamed_for_their_own_mistake():
     report = checked(
         input_grad=lambda g, w: spread(inside(np.asarray(g), np.s_[:, 0]), w),
