@@ -143,7 +143,7 @@ def test_rounding_that_shows_for_other_operands_is_none_of_the_mistakes():
 
 
 def test_a_large_constant_adds_to_a_stated_bound():
-    biased = {"output": lambda x, w: CIRCULAR["output"](x, w) + 1e7 / 3}
+    biased = {"output": lambda x, w: CIRCULAR["output"](x, w) + 1e9 / 3}
     report = check((16,), (16,), **CIRCULAR | biased, layout=None, amplification=8)
     assert report.ok, str(report)
 
