@@ -22,9 +22,7 @@ class Diagnosis(NamedTuple):
     expected: Any = None
 
 
-def diagnose(
-    trial: Trial, name: str, sums: dict[str, Any], forward: Any
-) -> Diagnosis:
+def diagnose(trial: Trial, name: str, sums: dict[str, Any], forward: Any) -> Diagnosis:
     """Say which elements are wrong, and the mistake it looks like if one is recognised.
 
     Args:
@@ -53,7 +51,7 @@ def diagnose(
 def _describe(
     source: Source, found: np.ndarray, wrong: list[Index]
 ) -> tuple[str, str | None]:
-    """Say which elements are wrong beside the first, and which mistake it looks like."""
+    """Say which other elements are wrong, and which mistake it looks like."""
     if len(wrong) < _MANY:
         others = f"; so are {', '.join(map(str, wrong[1:]))}" if wrong[1:] else ""
         right = found.copy()

@@ -68,6 +68,9 @@ def scaled(a, index, factor):
 
 BUGS = {  # map -> words -> bug
     "output": {
+        "input channel 0 of x is taken for all": operands(
+            lambda x, w: (np.broadcast_to(x[:, :1], x.shape), w)
+        ),
         "it is reshaped where it should be transposed, which mixes the batch with the "
         "output channels": result(
             lambda y: y.transpose(1, 0, 2, 3).reshape(y.shape)
@@ -190,12 +193,18 @@ BUGS = {  # map -> words -> bug
             lambda x, g: (shifted(x, 1, 0, 0), g)
         ),
         "it does not depend on x": operands(lambda x, g: (np.ones_like(x), g)),
+        "x is summed over the batch before it is multiplied": operands(
+            lambda x, g: (np.broadcast_to(x.sum(0), x.shape), g)
+        ),
+        "example 2 of g is taken for all": operands(
+            lambda x, g: (x, np.broadcast_to(g[2], g.shape))
+        ),
         "divided by 3, the batch size": result(lambda dw: dw / 3),
         "multiplied by 3, the batch size": result(lambda dw: dw * 3),
         "3, the batch size, is added to every element": result(lambda dw: dw + 3),
         "0.5 is added to every element": result(lambda dw: dw + 0.5),
         "tap (2, 1) is left out": result(lambda dw: dw - at((..., 2, 1), 1, dw) * dw),
-        "an accumulator is never cleared along the input channels and": result(
+        "an accumulator is never cleared along the input channels, ": result(
             lambda dw: dw.cumsum().reshape(dw.shape)
         ),
         "it is reshaped where it should be transposed, which mixes the input channels "

@@ -146,13 +146,13 @@ KERNELS = (
     ),
     _wrong(
         "returns early",
-        "a return inside the loop over the batch",
+        "a return inside the loop over the batch, which is to be summed",
         "it is that of example 0 alone, as by a return inside the loop",
         param_grad=_returns_early,
     ),
     _wrong(
         "one example written",
-        "a return inside the loop over the batch",
+        "a return inside the loop over the batch, one gradient for each",
         "only example 0 is written",
         input_grad=_one_example,
     ),

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from jaxconv.check.patterns.case import Case, Guesses
-from jaxconv.check.patterns.names import Axis, find_axes, mixed
+from jaxconv.check.patterns.names import Axis, find_axes, listed, names_of
 
 _FARTHEST = 3  # shift
 _FEWEST = 6  # elements that must agree where edges are left aside
@@ -96,10 +96,9 @@ def scrambled(case: Case) -> Guesses:
 
 def reshaped(axes: Iterable[Axis], what: str) -> str:
     """Say that some axes are reshaped in place of transposed."""
-    return (
-        "reshaped where it should be transposed, which mixes "
-        f"{mixed(axes, what).replace(' and ', ' with ', 1)}"
-    )
+    first, *rest = names_of(axes, what)
+    others = f" with {listed(rest)}" if rest else ""
+    return f"reshaped where it should be transposed, which mixes {first}{others}"
 
 
 def scrambles(

@@ -141,10 +141,16 @@ def name_axes(
     return tuple(named)
 
 
-def mixed(axes: Iterable[Axis], what: str) -> str:
+def names_of(axes: Iterable[Axis], what: str) -> list[str]:
     """Name several axes, those of pixels or taps together."""
-    names = dict.fromkeys(f"the {what}" if axis.space else axis.all for axis in axes)
-    return " and ".join(names)
+    names = (f"the {what}" if axis.space else axis.all for axis in axes)
+    return list(dict.fromkeys(names))
+
+
+def listed(names: list[str]) -> str:
+    """Return names as "a", "a and b" or "a, b and c"."""
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def count_sizes(trial: Trial) -> dict[str, int]:

@@ -30,13 +30,16 @@ def recognise(case: Case) -> str | None:
         _conjugated(trial, source.name),
         _shifted(trial, source.other),
         _turned(trial, source.other),
+        _repeated(trial, source.other),
         itertools.islice(_reshaped(trial, source.other), _MOST_ORDERS),
     )
     for pattern, changed in changes:
         if source.explains(found, **changed):
             return pattern
     for pattern, changed in itertools.chain(
-        _turned(trial, source.free), _reshaped(trial, source.free)
+        _turned(trial, source.free),
+        _repeated(trial, source.free),
+        _reshaped(trial, source.free),
     ):
         if not source.has_jacobian:
             break
@@ -114,6 +117,22 @@ def _turned(trial: Trial, operand: Operand) -> Changes:
         if value.shape[a] == value.shape[b] > 1:
             words = f"axes {a} and {b} of {operand} are exchanged"
             yield words, {operand: np.swapaxes(value, a, b)}
+
+
+def _repeated(trial: Trial, operand: Operand) -> Changes:
+    """One index of an operand, or the sum over all, is taken for each."""
+    value = trial.operands[operand]
+    for axis in name_axes(trial, operand, suffix=f" of {operand}"):
+        if axis.size == 1:
+            continue
+        whole = value.sum(axis.number, keepdims=True)
+        words = f"{operand} is summed over {axis.all} before it is multiplied"
+        yield words, {operand: np.broadcast_to(whole, value.shape)}
+        for index in (0, axis.size - 1):
+            one = np.take(value, [index], axis.number)
+            of = f" of {operand}" if axis.kind else ""
+            words = f"{axis.some([index])}{of} is taken for all"
+            yield words, {operand: np.broadcast_to(one, value.shape)}
 
 
 def _reshaped(trial: Trial, operand: Operand) -> Changes:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from jaxconv.check.patterns.case import Case, Guesses
-from jaxconv.check.patterns.names import Axis, mixed
+from jaxconv.check.patterns.names import Axis, listed, names_of
 from jaxconv.check.trial import number
 
 RETURN = ", as by a return inside the loop"
@@ -173,8 +173,8 @@ def _names(case: Case, axes: tuple[int, ...]) -> str:
     what = "taps" if case.source.result == "w" else "pixels"
     every = {i for i, axis in enumerate(case.axes) if axis.space and axis.size > 1}
     if every <= set(axes) and len(every) > 1:
-        return mixed(chosen, what)
-    return " and ".join(axis.all for axis in chosen)
+        return listed(names_of(chosen, what))
+    return listed([axis.all for axis in chosen])
 
 
 def _everywhere(part: np.ndarray, like: np.ndarray) -> np.ndarray:
