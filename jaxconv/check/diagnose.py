@@ -17,7 +17,7 @@ class Diagnosis(NamedTuple):
 
     problem: str
     pattern: str | None = None
-    index: Index | None = None
+    at: Index | None = None
     found: Any = None
     expected: Any = None
 
