@@ -123,6 +123,7 @@ def test_a_mistake_in_less_than_eight_elements_is_recognised():
     assert "it is turned by 180 degrees" in str(report)
 
 
+@pytest.mark.exhaustive
 def test_a_result_that_depends_on_the_sign_alone_is_no_forgotten_argument():
     report = checked(input_grad=lambda g, w: np.abs(spread(g, w)) * np.sign(w).min())
     assert "does not depend" not in str(report)
