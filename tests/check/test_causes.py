@@ -1,9 +1,13 @@
 """Which failure leads a report, and which follow from it."""
 
+import numpy as np
 import pytest
 
 from jaxconv.check import Failure, Report, Row
+from jaxconv.check.adjoint import check_adjoint
 from jaxconv.check.causes import causes_of, in_order
+from jaxconv.check.diagnose import Diagnosis
+from jaxconv.check.trial import Trial
 
 STATE = Failure("once more", "param_grad", "another result")
 RAISED = Failure("runs", "input_grad", "raised")
@@ -50,6 +54,55 @@ def test_the_same_failure_of_several_maps_is_one_cause():
     alike = [Failure("rounding", name, "alike") for name in ("output", "param_grad")]
     (cause,) = causes_of(alike)
     assert str(cause) == "output and param_grad, rounding: alike."
+
+
+def test_how_it_was_called_makes_no_other_cause():
+    calls = {"input_grad": "(g, w)", "param_grad": "(x, g)"}
+    alike = [Failure("runs", m, f"raised E, called as {m}{c}") for m, c in calls.items()]
+    (cause,) = causes_of(alike)
+    assert cause.failures == tuple(alike)
+
+
+DIAGNOSES = {
+    "of the output": (
+        Diagnosis("agree", "the output is wrong: it is turned"),
+        ("output", "agree", "it is turned"),
+    ),
+    "of either": (
+        Diagnosis("both agree"),
+        ("param_grad", "both agree: either it is wrong, or both of them are alike", None),
+    ),
+    "no finite one": (
+        np.linalg.LinAlgError("SVD did not converge"),
+        ("param_grad", "the sums differ, and some results are not finite", None),
+    ),
+}
+
+
+@pytest.mark.parametrize(("found", "said"), DIAGNOSES.values(), ids=DIAGNOSES.keys())
+def test_a_diagnosis_is_put_down_to_a_map(found, said, monkeypatch):
+    """A diagnosis may fail: of other operands a map may return anything."""
+
+    def diagnose(trial, name, sums, forward):
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    monkeypatch.setattr("jaxconv.check.adjoint.diagnose", diagnose)
+    factor = 1 if isinstance(found, Exception) else 2
+    trial = Trial(
+        {
+            "output": lambda x, w: x * w,
+            "input_grad": lambda g, w: factor * g * w,
+            "param_grad": lambda x, g: 2 * x * g,
+        },
+        (3,), (3,), "float32", 0,
+    )  # fmt: skip
+    for name in trial.maps:
+        trial.results[name] = trial.run(name)
+    check_adjoint(trial)
+    last = trial.failures[-1]
+    assert (last.map, last.problem, last.pattern) == said
 
 
 LINES = {

@@ -105,6 +105,7 @@ def test_a_wrong_kernel_is_printed_with_code_1(check):
     assert "it is 2 times what it should be" in said.out
 
 
+@pytest.mark.exhaustive
 def test_of_a_jax_function_alone_its_own_rule_is_checked(check):
     code = """
         import jax

@@ -114,6 +114,40 @@ def test_errors_of_the_size_of_rounding_name_amplification():
     assert check((16,), (16,), **CIRCULAR, layout=None, amplification=8).ok
 
 
+def linear(size, *signs):
+    """A product of transforms that are long enough for what is not circular."""
+
+    def call(a, b):
+        pair = (np.fft.rfft(array, 16) for array in (a, b))
+        one, other = (f.conj() if sign < 0 else f for f, sign in zip(pair, signs))
+        return np.fft.irfft(one * other, 16)[:size]
+
+    return call
+
+
+def test_an_inf_spreads_through_a_transform_and_that_is_no_further_failure():
+    maps = {"output": linear(11, 1, 1), "input_grad": linear(9, 1, -1),
+            "param_grad": linear(3, -1, 1)}  # fmt: skip
+    report = check((9,), (3,), **maps, layout=None)
+    assert {check for _, check in failed(report)} == {"rounding"}
+
+
+def test_rounding_that_shows_for_other_operands_is_none_of_the_mistakes():
+    def rounds_now_and_then(x, g):
+        dw = CIRCULAR["param_grad"](x, g)
+        return np.rint(dw) if x.all() and g.all() else dw
+
+    maps = CIRCULAR | {"param_grad": rounds_now_and_then}
+    report = check((16,), (16,), **maps, layout=None)
+    assert {check for _, check in failed(report)} == {"rounding"}
+
+
+def test_a_large_constant_adds_to_a_stated_bound():
+    biased = {"output": lambda x, w: CIRCULAR["output"](x, w) + 1e9 / 3}
+    report = check((16,), (16,), **CIRCULAR | biased, layout=None, amplification=8)
+    assert report.ok, str(report)
+
+
 @pytest.mark.parametrize("amplification", [None, 8])
 def test_a_mistake_in_a_transform_is_named(amplification):
     wrong = CIRCULAR | {"param_grad": lambda x, g: CIRCULAR["param_grad"](x, g)[::-1]}

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from jaxconv.check import check_bilinear
+from jaxconv.check.modes import first_line
 
 pytestmark = pytest.mark.usefixtures("our_errors")
 
@@ -211,6 +212,22 @@ def test_numpy_in_float64_is_checked_in_float64():
         check(output=lambda x, w: jnp.dot(x, w), dtype="float64")
 
 
+def test_functions_of_both_kinds_join_those_of_numpy_alone():
+    """`x @ w` gives JAX's arrays for JAX's, in float32; here it is to be in float64."""
+    report = check(output=lambda x, w: x @ w, **WIDE_GRADIENTS)
+    assert report.ok, str(report)
+
+
+def test_the_shape_of_a_result_is_a_mistake_by_name():
+    first = check(param_grad=lambda x, g: param_grad(x, g).T).failures[0]
+    assert (first.check, first.pattern) == ("shape", "axes 0 and 1 are exchanged")
+
+
+def test_what_a_callback_raised_is_told():
+    text = "INTERNAL: CpuCallback error: Traceback (most recent call last):\n  f()\nE: no."
+    assert first_line(RuntimeError(text)) == "RuntimeError: E: no"
+
+
 def test_another_type_is_one_failure_and_values_are_checked():
     report = check(**WIDE, dtype="float32")
     assert failed(report) == {(name, "type") for name in RIGHT}
@@ -248,16 +265,18 @@ def test_a_result_that_is_not_finite_later_is_a_failure(amplification):
     assert ("param_grad", "step of 1") not in failed(report)
 
 
-def test_a_shape_that_changes_later_is_a_failure():
-    calls = itertools.count()
+def test_a_shape_that_changes_later_is_a_failure_wherever_it_is_met():
+    """Be it where a bound on rounding is computed."""
+    for fine in range(9, 18):
+        calls = itertools.count()
 
-    def shrinking(g, w):
-        dx = input_grad(g, w)
-        return dx if next(calls) < 9 else dx[:1]
+        def shrinking(g, w, calls=calls, fine=fine):
+            dx = input_grad(g, w)
+            return dx if next(calls) < fine else dx[:1]
 
-    report = check(input_grad=shrinking, amplification=8)
-    assert failed(report) == {("input_grad", "shape")}
-    assert "the result is float32(1, 4), not float32(3, 4)" in str(report)
+        report = check(input_grad=shrinking, amplification=8, entries=2)
+        assert failed(report) == {("input_grad", "shape")}
+        assert "the result is float32(1, 4), not float32(3, 4)" in str(report)
 
 
 def test_backward_stands_for_both_gradients():
