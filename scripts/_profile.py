@@ -23,7 +23,7 @@ class Profile:
     """
 
     network: str
-    """One of keras.applications, as in ResNet50, or of jaxconv.nn, as in nn MobileNet."""
+    """One of keras.applications, as in ResNet50; or of nn, as in "nn MobileNet"."""
     lax: bool = False
     """JAX's own convolutions in place of jaxconv's."""
     inference: bool = False
