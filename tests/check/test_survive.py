@@ -224,7 +224,9 @@ def test_the_shape_of_a_result_is_a_mistake_by_name():
 
 
 def test_what_a_callback_raised_is_told():
-    text = "INTERNAL: CpuCallback error: Traceback (most recent call last):\n  f()\nE: no."
+    text = (
+        "INTERNAL: CpuCallback error: Traceback (most recent call last):\n  f()\nE: no."
+    )
     assert first_line(RuntimeError(text)) == "RuntimeError: E: no"
 
 
