@@ -6,6 +6,7 @@ import numpy as np
 
 from jaxconv.check.calling import MapError
 from jaxconv.check.patterns import Source, locate, recognise
+from jaxconv.check.patterns.source import MOST_ROWS
 from jaxconv.check.trial import Index, Trial, dot, index_of, number
 from jaxconv.conv.operands import OPERANDS
 
@@ -17,7 +18,7 @@ class Diagnosis(NamedTuple):
 
     problem: str
     pattern: str | None = None
-    index: Index | None = None
+    at: Index | None = None
     found: Any = None
     expected: Any = None
 
@@ -60,7 +61,11 @@ def _describe(
         pattern = _recognise(Source(source.trial, source.name, right), found)
         return f"{others}; no other of {found.size:,} is wrong", pattern
     if not source.affordable:
-        return f", and many others of {found.size:,} are wrong", None
+        words = (
+            f", and many others of {found.size:,} are wrong. On shapes of at most "
+            f"{MOST_ROWS:,} elements the mistake may be named"
+        )
+        return words, None
     count = int((found != source.right).sum())
     where = locate(source, found)
     words = f"; {count:,} of {found.size:,} are wrong"

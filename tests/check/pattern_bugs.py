@@ -154,6 +154,13 @@ BUGS = {  # map -> words -> bug
                 np.moveaxis(g.transpose(2, 3, 0, 1).reshape(3, 4, 4, 4), 3, 1), w
             )
         ),
+        "it is stored in int8, which is too short": result(
+            lambda dx: dx.astype(np.int8).astype(float)
+        ),
+        "its absolute value is taken": result(np.abs),
+        "it is cut off below -99 and above 50": result(
+            lambda dx: np.clip(dx, -99, 50)
+        ),
         "it is rounded to bfloat16": result(
             lambda dx: dx.astype(jnp.bfloat16).astype(float)
         ),
@@ -203,6 +210,10 @@ BUGS = {  # map -> words -> bug
         "multiplied by 3, the batch size": result(lambda dw: dw * 3),
         "3, the batch size, is added to every element": result(lambda dw: dw + 3),
         "0.5 is added to every element": result(lambda dw: dw + 0.5),
+        "axis 2 of g runs backwards": operands(lambda x, g: (x, g[:, :, ::-1])),
+        "axes 2 and 3 of g are exchanged": operands(
+            lambda x, g: (x, g.swapaxes(2, 3))
+        ),
         "tap (2, 1) is left out": result(lambda dw: dw - at((..., 2, 1), 1, dw) * dw),
         "an accumulator is never cleared along the input channels, ": result(
             lambda dw: dw.cumsum().reshape(dw.shape)

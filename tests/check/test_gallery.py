@@ -18,16 +18,14 @@ KERNELS = {kernel.name: kernel for kernel in (*WRONG, *RIGHT)}
 
 @pytest.mark.parametrize(
     "name",
-    fast([kernel.name for kernel in WRONG], "both return early"),
+    fast([kernel.name for kernel in WRONG], "returns early", "accumulates"),
 )
 def test_the_fault_is_named(name):
     report = KERNELS[name].check(**COUNTS)
     assert compare.names_fault(KERNELS[name], report), str(report)
 
 
-@pytest.mark.parametrize(
-    "name", fast([kernel.name for kernel in RIGHT], "layer with state")
-)
+@pytest.mark.parametrize("name", fast([kernel.name for kernel in RIGHT], "with a bias"))
 def test_a_right_kernel_raises_no_alarm(name):
     report = KERNELS[name].check(**COUNTS)
     assert report.ok, str(report)
@@ -84,7 +82,7 @@ def test_the_script_prints_a_table(said, code, monkeypatch, capsys):
 
 
 def test_random_right_kernels_raise_no_alarm():
-    assert list(compare.false_alarms(2, seed=1)) == []
+    assert list(compare.false_alarms(1, seed=1)) == []
 
 
 @pytest.mark.parametrize("seed", fast(range(4), 2))

@@ -68,7 +68,7 @@ def test_sources_are_right(sources):
         assert np.array_equal(source.right, source.trial.results[source.name])
 
 
-@pytest.mark.parametrize("case", fast(CASES, *ALWAYS))
+@pytest.mark.parametrize("case", fast(CASES, *ALWAYS), ids=lambda case: case[:90])
 def test_the_mistake_is_recognised(case, sources, monkeypatch):
     name, words, bug = CASES[case]
     source = sources[name]
@@ -121,6 +121,20 @@ def test_a_mistake_in_less_than_eight_elements_is_recognised():
     )
     assert "so are (2,); no other of 3 is wrong" in str(report)
     assert "it is turned by 180 degrees" in str(report)
+
+
+def test_a_mistake_in_many_elements_is_named_on_smaller_shapes():
+    report = check_bilinear(
+        lambda x, w: x * w, lambda g, w: g * w, lambda x, g: x * x, (2049,), (2049,)
+    )
+    words = "others of 2,049 are wrong. On shapes of at most 2,048 elements the mistake"
+    assert words in str(report)
+
+
+@pytest.mark.exhaustive
+def test_a_result_that_depends_on_the_sign_alone_is_no_forgotten_argument():
+    report = checked(input_grad=lambda g, w: np.abs(spread(g, w)) * np.sign(w).min())
+    assert "does not depend" not in str(report)
 
 
 def test_wrong_elements_are_located():

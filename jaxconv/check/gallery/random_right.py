@@ -188,10 +188,8 @@ class _Maps:
             there = np.flatnonzero((at >= 0) & (at < length))
             inside.append(at[there])
             pixels.append(there)
-        return tuple(
-            (slice(None), slice(None), slice(None), *np.ix_(*places))
-            for places in (inside, pixels)
-        )
+        lead = (slice(None),) * 3
+        return (*lead, *np.ix_(*inside)), (*lead, *np.ix_(*pixels))
 
     def _padded(self, x: np.ndarray) -> np.ndarray:
         padded = np.zeros(self._padded_shape(), self._dtype(x))

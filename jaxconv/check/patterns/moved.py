@@ -29,6 +29,9 @@ def _axes(case: Case) -> Guesses:
         yield f"axis {axis} runs backwards", np.flip(right, axis)
     for a, b in itertools.combinations(range(right.ndim), 2):
         yield f"axes {a} and {b} are exchanged", np.swapaxes(right, a, b)
+    for pair in itertools.combinations(case.space, 2):
+        for quarters in (1, 3):
+            yield "it is turned by 90 degrees", np.rot90(right, quarters, pair)
 
 
 def _shifts(case: Case) -> Guesses:

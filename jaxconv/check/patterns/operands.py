@@ -50,8 +50,11 @@ def recognise(case: Case) -> str | None:
 
 def _not_read(trial: Trial, name: str, found: np.ndarray) -> str | None:
     for operand in OPERANDS[name][:2]:
-        other = {operand: -trial.operands[operand]}
-        if found.any() and np.array_equal(trial.run(name, **other), found):
+        others = (k * trial.operands[operand] for k in (-1, 2))
+        if found.any() and all(
+            np.array_equal(trial.run(name, **{operand: other}), found)
+            for other in others
+        ):
             return f"it does not depend on {operand}, as if that were kept from before"
     return None
 

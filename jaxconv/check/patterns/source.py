@@ -13,7 +13,7 @@ from jaxconv.check.trial import Trial, dot, impulse
 from jaxconv.conv.operands import OPERANDS, Operand
 
 _OPERANDS: tuple[Operand, ...] = ("x", "w", "g")
-_MOST_ROWS = 2048  # results computed one by one
+MOST_ROWS = 2048  # results computed one by one
 _MOST_NUMBERS = 2**23  # of a Jacobian
 
 
@@ -37,7 +37,7 @@ class Source:
     @property
     def affordable(self) -> bool:
         """Whether the right result may be computed, element by element."""
-        return int(np.prod(self.shape)) <= _MOST_ROWS
+        return int(np.prod(self.shape)) <= MOST_ROWS
 
     @property
     def has_jacobian(self) -> bool:

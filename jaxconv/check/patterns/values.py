@@ -8,6 +8,7 @@ from jaxconv.check.patterns.names import count_sizes
 from jaxconv.check.trial import number
 
 _SHORT = ("bfloat16", "float16")
+_WHOLE = ("int8", "uint8", "int16")  # which wrap round
 
 
 def guesses(case: Case) -> Guesses:
@@ -22,6 +23,13 @@ def guesses(case: Case) -> Guesses:
         for kind in _SHORT:
             rounded = right.astype(jnp.dtype(kind)).astype(right.dtype)
             yield f"it is rounded to {kind}", rounded
+        for kind in _WHOLE:
+            wrapped = right.astype(np.int64).astype(kind).astype(right.dtype)
+            yield f"it is stored in {kind}, which is too short", wrapped
+    yield "its absolute value is taken", np.abs(right)
+    low, high = case.found.min(), case.found.max()
+    words = f"it is cut off below {number(low)} and above {number(high)}"
+    yield words, np.clip(right, low, high)
 
 
 def factor(case: Case) -> str | None:
