@@ -48,9 +48,7 @@ def check_adjoint(trial: Trial) -> None:
             trial.fail(_CHECK, name, problem, pattern, *element)
 
 
-def _diagnose(
-    trial: Trial, name: str, sums: dict[str, Any], forward: Any
-) -> Diagnosis:
+def _diagnose(trial: Trial, name: str, sums: dict[str, Any], forward: Any) -> Diagnosis:
     """Say what is wrong; with rounding taken out, where else nothing is recognised."""
     try:
         found = diagnose(trial, name, sums, forward)

@@ -180,11 +180,19 @@ class SettledTrial(Trial):
 
         Few numbers may be whole by chance though they are divided.
         """
-        name = next(filter(self.usable, ("output", "input_grad")), None)
-        if name is None:
-            return None
         if not values.any():  # either: it is right or wrong, however it is scaled
             return float(n)
+        for name in ("output", "input_grad"):
+            with self.guarded():
+                factor = self._factor_beside(name, values, n)
+                if factor is not None:
+                    return factor
+        return None
+
+    def _factor_beside(self, name: str, values: np.ndarray, n: int) -> float | None:
+        """Return what takes the scale out beside another map; None if unknown."""
+        if not self.usable(name):
+            return None
         for _ in range(_DRAWS):
             w = self.draw(values.shape)
             right = dot(self.run(name, w=w), self.operands[OPERANDS[name][2]])

@@ -58,7 +58,9 @@ def test_the_same_failure_of_several_maps_is_one_cause():
 
 def test_how_it_was_called_makes_no_other_cause():
     calls = {"input_grad": "(g, w)", "param_grad": "(x, g)"}
-    alike = [Failure("runs", m, f"raised E, called as {m}{c}") for m, c in calls.items()]
+    alike = [
+        Failure("runs", m, f"raised E, called as {m}{c}") for m, c in calls.items()
+    ]
     (cause,) = causes_of(alike)
     assert cause.failures == tuple(alike)
 
@@ -70,7 +72,11 @@ DIAGNOSES = {
     ),
     "of either": (
         Diagnosis("both agree"),
-        ("param_grad", "both agree: either it is wrong, or both of them are alike", None),
+        (
+            "param_grad",
+            "both agree: either it is wrong, or both of them are alike",
+            None,
+        ),
     ),
     "no finite one": (
         np.linalg.LinAlgError("SVD did not converge"),

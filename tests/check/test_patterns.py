@@ -68,7 +68,7 @@ def test_sources_are_right(sources):
         assert np.array_equal(source.right, source.trial.results[source.name])
 
 
-@pytest.mark.parametrize("case", fast(CASES, *ALWAYS))
+@pytest.mark.parametrize("case", fast(CASES, *ALWAYS), ids=lambda case: case[:90])
 def test_the_mistake_is_recognised(case, sources, monkeypatch):
     name, words, bug = CASES[case]
     source = sources[name]

@@ -119,7 +119,9 @@ def linear(size, *signs):
 
     def call(a, b):
         pair = (np.fft.rfft(array, 16) for array in (a, b))
-        one, other = (f.conj() if sign < 0 else f for f, sign in zip(pair, signs))
+        one, other = (
+            f.conj() if sign < 0 else f for f, sign in zip(pair, signs, strict=True)
+        )
         return np.fft.irfft(one * other, 16)[:size]
 
     return call

@@ -224,7 +224,9 @@ def test_the_shape_of_a_result_is_a_mistake_by_name():
 
 
 def test_what_a_callback_raised_is_told():
-    text = "INTERNAL: CpuCallback error: Traceback (most recent call last):\n  f()\nE: no."
+    text = (
+        "INTERNAL: CpuCallback error: Traceback (most recent call last):\n  f()\nE: no."
+    )
     assert first_line(RuntimeError(text)) == "RuntimeError: E: no"
 
 
@@ -274,7 +276,9 @@ def test_a_shape_that_changes_later_is_a_failure_wherever_it_is_met():
             dx = input_grad(g, w)
             return dx if next(calls) < fine else dx[:1]
 
-        report = check(input_grad=shrinking, amplification=8, entries=2)
+        facts = {"amplification": 8, "scale": "batch", **LAYOUT}
+        mean = {"param_grad": lambda x, g: param_grad(x, g) / 3}
+        report = check(input_grad=shrinking, **mean, **facts)
         assert failed(report) == {("input_grad", "shape")}
         assert "the result is float32(1, 4), not float32(3, 4)" in str(report)
 
