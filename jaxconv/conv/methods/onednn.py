@@ -26,17 +26,13 @@ and without AVX-512. And where it refuses a configuration, the process ends.
 So the call is made in the verified region only (`onednn_region`). Every other image is
 padded first and is then inside; where a stride makes no step it is cropped, too. Some
 long depthwise filters are refused.
-Source: XLA's `onednn_config.proto` and `onednn_convolution.cc` for the fields.
 """
 
 import dataclasses
 import functools
-import json
 import math
 import operator
-from typing import Any
 
-import jax
 import jax.numpy as jnp
 from jax import Array, lax
 from jax.export import is_symbolic_dim
@@ -45,6 +41,7 @@ from jax.typing import DTypeLike
 
 from jaxconv.conv.arguments.shapes import dilate
 from jaxconv.conv.geometry import Geometry
+from jaxconv.conv.methods.onednn_call import convolution, matmul
 from jaxconv.conv.methods.onednn_region import (
     LONGEST,
     MOST_AXES,
@@ -148,9 +145,7 @@ def _product(x: Array, g: Array, geometry: Geometry) -> Array:
     read = tuple(slice(0, (o - 1) * s + 1, s) for s, o in axes)
     x = pad_input(x, geometry)[:, :, *read]
     xs, gs = (jnp.moveaxis(a, 1, -1).reshape(-1, a.shape[1]) for a in (x, g))
-    config = {"onednn_matmul_config": {"transpose_a": True, "transpose_b": False}}
-    shape = geometry.ci, geometry.co
-    return _custom_call("matmul", xs, gs, shape, config).reshape(geometry.w_shape)
+    return matmul(xs, gs).reshape(geometry.w_shape)
 
 
 def _images_at_once(geometry: Geometry) -> int:
@@ -198,12 +193,12 @@ def _sums_of_products(x: Array, g: Array, geometry: Geometry) -> Array:
     if axes == MOST_AXES:  # none is left for the input channels: they are the batch
         xs = xs.transpose(2, *range(3, xs.ndim), 1, 0)
         xs = xs.reshape(*xs.shape[:-2], groups * geometry.n)
-        y = jnp.moveaxis(_call(xs, gs, own), -1, 1)
+        y = jnp.moveaxis(convolution(xs, gs, own), -1, 1)
         return y.astype(accumulator(x.dtype))
     xs = xs.transpose(*range(3, xs.ndim), 2, 1, 0)  # *space ci groups n
     xs = xs.reshape(1, *xs.shape[:-2], groups * geometry.n)
     gs = jnp.expand_dims(gs, axes)
-    y = _call(xs, gs, _with_inputs_as_an_axis(own, geometry.ci))[0]
+    y = convolution(xs, gs, _with_inputs_as_an_axis(own, geometry.ci))[0]
     return jnp.moveaxis(y, (-2, -1), (0, 1)).astype(accumulator(x.dtype))
 
 
@@ -240,65 +235,4 @@ def _convolve(x: Array, w: Array, geometry: Geometry, exchanged: bool = False) -
     """Convolve channels-first arrays, the image padded first where it must be."""
     x, geometry = _enter(x, geometry)
     x, w = jnp.moveaxis(x, 1, -1), jnp.moveaxis(w, (0, 1), (-2, -1))
-    return jnp.moveaxis(_call(x, w, geometry, exchanged), -1, 1)
-
-
-def _call(x: Array, w: Array, geometry: Geometry, exchanged: bool = False) -> Array:
-    """Make the custom call on channels-last arrays: (n, *space, c), (*kernel, ci, co).
-
-    With `exchanged` the filters are (*kernel, co, ci).
-    """
-    if not in_region(geometry):
-        raise ValueError(f"onednn: {geometry} is outside of the verified region.")
-    n, channels, *out = geometry.out_shape
-    config = _config(geometry, exchanged)
-    return _custom_call("convolution", x, w, (n, *out, channels), config)
-
-
-def _custom_call(
-    name: str, a: Array, b: Array, shape: tuple[int, ...], config: dict[str, Any]
-) -> Array:
-    """Have oneDNN compute an array of this shape from two."""
-    call = jax.ffi.ffi_call(
-        f"__onednn${name}",
-        jax.ShapeDtypeStruct(shape, a.dtype),
-        custom_call_api_version=2,
-        legacy_backend_config=json.dumps(config),
-    )
-    return call(a, b)
-
-
-def _config(geometry: Geometry, exchanged: bool) -> dict[str, Any]:
-    """Say which axis is which, counted from 0, and what the window does."""
-    axes = len(geometry.space)
-    inputs, outputs = (axes + 1, axes) if exchanged else (axes, axes + 1)
-    image = {
-        "batch_dim": "0",
-        "feature_dim": str(axes + 1),
-        "spatial_dims": _words(range(1, axes + 1)),
-    }
-    filters = {
-        "input_feature_dim": str(inputs),
-        "output_feature_dim": str(outputs),
-        "spatial_dims": _words(range(axes)),
-    }
-    window = {
-        "pad_left": _words(low for low, _ in geometry.padding),
-        "pad_right": _words(high for _, high in geometry.padding),
-        "strides": _words(geometry.strides),
-        "window_dilations": _words(geometry.kernel_dilation),
-    }
-    return {
-        "onednn_conv_config": {
-            "dims": str(axes + 2),
-            "feature_groups": str(geometry.groups),
-            "input": {"data": image},
-            "kernel": {"filter": filters},
-            "output": {"data": image},
-            "window": window,
-        }
-    }
-
-
-def _words(numbers: Any) -> list[str]:
-    return [str(number) for number in numbers]
+    return jnp.moveaxis(convolution(x, w, geometry, exchanged), -1, 1)

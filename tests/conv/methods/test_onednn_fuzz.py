@@ -2,6 +2,7 @@
 
 import functools
 import json
+import math
 import sys
 import threading
 
@@ -165,10 +166,10 @@ EDGES = {
 )
 def test_edges_of_the_region_are_exact(line, layout, monkeypatch):
     seen = []
-    call = onednn._call
+    call = onednn.convolution
     monkeypatch.setattr(
         onednn,
-        "_call",
+        "convolution",
         lambda x, w, own, *more: seen.append(own) or call(x, w, own, *more),
     )
     _, problems = check(f"onednn/float32/1/{line}{layout}")
@@ -192,7 +193,7 @@ def test_configurations_outside_never_reach_the_call(count, monkeypatch):
             continue
         outside += 1
         with pytest.raises(ValueError, match="outside of the verified region"):
-            onednn._call(nothing, nothing, geometry)
+            onednn.convolution(nothing, nothing, geometry)
 
 
 @pytest.mark.parametrize(
@@ -287,6 +288,37 @@ def test_infinities_stay_in_their_windows(value):
         x.astype("float32"), w.astype("float32")
     )
     np.testing.assert_array_equal(~np.isfinite(y), right > 0)
+
+
+@needs("bfloat16")
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("output", "mb2ic1oc2ih4iw5kh1kw3pw1"),
+        ("output", "g3mb2ic3oc6ih4iw5kh2kw2"),  # one channel a group, two filters
+        ("output", "g2mb2ic6oc6ih4iw5kh1kw1"),
+        ("input_grad", "mb2ic2oc3ih4iw5kh2kw2"),
+        ("param_grad", "mb3ic2oc2ih4iw5kh2kw2"),
+        ("param_grad", "mb1ic2oc2id3ih4iw5kd2kh2kw2"),
+    ],
+)
+def test_infinities_stay_there_in_pairs_of_bfloat16(name, line):
+    geometry = parse_problem(line)
+    map_ = getattr(onednn, f"_{name}")
+    a, b = {
+        "output": (geometry.x_shape, geometry.w_shape),
+        "input_grad": (geometry.out_shape, geometry.w_shape),
+        "param_grad": (geometry.x_shape, geometry.out_shape),
+    }[name]
+    run = jax.jit(lambda a, b: map_(a, b, geometry))
+    ones = jnp.ones(b, "bfloat16")
+    for at in range(math.prod(a)):
+        one = np.zeros(math.prod(a), "bfloat16")
+        one[at] = 1
+        reached = run(jnp.asarray(one.reshape(a)), ones) > 0
+        one[at] = np.inf
+        hit = ~jnp.isfinite(run(jnp.asarray(one.reshape(a)), ones))
+        np.testing.assert_array_equal(hit, reached, f"inf at {at} of {a}")
 
 
 @pytest.mark.exhaustive
