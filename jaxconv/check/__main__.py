@@ -39,7 +39,7 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         unknown = message.removeprefix("unrecognized arguments: ").split()[0]
-        known = [option.lstrip("-") for option in self._option_string_actions]
+        known = re.findall(r"--([\w-]+)", self.format_usage())
         if unknown.startswith("--") and (near := nearest(unknown, known)):
             message += f". Did you mean --{near}?"
         raise SystemExit(fail(message, 2))

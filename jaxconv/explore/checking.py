@@ -8,13 +8,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxconv.check import Report, check_bilinear
+from jaxconv.check import Failure, Report, check_bilinear
 
 NAMES = ("output", "input_grad", "param_grad")
 FILE = "<your code>"  # in tracebacks
 _SHAPES = {"x_shape": (8,), "w_shape": (3,)}
 _MOST_AXES, _MOST_ELEMENTS = 4, 256
 _LONGEST = 20_000  # characters of a report
+_MOST_CALLS = 8  # of a map, that are held against the output
 
 Map = Callable[[Any, Any], Any]
 
@@ -109,29 +110,51 @@ def _picture(
     """Show a map that failed beside what the output says it should be.
 
     It is the output if that failed, as the gradients are judged by it, else the first.
-    The operands are those of the report: the first that are not all ones, which the
-    checker passes before to count the products. What the maps should be follows from
-    the output alone, as it is linear: one call for each unit impulse. It is None if the
-    result has another shape, or nothing differs on these operands.
+    The operands are those of the report: of the calls with the wrong element that it
+    names, or else the first but for those with ones only, which count the products.
+    What the maps should be follows from the output alone, as it is linear: one call for
+    each unit impulse. It is None if the result has another shape, or nothing differs.
     """
-    failed = [failure.map for failure in report.failures]
-    if not failed:
+    if not report.failures:
         return None
-    name = "output" if "output" in failed else failed[0]
-    for called, a, b, result in calls:
+    by_map = {failure.map: failure for failure in reversed(report.failures)}
+    failure = by_map.get("output", report.failures[0])
+    pairs: list[tuple[np.ndarray, np.ndarray]] = []
+    for name, a, b, result in calls:
         found = _array(result)
-        if called == name and found is not None and not _all_ones(a, b):
+        if name != failure.map or found is None or _all_ones(a, b):
+            continue
+        if pairs and _at(failure.index, found) != failure.found:
+            continue
+        try:
+            expected = _expected(name, _array(a), _array(b), output, shapes)
+        except Exception:  # the code's own, or shapes that do not fit
+            return None
+        pairs.append((found, expected))
+        if len(pairs) > _MOST_CALLS or _named(failure, found, expected):
             break
-    else:
+    named = [pair for pair in pairs if _named(failure, *pair)]
+    if not pairs:
         return None
-    try:
-        expected = _expected(name, _array(a), _array(b), output, shapes)
-    except Exception:  # the code's own, or shapes that do not fit
-        return None
+    found, expected = (named or pairs)[0]
     if expected.shape != found.shape or np.array_equal(found, expected):
         return None
-    arrays = {"found": found, "expected": expected, "wrong": found != expected}
-    return {"map": name} | {key: _rows(array) for key, array in arrays.items()}
+    shown = {"found": found, "expected": expected, "wrong": found != expected}
+    return {"map": failure.map} | {key: _rows(array) for key, array in shown.items()}
+
+
+def _named(failure: Failure, found: np.ndarray, expected: np.ndarray) -> bool:
+    """Return whether both have the numbers of the element that a failure names."""
+    numbers = _at(failure.index, found), _at(failure.index, expected)
+    return numbers == (failure.found, failure.expected)
+
+
+def _at(index: Any, array: np.ndarray) -> Any:
+    """Return the element at an index; None if there is none."""
+    if index is None or len(index) != array.ndim:
+        return None
+    inside = all(i < size for i, size in zip(index, array.shape, strict=True))
+    return array[tuple(index)] if inside else None
 
 
 def _array(value: Any) -> Any:
