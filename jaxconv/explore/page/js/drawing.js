@@ -1,5 +1,9 @@
 // The drawing, which the section "Images" makes and others show, too.
 
+// The first digit of the test set to show: one that the trained model takes for another,
+// so that its loss has a gradient to send back.
+export const FIRST = 8;
+
 const SIZE = 28;
 const listeners = new Set();
 let rows = Array.from({ length: SIZE }, () => new Array(SIZE).fill(0));

@@ -2,15 +2,13 @@
 
 import { post, told } from "./api.js";
 import { onTheme } from "./draw.js";
-import { drawing, onDrawing } from "./drawing.js";
+import { FIRST, drawing, onDrawing } from "./drawing.js";
 import { element } from "./element.js";
 import { halves } from "./ideas_halves.js";
 import { kernels } from "./ideas_kernels.js";
 import { counts } from "./ideas_layers.js";
 import { fields } from "./ideas_receptive.js";
 import { pad } from "./pad.js";
-
-const FIRST = 0; // digit of the test set
 
 /** Build the section inside `root`. */
 export function start(root, info) {
@@ -47,5 +45,5 @@ export function start(root, info) {
   document.addEventListener("part", () => stale && changed());
   onDrawing(take);
   if (drawing().flat().some(Boolean)) take(drawing());
-  else digit(FIRST);
+  else digit(Math.min(FIRST, info.digits - 1));
 }

@@ -5,7 +5,7 @@
 
 import { post, told } from "./api.js";
 import { largest, onTheme } from "./draw.js";
-import { drawing, setDrawing } from "./drawing.js";
+import { FIRST, drawing, setDrawing } from "./drawing.js";
 import { layout } from "./images_layout.js";
 import { afterPause, inTurn, latest } from "./latest.js";
 
@@ -23,7 +23,7 @@ export function start(root, info) {
   asks.connect(view);
   view.setMode(state.mode);
   onTheme(() => repaint(view, state));
-  asks.digit(0);
+  asks.digit(Math.min(FIRST, info.digits - 1));
 }
 
 /** What the user does, and what has to be asked for then. */

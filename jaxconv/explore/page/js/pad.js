@@ -1,5 +1,6 @@
 // The pad on which one draws: pointer, touch and keys; 28 rows of 28 ints, 0 to 255.
 
+import { FIRST } from "./drawing.js";
 import { element } from "./element.js";
 import { clamp, picture, under } from "./picture.js";
 
@@ -108,7 +109,7 @@ function byKeys(view, dab, changed) {
 /** Build what stands below the pad: a digit of the test set, another, clear, erase. */
 export function padTools(digits, { onDigit, onClear, onErase }) {
   const number = element("input", {
-    type: "number", min: 0, max: digits - 1, step: 1, value: 0, test: "digit", id: "digit-index",
+    type: "number", min: 0, max: digits - 1, step: 1, value: Math.min(FIRST, digits - 1), test: "digit", id: "digit-index",
     change: () => go(Number(number.value)),
   });
   const go = (index) => {
