@@ -1,5 +1,6 @@
 """The command: what goes wrong is one line, and the page is opened."""
 
+import functools
 import socket
 import urllib.parse
 import webbrowser
@@ -11,18 +12,9 @@ from jaxconv.explore import cli
 from jaxconv.explore.server import Server
 from jaxconv.train.runs import RunError
 from tests.explore import small
+from tests.one_line import error_of
 
-
-def called(arguments, capsys):
-    """Return the exit code and the one line on standard error."""
-    try:
-        code = cli.main(arguments)
-    except SystemExit as stop:
-        code = stop.code
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert len(err.splitlines()) == 1, err
-    return code, err
+called = functools.partial(error_of, cli.main)
 
 
 BAD = {

@@ -1,6 +1,7 @@
 """What new users type: one line that says what to type instead, and exit code 2."""
 
 import dataclasses
+import functools
 
 import jax
 import pytest
@@ -15,18 +16,9 @@ from jaxconv.train import (
     cli,
 )
 from tests.data.files import contents, write
+from tests.one_line import error_of
 
-
-def called(arguments, capsys):
-    """Return the exit code and the one line on standard error."""
-    try:
-        code = cli.main(arguments)
-    except SystemExit as stop:
-        code = stop.code
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert len(err.splitlines()) == 1, err
-    return code, err
+called = functools.partial(error_of, cli.main)
 
 
 UNKNOWN = {

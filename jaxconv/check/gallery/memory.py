@@ -1,12 +1,15 @@
 """Wrong kernels: results that depend on earlier calls, or on memory not their own."""
 
+import functools
+
 import numpy as np
 from numpy.lib.stride_tricks import as_strided, sliding_window_view
 
-from jaxconv.check.gallery.blocks import correlate, gather, patches, spread
-from jaxconv.check.gallery.kernel import Kernel
+from jaxconv.check.gallery.blocks import gather, patches
+from jaxconv.check.gallery.wrong import wrong
 
 X, W = (2, 3, 5, 6), (4, 3, 3, 3)
+_wrong = functools.partial(wrong, x_shape=X, w_shape=W)
 LINE, TAPS = (2, 3, 6), (4, 3, 3)
 
 
@@ -82,12 +85,6 @@ def _signal_input_grad(g, w):
 
 def _signal_param_grad(x, g):
     return _past_the_end(x, 3).T @ g
-
-
-def _wrong(name, fault, expected, **maps):
-    right = {"output": correlate, "input_grad": spread, "param_grad": gather}
-    shapes = {"x_shape": X, "w_shape": W}
-    return Kernel(name=name, fault=fault, expected=expected, **right | shapes | maps)
 
 
 KERNELS = (

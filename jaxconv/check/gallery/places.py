@@ -1,5 +1,7 @@
 """Wrong kernels: right values in wrong places, or scaled."""
 
+import functools
+
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
@@ -12,9 +14,10 @@ from jaxconv.check.gallery.blocks import (
     spread,
     windows,
 )
-from jaxconv.check.gallery.kernel import Kernel
+from jaxconv.check.gallery.wrong import wrong
 
 X, W = (2, 3, 5, 6), (4, 3, 3, 3)
+_wrong = functools.partial(wrong, x_shape=X, w_shape=W)
 
 
 def _not_turned(g, w):
@@ -101,14 +104,6 @@ def _last_input_grad(g, w):
 def _last_param_grad(x, g):
     x = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
     return np.einsum("nhwcij,nhwo->ijco", sliding_window_view(x, (3, 3), (1, 2)), g)
-
-
-def _wrong(name, fault, expected, **maps):
-    right = {"output": correlate, "input_grad": spread, "param_grad": gather}
-    if "backward" in maps:
-        right = {"output": correlate}
-    shapes = {"x_shape": X, "w_shape": W}
-    return Kernel(name=name, fault=fault, expected=expected, **right | shapes | maps)
 
 
 KERNELS = (

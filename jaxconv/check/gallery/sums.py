@@ -1,11 +1,14 @@
 """Wrong kernels: sums that lack terms, repeat them, or end up in the wrong place."""
 
+import functools
+
 import numpy as np
 
 from jaxconv.check.gallery.blocks import correlate, gather, spread, windows
-from jaxconv.check.gallery.kernel import Kernel
+from jaxconv.check.gallery.wrong import wrong
 
 X, W = (3, 2, 6, 5), (4, 2, 3, 2)
+_wrong = functools.partial(wrong, x_shape=X, w_shape=W)
 
 
 def _channels_assigned(g, w):
@@ -127,14 +130,6 @@ def _one_group(x, g):
         dw = np.zeros(GROUPED, x.dtype)  # belongs before the loop
         dw[i * per : (i + 1) * per] = gather(xs[i], gs[i])
     return dw
-
-
-def _wrong(name, fault, expected, **maps):
-    right = {"output": correlate, "input_grad": spread, "param_grad": gather}
-    if "backward" in maps:
-        right = {"output": correlate}
-    shapes = {"x_shape": X, "w_shape": W}
-    return Kernel(name=name, fault=fault, expected=expected, **right | shapes | maps)
 
 
 KERNELS = (
