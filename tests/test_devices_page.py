@@ -129,3 +129,25 @@ def test_the_benchmark_writes_medians_of_its_rounds(scaling, monkeypatch, tmp_pa
     assert "| 2 processes, a core and a batch each | 100 | 80 |" in text
     assert "chapter5 12.0 ms for 60 images" in " ".join(text.split())
     assert len(json.loads(figures.read_text())["rows"]) == 30
+
+
+def test_a_bound_process_has_a_core_and_a_batch_of_its_own(scaling, monkeypatch):
+    import _devices
+
+    works = []
+
+    class Process:
+        def __init__(self, command, **_):
+            works.append(json.loads(command[-1]))
+
+        def communicate(self, timeout):
+            return b"12.5\n", None
+
+        def kill(self):
+            pass
+
+    monkeypatch.setattr(_devices.subprocess, "Popen", Process)
+    assert _devices.measured("chapter5", 60, 2, 1, True, 4.0) == 12.5
+    assert _devices.measured("chapter5", 60, 2, 1, False, 4.0) == 12.5
+    found = [(work.get("core"), work["batch"], work["number"]) for work in works]
+    assert found == [(0, 120, 0), (1, 120, 1), (None, 60, 0), (None, 60, 1)]

@@ -251,3 +251,12 @@ def test_bench_has_the_profile(scripts, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["bench.py", "profile", "AlexNet"])
     assert bench.main() == 2
     assert "is none of" in capsys.readouterr().err
+
+
+def test_models_of_nn_are_compiled_with_the_layers_own_convolution(scripts):
+    import _networks_nn
+    import _profile
+
+    network, within = _profile._network(_profile.Profile("nn ResNet-20", batch_size=1))
+    assert within is _networks_nn.WITHIN
+    assert network.inputs[0][0].shape == (8, 3, 32, 32)
