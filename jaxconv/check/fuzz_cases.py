@@ -66,7 +66,7 @@ def _random_geometry(rng: np.random.Generator) -> Geometry:
         many = int(rng.choice((64, 65, 96, 130)))
         groups, ci, co = [(1, many, co), (1, ci, many), (many, 1, 1)][rng.integers(3)]
     settings = [_random_axis(rng, axes, inside) for _ in range(axes)]
-    n = int(rng.integers(1, 6))
+    n = int(rng.integers(1, 6) if rng.random() < 7 / 8 else rng.integers(6, 50))
     return of_axes(n, groups * ci, groups * co, groups, settings)
 
 

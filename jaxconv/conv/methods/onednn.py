@@ -29,9 +29,7 @@ long depthwise filters are refused.
 """
 
 import dataclasses
-import functools
 import math
-import operator
 
 import jax.numpy as jnp
 from jax import Array, lax
@@ -52,21 +50,14 @@ from jaxconv.conv.methods.onednn_region import (
     unavailable,
 )
 from jaxconv.conv.methods.rounding import of_sum
-from jaxconv.conv.operands import (
-    accumulator,
-    accumulator_zeros,
-    largest_divisor,
-    split_groups,
-    turned,
-)
-from jaxconv.conv.padding import pad_input
+from jaxconv.conv.operands import accumulator, accumulator_zeros, turned
+from jaxconv.conv.padding import pad_input, zero_pad
 
 _rounding = of_sum
 
 _MOST_NUMBERS = 2**28  # in an array
-_MOST_IMAGES = 32  # in a filter gradient: more are slow to move into the last axis
-_FEWEST_NUMBERS = 2**15  # of images in a call: with fewer, calls themselves take time
-_MOST_UNROLLED = 8  # calls of a filter gradient; more run in a loop
+_MOST_IMAGES = 16  # in a filter gradient: more are slow to move into the last axis
+_MOST_NUMBERS_APART = 2**18  # of images in a call whose channels are apart
 
 
 def _refusal(geometry: Geometry, dtype: DTypeLike) -> str | None:
@@ -89,8 +80,8 @@ def unsuitable(geometry: Geometry) -> str | None:
         return f"it takes arrays of up to {_MOST_NUMBERS:,} numbers"
     calls = [geometry]
     if len(geometry.space) == MOST_AXES and not has_channels_apart(geometry):
-        part = dataclasses.replace(geometry, n=_images_at_once(geometry))
-        calls.append(part.of_param_grad)
+        parts = {*_images_at_once(geometry)} - {0}
+        calls += [dataclasses.replace(geometry, n=n).of_param_grad for n in parts]
     if any(map(endless, calls)):
         return f"it takes thin depthwise filters of up to {LONGEST} taps"
     return None
@@ -113,6 +104,12 @@ def _input_grad(
     return _convolve(g, jnp.flip(w, range(2, w.ndim)), own, exchanged=True)
 
 
+def _convolve(x: Array, w: Array, geometry: Geometry, exchanged: bool = False) -> Array:
+    x, geometry = _enter(jnp.moveaxis(x, 1, -1), geometry)
+    w = jnp.moveaxis(w, (0, 1), (-2, -1))
+    return jnp.moveaxis(convolution(x, w, geometry, exchanged), -1, 1)
+
+
 def _param_grad(
     x: Array, g: Array, geometry: Geometry, precision: Precision | None = None
 ) -> Array:
@@ -122,21 +119,27 @@ def _param_grad(
     # Channels are moved to the end once, before parts are cut: as other maps move them,
     # and as a loop would leave them.
     x, g = jnp.moveaxis(x, 1, -1), jnp.moveaxis(g, 1, -1)
-    n, images = geometry.n, _images_at_once(geometry)
-    part, parts = dataclasses.replace(geometry, n=images), n // images
+    total = _sum_of_parts(x, g, geometry)
+    return jnp.moveaxis(total, (-2, -1), (0, 1)).astype(x.dtype)
+
+
+def _sum_of_parts(x: Array, g: Array, geometry: Geometry) -> Array:
+    images, rest = _images_at_once(geometry)
     run = _channels_apart if has_channels_apart(geometry) else _sums_of_products
-    if parts <= _MOST_UNROLLED:
-        cuts = range(0, n, images)
-        grads = (run(x[i : i + images], g[i : i + images], part) for i in cuts)
-        return functools.reduce(operator.add, grads).astype(x.dtype)
-    cut = tuple(array.reshape(parts, images, *array.shape[1:]) for array in (x, g))
+    if images == geometry.n:
+        return run(x, g, geometry)
 
-    def add(total: Array, arrays: tuple[Array, ...]) -> tuple[Array, None]:
-        x, g = arrays
-        return total + run(x, g, part), None
+    def add(total: Array, start: Array | int, count: int) -> Array:
+        part = dataclasses.replace(geometry, n=count)
+        cut = (lax.dynamic_slice_in_dim(array, start, count) for array in (x, g))
+        return total + run(*cut, part)
 
-    total, _ = lax.scan(add, accumulator_zeros(geometry.w_shape, x), cut)
-    return total.astype(x.dtype)
+    ci, co, *kernel = geometry.w_shape
+    total = accumulator_zeros((*kernel, ci, co), x)
+    total = lax.fori_loop(
+        0, geometry.n // images, lambda i, sums: add(sums, i * images, images), total
+    )
+    return add(total, geometry.n - rest, rest) if rest else total
 
 
 def _product(x: Array, g: Array, geometry: Geometry) -> Array:
@@ -148,12 +151,14 @@ def _product(x: Array, g: Array, geometry: Geometry) -> Array:
     return matmul(xs, gs).reshape(geometry.w_shape)
 
 
-def _images_at_once(geometry: Geometry) -> int:
-    """Return how many images a call takes, as many as divide the batch."""
+def _images_at_once(geometry: Geometry) -> tuple[int, int]:
+    """Return how many images a call takes, and how many are left for the last one."""
     most = _MOST_IMAGES
-    if has_channels_apart(geometry):  # one is enough, unless the call takes longer
-        most = max(1, _FEWEST_NUMBERS // math.prod(geometry.x_shape[1:]))
-    return largest_divisor(geometry.n, most)
+    if has_channels_apart(geometry):
+        most = max(1, _MOST_NUMBERS_APART // math.prod(geometry.x_shape[1:]))
+    calls = math.ceil(geometry.n / most)
+    images = math.ceil(geometry.n / calls)
+    return images, geometry.n % images
 
 
 def has_channels_apart(geometry: Geometry) -> bool:
@@ -169,37 +174,35 @@ def _apart(geometry: Geometry) -> Geometry:
 def _channels_apart(x: Array, g: Array, geometry: Geometry) -> Array:
     """Convolve each channel of each image with its gradient; add up the images.
 
-    Both are channels-last.
+    Both are channels-last; so is the result: (*kernel, ci, co).
     """
     own = _apart(geometry)
-    x, g = jnp.moveaxis(x, -1, 1), jnp.moveaxis(g, -1, 1)
-    x, g = x.reshape(own.x_shape), g.reshape(own.w_shape)
-    y = jnp.moveaxis(_convolve(x, g, own)[0], 0, -1).astype(accumulator(x.dtype))
-    grads = y.reshape(*geometry.kernel, geometry.n, geometry.groups).sum(-2)
-    return jnp.moveaxis(grads, -1, 0)[None]
+    if geometry.n > 1:
+        x, g = jnp.moveaxis(x, 0, -2), jnp.moveaxis(g, 0, -2)
+    x, own = _enter(x.reshape(1, *own.space, own.groups), own)
+    y = convolution(x, g.reshape(*own.kernel, 1, own.groups), own)
+    y = y.reshape(*geometry.kernel, geometry.n, geometry.groups)
+    y = y.astype(accumulator(x.dtype))
+    return y.sum(-2, keepdims=True) if geometry.n > 1 else y
 
 
 def _sums_of_products(x: Array, g: Array, geometry: Geometry) -> Array:
     """Convolve the input, its batch as channels, with the gradient as the filter.
 
-    Both are channels-last.
+    Both are channels-last; so is the result: (*kernel, ci, co).
     """
-    own = geometry.of_param_grad
-    x, g = jnp.moveaxis(x, -1, 1), jnp.moveaxis(g, -1, 1)
-    x, own = _enter(x, own)
-    groups, axes = geometry.groups, len(own.space)
-    xs = split_groups(x, "x", geometry)
-    gs = jnp.moveaxis(g, (0, 1), (-2, -1))
+    x, own = _enter(x, geometry.of_param_grad)
+    ci, n, groups, axes = geometry.ci, geometry.n, geometry.groups, len(own.space)
+    xs = x.reshape(n, *own.space, groups, ci)
+    gs = jnp.moveaxis(g, 0, -2)
     if axes == MOST_AXES:  # none is left for the input channels: they are the batch
-        xs = xs.transpose(2, *range(3, xs.ndim), 1, 0)
-        xs = xs.reshape(*xs.shape[:-2], groups * geometry.n)
-        y = jnp.moveaxis(convolution(xs, gs, own), -1, 1)
+        xs = jnp.moveaxis(xs, (-1, 0), (0, -1)).reshape(ci, *own.space, groups * n)
+        y = jnp.moveaxis(convolution(xs, gs, own), 0, -2)
         return y.astype(accumulator(x.dtype))
-    xs = xs.transpose(*range(3, xs.ndim), 2, 1, 0)  # *space ci groups n
-    xs = xs.reshape(1, *xs.shape[:-2], groups * geometry.n)
+    xs = jnp.moveaxis(xs, (-1, 0), (-3, -1)).reshape(1, *own.space, ci, groups * n)
     gs = jnp.expand_dims(gs, axes)
-    y = convolution(xs, gs, _with_inputs_as_an_axis(own, geometry.ci))[0]
-    return jnp.moveaxis(y, (-2, -1), (0, 1)).astype(accumulator(x.dtype))
+    y = convolution(xs, gs, _with_inputs_as_an_axis(own, ci))[0]
+    return y.astype(accumulator(x.dtype))
 
 
 def _with_inputs_as_an_axis(geometry: Geometry, ci: int) -> Geometry:
@@ -217,22 +220,16 @@ def _with_inputs_as_an_axis(geometry: Geometry, ci: int) -> Geometry:
 
 
 def _enter(x: Array, geometry: Geometry) -> tuple[Array, Geometry]:
-    """Bring a channels-first image into the region: pad it, and crop it if misread."""
+    """Bring a channels-last image into the region: pad it, and crop it if misread."""
     if in_region(geometry):
         return x, geometry
-    x, geometry = pad_input(x, geometry), geometry.once_padded
+    x = zero_pad(x, (*geometry.padding, (0, 0)), (*geometry.input_dilation, 1))
+    geometry = geometry.once_padded
     if misread(geometry):  # one output reads the first pixels, whatever the stride
         reaches = dilate(geometry.kernel, geometry.kernel_dilation)
         axes = zip(reaches, geometry.space, geometry.strides, geometry.out, strict=True)
         cut = [(k, 1) if out == 1 else (size, s) for k, size, s, out in axes]
         space, strides = zip(*cut, strict=True)
-        x = x[..., *map(slice, space)]
+        x = x[:, *map(slice, space)]
         geometry = dataclasses.replace(geometry, space=space, strides=strides)
     return x, geometry
-
-
-def _convolve(x: Array, w: Array, geometry: Geometry, exchanged: bool = False) -> Array:
-    """Convolve channels-first arrays, the image padded first where it must be."""
-    x, geometry = _enter(x, geometry)
-    x, w = jnp.moveaxis(x, 1, -1), jnp.moveaxis(w, (0, 1), (-2, -1))
-    return jnp.moveaxis(convolution(x, w, geometry, exchanged), -1, 1)

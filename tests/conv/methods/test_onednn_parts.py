@@ -1,0 +1,40 @@
+"""The filter gradients of `onednn` where a batch takes more than one call."""
+
+import pytest
+
+from jaxconv.check.fuzz_cases import check
+from jaxconv.check.problems import parse_problem
+from jaxconv.conv.methods import onednn, onednn_region
+
+WHY_NOT = onednn_region.unavailable("float32")
+LAYERS = {
+    "dense": "ic3oc5ih6iw5kh3kw2ph1",
+    "strided": "ic4oc2ih9iw8kh3kw3sh2sw3ph1",
+    "groups": "g2ic4oc6ih5iw5kh2kw3",
+    "depthwise": "g3ic3oc3ih6iw7kh3kw3ph1pw1",
+    "three axes": "ic2oc3id3ih4iw5kd2kh2kw3",
+}
+
+
+@pytest.mark.skipif(WHY_NOT is not None, reason=f"onednn: {WHY_NOT}")
+@pytest.mark.parametrize("layer", LAYERS.values(), ids=LAYERS)
+@pytest.mark.parametrize("n", [4, 5, 9, 11])
+def test_parts_of_a_batch_add_up(layer, n, monkeypatch):
+    monkeypatch.setattr(onednn, "_MOST_IMAGES", 4)
+    monkeypatch.setattr(onednn, "_MOST_NUMBERS_APART", 4 * 3 * 6 * 7)
+    _, problems = check(f"onednn/float32/{n}/mb{n}{layer}")
+    assert problems == []
+
+
+@pytest.mark.parametrize(
+    ("n", "calls"),
+    [(1, (1, 0)), (16, (16, 0)), (17, (9, 8)), (32, (16, 0)), (37, (13, 11))],
+)
+def test_a_batch_is_cut_evenly(n, calls):
+    geometry = parse_problem(f"mb{n}{LAYERS['dense']}")
+    assert onednn._images_at_once(geometry) == calls
+
+
+def test_large_images_of_channels_apart_go_one_by_one():
+    geometry = parse_problem("g64mb3ic64ih112oc64kh3ph1")
+    assert onednn._images_at_once(geometry) == (1, 0)
