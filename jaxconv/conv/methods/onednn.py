@@ -131,8 +131,8 @@ def _sum_of_parts(x: Array, g: Array, geometry: Geometry) -> Array:
 
     def add(total: Array, start: Array | int, count: int) -> Array:
         part = dataclasses.replace(geometry, n=count)
-        cut = (lax.dynamic_slice_in_dim(array, start, count) for array in (x, g))
-        return total + run(*cut, part)
+        xs, gs = (lax.dynamic_slice_in_dim(a, start, count) for a in (x, g))
+        return total + run(xs, gs, part)
 
     ci, co, *kernel = geometry.w_shape
     total = accumulator_zeros((*kernel, ci, co), x)
