@@ -66,6 +66,7 @@ def in_region(geometry: Geometry) -> bool:
         not geometry.is_empty
         and not endless(geometry)
         and not misread(geometry)
+        and not _taken_for_unpadded(geometry)
         and not _generally_done(geometry)
         and 1 <= len(geometry.space) <= MOST_AXES
         and {*geometry.input_dilation} == {1}
@@ -113,3 +114,16 @@ def misread(geometry: Geometry) -> bool:
     """
     pairs = zip(geometry.strides, geometry.out, strict=True)
     return any(s > 1 and out == 1 for s, out in pairs)
+
+
+def _taken_for_unpadded(geometry: Geometry) -> bool:
+    """Return whether as many pixels at the end are unread as zeros are before.
+
+    Along the last axis oneDNN then takes the image for one without padding, as what it
+    reads is as long, and in bfloat16 reads before its beginning.
+    """
+    if not geometry.space:
+        return False
+    (reach,) = dilate(geometry.kernel[-1:], geometry.kernel_dilation[-1:])
+    read = (geometry.out[-1] - 1) * geometry.strides[-1] + reach
+    return geometry.padding[-1][0] > 0 and read == geometry.space[-1]

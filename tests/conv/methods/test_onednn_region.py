@@ -10,9 +10,12 @@ INSIDE = {
     "strided": "mb32ic64ih32oc128kh3sh2ph1",
     "grouped": "g8mb32ic128ih16oc128kh3ph1",
     "depthwise 31x31": "g32mb4ic32ih32oc32kh31ph15",
+    "a pixel more is unread": "mb2ic2oc5iw9kw2sw4dw2pw3qw0",
+    "a pixel less is unread": "mb2ic2oc5iw7kw2sw4dw2pw3qw0",
 }
 OUTSIDE = {
     "a stride that makes no step": "mb2ic1oc11ih5iw6kh2kw5sw3",
+    "padding as long as what is unread": "mb2ic2oc5iw8kw2sw4dw2pw3qw0",
     "dilated groups with padding": "g5mb6ic40oc80iw18kw9dw1pw2",
     "groups with wide padding": "g5mb5ic80oc80iw45kw45sw4qw20",
     "depthwise along one axis with padding": "g7mb5ic7oc7iw9kw2pw1",
