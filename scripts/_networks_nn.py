@@ -68,18 +68,8 @@ def on_lax() -> Iterator[None]:
     """Let the layers of `nn` call lax's convolution."""
 
     def convolve(self: Any, x: Any, filters: Any, groups: int) -> Any:
-        settings = {**self._asdict(), "kernel_dilation": self.dilation}
-        del settings["dilation"]
-        geometry, _, _ = prepared(
-            "conv",
-            x.shape,
-            filters.shape,
-            **settings,
-            input_dilation=1,
-            groups=groups,
-            memory_limit=None,
-            precision=None,
-        )
+        settings = self.settings(groups)
+        geometry, _, _ = prepared("conv", x.shape, filters.shape, **settings)
         return lax.conv_general_dilated(
             x,
             filters,

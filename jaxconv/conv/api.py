@@ -100,6 +100,17 @@ def conv(
     return _output(x, w, whole=geometry, modes=modes, **facts)
 
 
+def conv_in_network(x: Array, w: Array, **settings: Any) -> Array:
+    """Compute `conv` of an image that lies channels-last in memory, as in a network.
+
+    The shapes are those of `conv`; `settings` are all of `prepared`'s.
+    """
+    x, w = common_type("conv", None, x=x, w=w)
+    settings = {"channels_last": True, **settings}
+    geometry, modes, facts = prepared("conv", x.shape, w.shape, **settings)
+    return _output(x, w, whole=geometry, modes=modes, **facts)
+
+
 @names_arguments
 def conv_input_grad(
     g: Num[Array, "n c_out *out"],

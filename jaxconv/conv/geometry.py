@@ -61,6 +61,7 @@ class Geometry:
         kernel_dilation: Sizes = 1,
         groups: int = 1,
         memory_limit: int | None = None,
+        channels_last: bool = False,
         empty_ok: bool = False,
         runs_now: bool = False,
         caller: str = "conv",
@@ -99,6 +100,7 @@ class Geometry:
             padding=settings.as_pads(padding, wide_space, wide_kernel, strides, caller),
             input_dilation=in_dil,
             kernel_dilation=ker_dil,
+            channels_last=channels_last,
             memory_limit=settings.as_limit(memory_limit, caller),
         )
         padded = geometry.padded

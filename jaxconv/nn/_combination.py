@@ -3,13 +3,13 @@
 `combine.py` defines the kinds of combinations; all of them are made here.
 """
 
-import operator
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
+from jax import Array
 
 from jaxconv.nn._checks import (
     as_called,
@@ -19,6 +19,7 @@ from jaxconv.nn._checks import (
     check_shape,
     described,
 )
+from jaxconv.nn._memory import channels_first, channels_last
 from jaxconv.nn.layer import Flow, Layer, Part, split, update
 
 Join = Literal["sum", "concatenate", "tuple"]
@@ -107,11 +108,15 @@ def _join(join: Join, ys: Any) -> Any:
     if join == "sum":
         total, *others = ys
         for y in others:
-            total = jax.tree.map(operator.add, total, y)
+            total = jax.tree.map(_sum, total, y)
         return total
     if join == "concatenate":
-        return jnp.concatenate(ys, axis=1)
+        return channels_first(jnp.concatenate([channels_last(y) for y in ys], axis=-1))
     return ys
+
+
+def _sum(a: Array, b: Array) -> Array:
+    return channels_first(channels_last(a) + channels_last(b))
 
 
 def _join_shapes(caller: str, parts: tuple[Part, ...], join: Join, shapes: Any) -> Any:

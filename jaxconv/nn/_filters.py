@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from jaxconv.nn._checks import check_array, check_count, get_param
+from jaxconv.nn._memory import channels_first, channels_last, of_channels
 from jaxconv.nn.activations import Activation, as_layer
 from jaxconv.nn.dense import Flatten
 from jaxconv.nn.dropout import Dropout
@@ -136,8 +137,8 @@ def layer_of(filters: Filters, draw: Draw, after: After) -> Layer:
         with retold(caller):
             y = filters.convolve(x, w)
         if after.bias:
-            b = get_param(caller, params, "bias")
-            y = y + b.reshape(1, -1, *(1,) * (y.ndim - 2))
+            bias = get_param(caller, params, "bias")
+            y = channels_first(channels_last(y) + of_channels(bias, y.ndim))
         return y
 
     layer = Layer(init, apply, filters.name, window=filters.window)

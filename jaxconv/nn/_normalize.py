@@ -10,7 +10,6 @@ float32, and `y` has the type of `x`.
 
 import numbers
 import sys
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -23,6 +22,7 @@ from jaxconv.nn._checks import (
     described,
     get_param,
 )
+from jaxconv.nn._memory import channels_first, of_channels
 from jaxconv.nn.layer import Params, Shape
 
 
@@ -36,38 +36,32 @@ def normalize(
 ) -> Array:
     """Return `y`, given the deviations `x - mean` and the variance.
 
-    `variance` has one value a channel, or one a pixel, with axes as `x`. A factor a
-    channel is multiplied by the scale first, since both are small, and a factor a pixel
-    by the deviations first: the other order makes XLA's gradient three times as slow.
+    Both are channels-last. `variance` has one value a channel, or one a pixel. A factor
+    a channel is multiplied by the scale first, since both are small, and a factor a
+    pixel by the deviations first: the other order makes XLA's gradient three times as
+    slow.
     """
+
+    def given(name: str) -> Array:
+        values = param(caller, params, name, x).astype(deviations.dtype)
+        return of_channels(values, x.ndim)
+
     factor = jax.lax.rsqrt(variance.astype(deviations.dtype) + epsilon)
     if factor.ndim == 1:
-        factor = of_channels(factor, x)
-    scale: Array | float = 1.0
-    if "scale" in params:
-        scale = of_channels(param(caller, params, "scale", x), x)
-    if factor.shape[1] == 1:
+        factor = of_channels(factor, x.ndim)
+    scale = given("scale") if "scale" in params else 1.0
+    if factor.shape[-1] == 1:
         y = deviations * factor * scale
     else:
         y = deviations * (factor * scale)
     if "shift" in params:
-        y = y + of_channels(param(caller, params, "shift", x), x)
-    return y.astype(x.dtype)
+        y = y + given("shift")
+    return channels_first(y.astype(x.dtype))
 
 
 def wide(x: Array) -> Array:
     """Convert `x` to the type that is computed in: at least float32."""
-    return x.astype(_wide_type(x))
-
-
-def of_channels(values: Array, x: Array) -> Array:
-    """Give values, one a channel, the rank of `x` and the type that is computed in."""
-    shape = (1, -1, *(1,) * (x.ndim - 2))
-    return values.reshape(shape).astype(_wide_type(x))
-
-
-def _wide_type(x: Array) -> Any:
-    return x.dtype if x.dtype == jnp.float64 else jnp.float32
+    return x if x.dtype == jnp.float64 else x.astype(jnp.float32)
 
 
 def init_affine(channels: int, scale: bool, shift: bool) -> Params:

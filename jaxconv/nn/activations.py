@@ -9,9 +9,32 @@ import numpy as np
 from jax import Array
 
 from jaxconv.nn._checks import as_called, described
+from jaxconv.nn._memory import channels_first, channels_last
 from jaxconv.nn.layer import Layer, keeps_shape
 
 Activation = Layer | Callable[[Array], Array]
+
+# Of each number by itself: whatever the order of the axes.
+_OF_EACH_NUMBER = (
+    jax.nn.celu,
+    jax.nn.elu,
+    jax.nn.gelu,
+    jax.nn.hard_sigmoid,
+    jax.nn.hard_silu,
+    jax.nn.hard_tanh,
+    jax.nn.leaky_relu,
+    jax.nn.log_sigmoid,
+    jax.nn.mish,
+    jax.nn.relu,
+    jax.nn.relu6,
+    jax.nn.selu,
+    jax.nn.sigmoid,
+    jax.nn.silu,
+    jax.nn.soft_sign,
+    jax.nn.softplus,
+    jax.nn.squareplus,
+    jnp.tanh,
+)
 
 
 def elementwise(function: Callable[[Array], Array], name: str = "elementwise") -> Layer:
@@ -28,6 +51,9 @@ def elementwise(function: Callable[[Array], Array], name: str = "elementwise") -
             f"{_hint(function)}"
         )
 
+    if any(function is known for known in _OF_EACH_NUMBER):
+        return _of_each_number(function, name)
+
     def apply(params, x, *, key=None):
         y = function(x)
         if np.shape(y) != np.shape(x):
@@ -37,6 +63,15 @@ def elementwise(function: Callable[[Array], Array], name: str = "elementwise") -
                 "Layer(init, apply)."
             )
         return y
+
+    return Layer(keeps_shape(name), apply, name)
+
+
+def _of_each_number(function: Callable[[Array], Array], name: str) -> Layer:
+    """Make a layer of a function of each number by itself."""
+
+    def apply(params, x, *, key=None):
+        return channels_first(function(channels_last(jnp.asarray(x))))
 
     return Layer(keeps_shape(name), apply, name)
 
@@ -76,7 +111,7 @@ def ReLU6() -> Layer:
         y = jax.nn.relu(x)
         return jnp.where(y >= 6, jnp.full_like(y, 6), y)
 
-    return elementwise(relu6, "relu6")
+    return _of_each_number(relu6, "relu6")
 
 
 def LeakyReLU(slope: float = 0.01) -> Layer:
@@ -85,13 +120,13 @@ def LeakyReLU(slope: float = 0.01) -> Layer:
     The derivative at 0 is 1; in PyTorch it is `slope`.
     """
     _check_number("LeakyReLU", "slope", slope)
-    return elementwise(lambda x: jax.nn.leaky_relu(x, slope), "leaky_relu")
+    return _of_each_number(lambda x: jax.nn.leaky_relu(x, slope), "leaky_relu")
 
 
 def ELU(alpha: float = 1.0) -> Layer:
     """Apply `x` where it is above 0, `alpha * (exp(x) - 1)` elsewhere."""
     _check_number("ELU", "alpha", alpha)
-    return elementwise(lambda x: jax.nn.elu(x, alpha), "elu")
+    return _of_each_number(lambda x: jax.nn.elu(x, alpha), "elu")
 
 
 def GELU(*, approximate: bool = True) -> Layer:
@@ -102,7 +137,7 @@ def GELU(*, approximate: bool = True) -> Layer:
 
     Source: D. Hendrycks and K. Gimpel (2016), arXiv:1606.08415, section 2.
     """
-    return elementwise(lambda x: jax.nn.gelu(x, approximate=approximate), "gelu")
+    return _of_each_number(lambda x: jax.nn.gelu(x, approximate=approximate), "gelu")
 
 
 def SiLU() -> Layer:

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from jaxconv.nn._checks import check_key, check_params, says_what_is_meant
+from jaxconv.nn._memory import channels_last, of_channels
 from jaxconv.nn._normalize import (
     check_epsilon,
     check_fraction,
@@ -14,7 +15,6 @@ from jaxconv.nn._normalize import (
     check_observation,
     init_affine,
     normalize,
-    of_channels,
     param,
     wide,
 )
@@ -89,7 +89,8 @@ def BatchNorm(
         if key is not None:
             return update(params, x, key=key)[0]
         mean, variance = _running(params, x)
-        deviations = wide(x) - of_channels(mean, x)
+        pixels = channels_last(wide(x))
+        deviations = pixels - of_channels(mean.astype(pixels.dtype), x.ndim)
         return normalize("BatchNorm", params, x, deviations, variance, epsilon)
 
     def update(params, x, *, key=None, mask=None):
@@ -106,7 +107,7 @@ def BatchNorm(
         if mask is not None:
             count = count // len(x) * jnp.sum(mask, dtype=jnp.int32)
         count = jnp.asarray(count, wide(x).dtype)
-        mean, variance, deviations = _moments(x, mask, count)
+        mean, variance, deviations = _moments(channels_last(wide(x)), mask, count)
         y = normalize("BatchNorm", params, x, deviations, variance, epsilon)
         batch = (mean, variance * (count / jnp.maximum(count - 1, 1)))
         mean, variance = (
@@ -122,20 +123,19 @@ def BatchNorm(
 def _moments(x: Array, mask: Array | None, count: Array) -> tuple[Array, Array, Array]:
     """Return each channel's mean and biased variance, and the deviations from the mean.
 
-    In two passes. The one-pass formula, the mean of squares minus the squared mean,
-    loses all digits where the mean is large compared with the deviations.
+    `x` is channels-last. In two passes: the one-pass formula, the mean of squares minus
+    the squared mean, loses all digits where the mean is large compared with the
+    deviations.
     """
-    x = wide(x)
-    axes = (0, *range(2, x.ndim))
 
     def mean_of(values):
         if mask is not None:
             rows = mask.reshape(-1, *(1,) * (x.ndim - 1))
             values = jnp.where(rows, values, 0)
-        return jnp.sum(values, axes) / count
+        return jnp.sum(values, range(x.ndim - 1)) / count
 
     mean = mean_of(x)
-    deviations = x - of_channels(mean, x)
+    deviations = x - of_channels(mean, x.ndim)
     return mean, mean_of(deviations * deviations), deviations
 
 

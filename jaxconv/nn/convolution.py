@@ -1,11 +1,11 @@
 """Convolution with learned filters, as a layer: one implementation, four names."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from jax import Array
 
-from jaxconv.conv.api import Padding, Sizes, conv, prepared
+from jaxconv.conv.api import Padding, Sizes, conv_in_network, prepared
 from jaxconv.conv.methods.registry import Method
 from jaxconv.nn._checks import says_what_is_meant
 from jaxconv.nn._filters import MEANT, After, Filters, check_groups, layer_of, sizes_of
@@ -28,33 +28,26 @@ class Sliding(NamedTuple):
 
     def convolve(self, x: Array, filters: Array, groups: int) -> Array:
         """Convolve `x` with the filters."""
-        return conv(
-            x,
-            filters,
-            strides=self.strides,
-            kernel_dilation=self.dilation,
-            padding=self.padding,
-            padding_mode=self.padding_mode,
-            groups=groups,
-            method=self.method,
-        )
+        return conv_in_network(x, filters, **self.settings(groups))
 
     def check(self, kernel: Shape) -> None:
         """Raise ValueError if the settings do not fit filters of that size."""
-        prepared(
-            "conv",
-            (1, 1, *(_MANY,) * len(kernel)),
-            (1, 1, *kernel),
-            strides=self.strides,
-            kernel_dilation=self.dilation,
-            input_dilation=1,
-            padding=self.padding,
-            padding_mode=self.padding_mode,
-            groups=1,
-            method=self.method,
-            memory_limit=None,
-            precision=None,
-        )
+        image = (1, 1, *(_MANY,) * len(kernel))
+        prepared("conv", image, (1, 1, *kernel), **self.settings(1))
+
+    def settings(self, groups: int) -> dict[str, Any]:
+        """Return what `prepared` takes."""
+        return {
+            "strides": self.strides,
+            "kernel_dilation": self.dilation,
+            "input_dilation": 1,
+            "padding": self.padding,
+            "padding_mode": self.padding_mode,
+            "groups": groups,
+            "method": self.method,
+            "memory_limit": None,
+            "precision": None,
+        }
 
 
 @says_what_is_meant(**MEANT)

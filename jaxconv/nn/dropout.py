@@ -9,6 +9,7 @@ import numpy as np
 from jax import Array
 
 from jaxconv.nn._checks import check_array, check_key, described, says_what_is_meant
+from jaxconv.nn._memory import channels_first, channels_last
 from jaxconv.nn.layer import Layer, keeps_shape
 
 
@@ -49,8 +50,9 @@ def Dropout(dropout: float, *, channels: bool = False) -> Layer:
         if key is None or keep_prob == 1:
             return x
         drawn = (*x.shape[:2], *(1,) * (x.ndim - 2)) if channels else x.shape
-        kept = _draw_words(key, drawn) < np.uint32(threshold)
-        return jnp.where(kept, x * (2**32 / threshold), jnp.zeros_like(x))
+        kept = channels_last(_draw_words(key, drawn) < np.uint32(threshold))
+        scaled = channels_last(x * (2**32 / threshold))
+        return channels_first(jnp.where(kept, scaled, jnp.zeros_like(scaled)))
 
     threshold = min(2**32 - 1, max(1, round(keep_prob * 2**32)))
     return Layer(keeps_shape("Dropout"), apply, "dropout")

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxconv.nn._checks import check_count, says_what_is_meant
+from jaxconv.nn._memory import channels_first, channels_last
 from jaxconv.nn._normalize import check_input, check_observation, check_positive, wide
 from jaxconv.nn.layer import Layer
 
@@ -36,14 +37,14 @@ def LocalResponseNorm(
 
     def apply(params, x, *, key=None):
         check_input(caller, params, x)
-        wide_x = wide(x)
-        beyond = [(0, 0)] * x.ndim
-        beyond[1] = (size // 2, (size - 1) // 2)
+        wide_x = channels_last(wide(x))
+        beyond = [(0, 0)] * (x.ndim - 1) + [(size // 2, (size - 1) // 2)]
         squares = jnp.pad(wide_x * wide_x, beyond)
         total = sum(
-            jax.lax.slice_in_dim(squares, start, start + x.shape[1], axis=1)
+            jax.lax.slice_in_dim(squares, start, start + x.shape[1], axis=-1)
             for start in range(size)
         )
-        return (wide_x * (k + alpha / size * total) ** -beta).astype(x.dtype)
+        y = wide_x * (k + alpha / size * total) ** -beta
+        return channels_first(y.astype(x.dtype))
 
     return Layer(init, apply, "local_response_norm")

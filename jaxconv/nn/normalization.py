@@ -4,6 +4,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from jaxconv.nn._checks import check_count, says_what_is_meant
+from jaxconv.nn._memory import channels_last
 from jaxconv.nn._normalize import (
     check_epsilon,
     check_input,
@@ -61,19 +62,16 @@ def GroupNorm(
     def apply(params, x, *, key=None):
         check_input("GroupNorm", params, x)
         _check_divides(groups, x.shape, 1)
-        n, channels, *space = x.shape
-        grouped = wide(x).reshape(n, groups, channels // groups, *space)
-        deviations, variance = _moments(grouped, tuple(range(2, grouped.ndim)))
+        pixels = channels_last(wide(x))
+        n, *space, channels = pixels.shape
+        grouped = pixels.reshape(n, *space, groups, channels // groups)
+        within = (*range(1, 1 + len(space)), pixels.ndim)
+        deviations, variance = _moments(grouped, within)
         ones = (1,) * len(space)
-        each = jnp.broadcast_to(variance, (n, groups, channels // groups, *ones))
-        return normalize(
-            "GroupNorm",
-            params,
-            x,
-            deviations.reshape(x.shape),
-            each.reshape(n, channels, *ones),
-            epsilon,
-        )
+        each = jnp.broadcast_to(variance, (n, *ones, groups, channels // groups))
+        deviations = deviations.reshape(pixels.shape)
+        variance = each.reshape(n, *ones, channels)
+        return normalize("GroupNorm", params, x, deviations, variance, epsilon)
 
     return Layer(init, apply, "group_norm")
 
@@ -108,7 +106,7 @@ def LayerNorm(
 
     def apply(params, x, *, key=None):
         check_input("LayerNorm", params, x)
-        deviations, variance = _moments(wide(x), (1,))
+        deviations, variance = _moments(channels_last(wide(x)), (-1,))
         return normalize("LayerNorm", params, x, deviations, variance, epsilon)
 
     return Layer(init, apply, "layer_norm")

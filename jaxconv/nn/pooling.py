@@ -3,13 +3,13 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import jax.numpy as jnp
 from jax import Array
 
 from jaxconv.conv.api import Padding
 from jaxconv.conv.arguments.settings import as_pads, per_axis
 from jaxconv.conv.pooling.api import avg_pool, max_pool, windows_of
 from jaxconv.nn._checks import check_array, check_shape, says_what_is_meant
+from jaxconv.nn._memory import channels_first, channels_last
 from jaxconv.nn.layer import Layer
 from jaxconv.nn.window import WHOLE_IMAGE, Sizes, Window
 
@@ -80,7 +80,8 @@ def GlobalAvgPool() -> Layer:
     def apply(params, x, *, key=None):
         check_array("GlobalAvgPool", x)
         _check_image("GlobalAvgPool", x.shape[1:], x.shape)
-        return jnp.squeeze(avg_pool(x, x.shape[2:]), range(2, x.ndim))
+        means = avg_pool(channels_last(x), x.shape[2:], channels_last=True)
+        return means.reshape(x.shape[:2])
 
     return Layer(init, apply, "global_avg_pool", window=WHOLE_IMAGE)
 
@@ -108,9 +109,8 @@ def _pool(
         check_array(caller, x)
         _check_image(caller, x.shape[1:], x.shape)
         check(x.shape)
-        # Convolutions leave images channels-last in memory, so this moves nothing.
-        y = pool(jnp.moveaxis(x, 1, -1), window, channels_last=True, **settings)
-        return jnp.moveaxis(y, -1, 1)
+        y = pool(channels_last(x), window, channels_last=True, **settings)
+        return channels_first(y)
 
     strides = settings["strides"]
     seen = Window(window, window if strides is None else strides)

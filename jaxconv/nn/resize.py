@@ -17,6 +17,7 @@ from jaxconv.nn._checks import (
     described,
     says_what_is_meant,
 )
+from jaxconv.nn._memory import channels_first, channels_last
 from jaxconv.nn.layer import Layer
 from jaxconv.nn.window import Window
 
@@ -62,14 +63,15 @@ def Upsample(factor: int | Sequence[int]) -> Layer:
         check_array("Upsample", x)
         factors = of_space(x.shape[2:], x.shape)
         few = math.prod(factors) <= _FEW_COPIES
-        return (_spread if few else _broadcast)(x, factors)
+        repeat = _spread if few else _broadcast
+        return channels_first(repeat(channels_last(x), factors))
 
     window = Window(1, strides=factor, upsampling=True)
     return Layer(init, apply, "upsample", window=window)
 
 
 def _spread(x: Array, factors: tuple[int, ...]) -> Array:
-    """Add up the copies, each with zeros between its pixels.
+    """Add up the copies of (n, *space, channels), each with zeros between its pixels.
 
     The transpose of this adds up slices, which XLA's CPU does ten times as fast as it
     reduces an array along short axes.
@@ -81,14 +83,14 @@ def _spread(x: Array, factors: tuple[int, ...]) -> Array:
             (offset, times - 1 - offset, times - 1)
             for offset, times in zip(offsets, factors, strict=True)
         ]
-        copy = jax.lax.pad(x, zero, [(0, 0, 0), (0, 0, 0), *places])
+        copy = jax.lax.pad(x, zero, [(0, 0, 0), *places, (0, 0, 0)])
         total = copy if total is None else total + copy
     return total
 
 
 def _broadcast(x: Array, factors: tuple[int, ...]) -> Array:
     """Repeat axis by axis, for many copies."""
-    for axis, times in enumerate(factors, 2):
+    for axis, times in enumerate(factors, 1):
         shape = list(x.shape)
         copies = jnp.broadcast_to(
             jnp.expand_dims(x, axis + 1),

@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 
 from jaxconv.nn._checks import check_array, check_count, check_shape
+from jaxconv.nn._memory import channels_first, channels_last
 from jaxconv.nn.layer import Layer
 from jaxconv.nn.window import Window
 
@@ -39,8 +40,8 @@ def PadChannels(out_channels: int, *, strides: int = 1) -> Layer:
 
     def apply(params, x, *, key=None):
         check_array("PadChannels", x)
-        y = x[:, :, *(slice(None, None, strides),) * (x.ndim - 2)]
-        zeros = [(0, 0), (0, out_channels - x.shape[1]), *[(0, 0)] * (x.ndim - 2)]
-        return jnp.pad(y, zeros)
+        y = channels_last(x)[:, *(slice(None, None, strides),) * (x.ndim - 2)]
+        zeros = [(0, 0)] * (x.ndim - 1) + [(0, out_channels - x.shape[1])]
+        return channels_first(jnp.pad(y, zeros))
 
     return Layer(init, apply, "pad_channels", window=Window(1, strides))
