@@ -75,11 +75,11 @@ def by_every_hand(geometry, x, w, g):
     return {name: maps(name, geometry, x, w, g) for name in UNIVERSAL}
 
 
-@pytest.mark.parametrize("seed", fast(range(60), 0))
+@pytest.mark.parametrize("seed", fast(range(120), 0))
 def test_random_geometries_equal_numpy_bit_for_bit(seed):
-    """Ten geometries for each seed, every method on each of them."""
+    """Five geometries for each seed, every method on each of them."""
     rng = np.random.default_rng(seed)
-    for _ in range(10):
+    for _ in range(5):
         geometry = random_geometry(rng)
         given = operands(geometry)
         expected = three_maps(*given, geometry)
@@ -88,10 +88,12 @@ def test_random_geometries_equal_numpy_bit_for_bit(seed):
 
 
 def line_cases():
-    """Every line with every method; one of them always, each method in its turn."""
+    """Every line with every method; of half the lines one always, each in its turn."""
+    count = len(UNIVERSAL)
     for i, line in enumerate(GRID):
         for j, method in enumerate(UNIVERSAL):
-            marks = [] if (i - j) % len(UNIVERSAL) == 0 else pytest.mark.exhaustive
+            always = i % count == j and i // count % 2 == 0
+            marks = [] if always else pytest.mark.exhaustive
             yield pytest.param(method, line, marks=marks)
     for line in SPLIT:
         yield pytest.param("auto", line)
