@@ -49,7 +49,7 @@ def random_line(rng: np.random.Generator, dtype: str) -> str:
         line = problem(_random_geometry(rng)) + "cl1" * last
         geometry = parse_problem(line)
         few = geometry.flops / 2 < _MOST_PRODUCTS
-        if few and not geometry.is_empty and not onednn.unsuitable(geometry):
+        if few and not geometry.is_empty and not onednn.unsuitable(geometry, dtype):
             return f"onednn/{dtype}/{seed}/{line}"
 
 
@@ -61,7 +61,7 @@ def _random_geometry(rng: np.random.Generator) -> Geometry:
         few = (1, 1, 2, 3, 4, 5, 8, 16)
     ci, co = (int(channels) for channels in rng.choice(few, 2))
     if rng.random() < 0.15:  # depthwise
-        groups, ci, co = max(groups, 2), 1, 1
+        groups, ci, co = int(rng.choice((max(groups, 2), 18, 32))), 1, 1
     if rng.random() < 0.06:  # many, also one by one
         many = int(rng.choice((64, 65, 96, 130)))
         groups, ci, co = [(1, many, co), (1, ci, many), (many, 1, 1)][rng.integers(3)]

@@ -45,7 +45,7 @@ def _elsewhere(case: Case) -> bool:
 def _onednn(case: Case) -> bool:
     """Return whether oneDNN computes, in a type that it was fuzzed in long enough."""
     served = case.dtype.name in {*case.target.onednn} & {*ONEDNN_BY_DEFAULT}
-    return served and onednn.unsuitable(case.geometry) is None
+    return served and onednn.unsuitable(case.geometry, case.dtype) is None
 
 
 def _for_onednn(case: Case) -> bool:

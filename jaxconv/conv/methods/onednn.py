@@ -45,6 +45,7 @@ from jaxconv.conv.methods.onednn_region import (
     MOST_AXES,
     depthwise,
     endless,
+    endless_in_pairs,
     in_region,
     misread,
     unavailable,
@@ -62,11 +63,11 @@ _MOST_NUMBERS_APART = 2**18  # of images in a call whose channels are apart
 
 def _refusal(geometry: Geometry, dtype: DTypeLike) -> str | None:
     """Return why a convolution cannot be computed so; None if it can."""
-    return unsuitable(geometry) or unavailable(dtype)
+    return unsuitable(geometry, dtype) or unavailable(dtype)
 
 
-def unsuitable(geometry: Geometry) -> str | None:
-    """Return why a geometry is not served, in whatever type; None if it is."""
+def unsuitable(geometry: Geometry, dtype: DTypeLike) -> str | None:
+    """Return why a geometry is not served in a type; None if it is."""
     if is_symbolic_dim(geometry.n):
         return "it needs to know the number of images"
     if geometry.is_empty:
@@ -84,6 +85,8 @@ def unsuitable(geometry: Geometry) -> str | None:
         calls += [dataclasses.replace(geometry, n=n).of_param_grad for n in parts]
     if any(map(endless, calls)):
         return f"it takes thin depthwise filters of up to {LONGEST} taps"
+    if jnp.dtype(dtype).itemsize < 4 and endless_in_pairs(geometry):
+        return f"it takes depthwise filters of up to {LONGEST} taps in bfloat16"
     return None
 
 

@@ -25,7 +25,7 @@ VERIFIED: dict[tuple[str, str, str], dict[str, str]] = {
 }
 NOT_WITH = {"bfloat16": "amx_bf16"}  # wrong bits were seen on such processors
 MOST_AXES = 3
-LONGEST = 14  # taps of a thin depthwise filter along its last axis
+LONGEST = 14  # taps of some depthwise filters along their last axis
 _MOST_PADDING_OF_GROUPS = 3  # pixels
 
 
@@ -87,21 +87,31 @@ def endless(geometry: Geometry) -> bool:
     In bfloat16 it does not from filters of 1 x 15 and 2 x 15 taps and more; in float32
     it has only its general implementation for more than some 36 taps along one axis.
     """
-    *others, last = geometry.kernel or (1,)
+    *others, _ = geometry.kernel or (1,)
     thick = len(others) == 1 and others[0] > 2
-    return depthwise(geometry) and last > LONGEST and not thick
+    return endless_in_pairs(geometry) and not thick
+
+
+def endless_in_pairs(geometry: Geometry) -> bool:
+    """Return whether oneDNN may not return from a depthwise filter in bfloat16.
+
+    It does not where up to 32 channels have long filters and rows of more than some 25
+    outputs; those of a filter gradient are shorter.
+    """
+    return depthwise(geometry) and (geometry.kernel or (1,))[-1] > LONGEST
 
 
 def _generally_done(geometry: Geometry) -> bool:
     """Return whether oneDNN may take its general implementation, which hangs.
 
     In groups it does for wide padding: of dilated filters, of depthwise ones along one
-    axis, and of more pixels than some others have registers for.
+    axis, of others along three, and of more pixels than some have registers for.
     """
     widest = max(map(max, geometry.padding), default=0)
     dilated = max(geometry.kernel_dilation, default=1) > 1
     one_axis = len(geometry.space) == 1
-    most = 0 if dilated else _MOST_PADDING_OF_GROUPS
+    three_axes = len(geometry.space) == 3 and geometry.kernel[-1] > 1
+    most = 0 if dilated or three_axes else _MOST_PADDING_OF_GROUPS
     if depthwise(geometry) and not dilated:
         most = 0 if one_axis else widest
     return geometry.groups > 1 and widest > most

@@ -205,7 +205,14 @@ def test_configurations_outside_never_reach_the_call(count, monkeypatch):
     ],
 )
 def test_filters_that_it_may_never_return_from_are_refused(line):
-    assert "thin depthwise" in (onednn.unsuitable(parse_problem(line)) or "")
+    why = onednn.unsuitable(parse_problem(line), "float32")
+    assert "thin depthwise" in (why or "")
+
+
+def test_long_depthwise_filters_are_refused_in_bfloat16():
+    geometry = parse_problem("g16mb2ic16oc16ih56kh15ph7")
+    assert onednn.unsuitable(geometry, "float32") is None
+    assert "in bfloat16" in (onednn.unsuitable(geometry, "bfloat16") or "")
 
 
 @needs("float32")
