@@ -106,8 +106,9 @@ def conv_in_network(x: Array, w: Array, **settings: Any) -> Array:
     The shapes are those of `conv`; `settings` are all of `prepared`'s.
     """
     x, w = common_type("conv", None, x=x, w=w)
-    settings = {"channels_last": True, **settings}
-    geometry, modes, facts = prepared("conv", x.shape, w.shape, **settings)
+    geometry, modes, facts = prepared(
+        "conv", x.shape, w.shape, channels_last=True, **settings
+    )
     return _output(x, w, whole=geometry, modes=modes, **facts)
 
 

@@ -35,8 +35,11 @@ BETWEEN = {
     "bias": nn.Conv2D(8, 3, bias=True),
     "depthwise": nn.Depthwise(3),
     "1x1": nn.Conv2D(8, 1),
+    "a sum that is read twice": nn.serial(
+        nn.residual(nn.residual(nn.Conv2D(8, 3))), nn.BatchNorm()
+    ),
 }
-FAST = "group norm", "gelu", "two sums", "concatenation", "upsampling"
+FAST = "group norm", "gelu", "a sum that is read twice", "concatenation", "upsampling"
 
 
 @pytest.mark.skipif(
@@ -71,6 +74,14 @@ def moved(program: str) -> set[tuple[int, ...]]:
         if order == (0, 3, 1, 2):
             found.add(shape)
     return found
+
+
+def test_layers_say_that_images_lie_channels_last():
+    layer = nn.Conv2D(8, 3)
+    _, params = layer.init(jax.random.key(0), IMAGES[1:])
+    program = str(jax.make_jaxpr(layer.apply)(params, jnp.zeros(IMAGES)))
+    assert "channels_last=True" in program
+    assert "channels_last=False" not in program
 
 
 def test_a_function_of_several_numbers_sees_channels_first():

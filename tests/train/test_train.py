@@ -30,6 +30,7 @@ from jaxconv.train.interrupts import interrupts
 from jaxconv.train.step import make_count_correct, order_of
 from tests.data.files import contents, write
 from tests.methods import UNIVERSAL
+from tests.one_line import error_of
 from tests.tiers import fast
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -342,13 +343,8 @@ def test_config_refuses_what_the_command_line_would(our_errors):
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_a_bad_argument_is_one_line_and_code_2(arguments, message, capsys):
-    try:
-        code = main(arguments)
-    except SystemExit as stop:
-        code = stop.code
-    out, err = capsys.readouterr()
-    assert (code, out) == (2, "")
-    assert len(err.splitlines()) == 1
+    code, err = error_of(main, arguments, capsys)
+    assert code == 2
     assert f"error: {message}" in err
 
 

@@ -108,6 +108,7 @@ def _input_grad(
 
 
 def _convolve(x: Array, w: Array, geometry: Geometry, exchanged: bool = False) -> Array:
+    """Convolve channels-first arrays, by a call on channels-last ones."""
     x, geometry = _enter(jnp.moveaxis(x, 1, -1), geometry)
     w = jnp.moveaxis(w, (0, 1), (-2, -1))
     return jnp.moveaxis(convolution(x, w, geometry, exchanged), -1, 1)
