@@ -21,7 +21,8 @@ kernels for every filter and any number of channels. Elsewhere it may take its
 general one, which splits its products of matrices among XLA's threads once more from
 within them: with every thread waiting for another it never returns, and now and then it
 reads out of bounds. It takes that one, too, where a window lies wholly in the padding,
-and without AVX-512. And where it refuses a configuration, the process ends.
+and for some depthwise filters without AVX-512. And where it refuses a configuration,
+the process ends.
 
 So the call is made in the verified region only (`onednn_region`). Every other image is
 padded first and is then inside; where a stride makes no step it is cropped, too. Some
@@ -46,6 +47,7 @@ from jaxconv.conv.methods.onednn_region import (
     depthwise,
     endless,
     endless_in_pairs,
+    has_no_kernel,
     in_region,
     misread,
     unavailable,
@@ -80,9 +82,11 @@ def unsuitable(geometry: Geometry, dtype: DTypeLike) -> str | None:
     if any(math.prod(shape) > _MOST_NUMBERS for shape in (*shapes, padded, wide)):
         return f"it takes arrays of up to {_MOST_NUMBERS:,} numbers"
     calls = [geometry]
-    if len(geometry.space) == MOST_AXES and not has_channels_apart(geometry):
+    if not has_channels_apart(geometry):
         parts = {*_images_at_once(geometry)} - {0}
-        calls += [dataclasses.replace(geometry, n=n).of_param_grad for n in parts]
+        calls += [_of_products(dataclasses.replace(geometry, n=n)) for n in parts]
+    if any(map(has_no_kernel, calls)):
+        return "it takes depthwise filters along two axes, or three without dilation"
     if any(map(endless, calls)):
         return f"it takes thin depthwise filters of up to {LONGEST} taps"
     if jnp.dtype(dtype).itemsize < 4 and endless_in_pairs(geometry):
@@ -167,7 +171,8 @@ def _images_at_once(geometry: Geometry) -> tuple[int, int]:
 
 def has_channels_apart(geometry: Geometry) -> bool:
     """Return whether each channel of an image is convolved with its gradient alone."""
-    return depthwise(geometry) and not endless(_apart(geometry))
+    apart = _apart(geometry)
+    return depthwise(geometry) and not endless(apart) and not has_no_kernel(apart)
 
 
 def _apart(geometry: Geometry) -> Geometry:
@@ -207,6 +212,14 @@ def _sums_of_products(x: Array, g: Array, geometry: Geometry) -> Array:
     gs = jnp.expand_dims(gs, axes)
     y = convolution(xs, gs, _with_inputs_as_an_axis(own, ci))[0]
     return y.astype(accumulator(x.dtype))
+
+
+def _of_products(geometry: Geometry) -> Geometry:
+    """Return the convolution that adds up the products of a filter gradient."""
+    own = geometry.of_param_grad
+    if len(own.space) == MOST_AXES:
+        return own
+    return _with_inputs_as_an_axis(own, geometry.ci)
 
 
 def _with_inputs_as_an_axis(geometry: Geometry, ci: int) -> Geometry:

@@ -21,7 +21,7 @@ from jaxconv.conv.geometry import Geometry
 
 # jaxlib, system and machine, and for each type what the processor must have.
 VERIFIED: dict[tuple[str, str, str], dict[str, str]] = {
-    ("0.10.2", "Linux", "x86_64"): {"float32": "avx512bw", "bfloat16": "avx512_bf16"},
+    ("0.10.2", "Linux", "x86_64"): {"float32": "avx2", "bfloat16": "avx512_bf16"},
 }
 NOT_WITH = {"bfloat16": "amx_bf16"}  # wrong bits were seen on such processors
 MOST_AXES = 3
@@ -68,6 +68,7 @@ def in_region(geometry: Geometry) -> bool:
         and not misread(geometry)
         and not _taken_for_unpadded(geometry)
         and not _generally_done(geometry)
+        and not has_no_kernel(geometry)
         and 1 <= len(geometry.space) <= MOST_AXES
         and {*geometry.input_dilation} == {1}
         and all(
@@ -115,6 +116,16 @@ def _generally_done(geometry: Geometry) -> bool:
     if depthwise(geometry) and not dilated:
         most = 0 if one_axis else widest
     return geometry.groups > 1 and widest > most
+
+
+def has_no_kernel(geometry: Geometry) -> bool:
+    """Return whether oneDNN has only its general implementation without AVX-512.
+
+    So it is for depthwise filters along one axis, and for dilated ones along three.
+    """
+    axes, dilated = len(geometry.space), max(geometry.kernel_dilation, default=1) > 1
+    unserved = axes == 1 or (axes == 3 and dilated)
+    return depthwise(geometry) and unserved and "avx512bw" not in features()
 
 
 def misread(geometry: Geometry) -> bool:
