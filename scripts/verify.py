@@ -167,7 +167,7 @@ def _probe(settings: Verify) -> int:
     known = " (it is in the table)" if here in VERIFIED else ""
     print(f"jaxlib {' '.join(here)}{known}: {' and '.join(dtypes) or 'no type'}")
     if not dtypes:
-        print("The processor lacks AVX-512: oneDNN is not used here.")
+        print("The processor lacks AVX2: oneDNN is not used here.")
         return 1
     for dtype in dtypes:
         problem = first_call(dtype)

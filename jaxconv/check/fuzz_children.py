@@ -14,8 +14,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, cast
 
-# The general implementation, which races in XLA's pool of threads, and the slow ones. Of
-# a single product it is no danger: it does not split what is split already.
+# The general implementation, which races in XLA's pool of threads, and the slow ones.
+# That of a single product does not race: it splits what nothing else has split.
 BAD = re.compile(r"\bref|^(?!matmul).*(?<!br)gemm")
 TIME_LIMIT = 60.0  # seconds for a case, the start of a child among them
 # What small programs compute is at stake, not their speed: they compile in half the

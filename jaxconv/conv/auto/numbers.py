@@ -20,6 +20,9 @@ FEW_INPUTS, FEW_OUTPUTS, FEW_TAPS = 3, 16, 32
 FEWEST_IMAGES, FEWEST_INPUTS = 8, 8
 """Images, and input channels of a group, for which oneDNN computes filter gradients."""
 
+FEWEST_OPERATIONS = 4_000_000
+"""Multiplications and additions of an output that are worth a call of oneDNN."""
+
 WHOLE_GRADIENT_BYTES = 3 * 2**19
 """Of `g`, up to which a filter gradient reads it from a core's second-level cache."""
 

@@ -52,12 +52,18 @@ def _for_onednn(case: Case) -> bool:
     return _onednn(case) and max(case.geometry.input_dilation) == 1
 
 
+def _onednn_outputs(case: Case) -> bool:
+    """Return whether oneDNN is fast at an output: each call has costs of its own."""
+    enough = case.geometry.flops >= numbers.FEWEST_OPERATIONS or _depthwise(case)
+    return enough and _for_onednn(case)
+
+
 def _short(case: Case) -> bool:
     return accumulator(case.dtype) != case.dtype
 
 
 def _short_outputs(case: Case) -> bool:
-    served = _for_onednn(case) or (_onednn(case) and _phases_pay(case))
+    served = _onednn_outputs(case) or (_onednn(case) and _phases_pay(case))
     return _short(case) and not served
 
 
@@ -188,7 +194,7 @@ OUTPUTS = (
     Rule(_short_outputs, "float32", "short floats are slow"),
     Rule(_phases_pay, "phases", "no products with zeros"),
     Rule(_one_tap, "taps", "one tap: a product of matrices"),
-    Rule(_for_onednn, "onednn", "oneDNN is fast"),
+    Rule(_onednn_outputs, "onednn", "oneDNN is fast"),
     Rule(_few_terms, "taps", "few input channels a group: element-wise products"),
     Rule(_few_channels, "im2col", "few channels: XLA's own is slow"),
     Rule(_few_groups, "groups", "each group by itself is faster"),

@@ -47,8 +47,8 @@ from jaxconv.conv.methods.onednn_region import (
     depthwise,
     endless,
     endless_in_pairs,
-    has_no_kernel,
     in_region,
+    lacks_kernel,
     misread,
     unavailable,
 )
@@ -85,10 +85,10 @@ def unsuitable(geometry: Geometry, dtype: DTypeLike) -> str | None:
     if not has_channels_apart(geometry):
         parts = {*_images_at_once(geometry)} - {0}
         calls += [_of_products(dataclasses.replace(geometry, n=n)) for n in parts]
-    if any(map(has_no_kernel, calls)):
-        return "it takes depthwise filters along two axes, or three without dilation"
     if any(map(endless, calls)):
         return f"it takes thin depthwise filters of up to {LONGEST} taps"
+    if any(map(lacks_kernel, calls)):
+        return "without AVX-512 it takes depthwise filters along two axes, or three"
     if jnp.dtype(dtype).itemsize < 4 and endless_in_pairs(geometry):
         return f"it takes depthwise filters of up to {LONGEST} taps in bfloat16"
     return None
@@ -172,7 +172,7 @@ def _images_at_once(geometry: Geometry) -> tuple[int, int]:
 def has_channels_apart(geometry: Geometry) -> bool:
     """Return whether each channel of an image is convolved with its gradient alone."""
     apart = _apart(geometry)
-    return depthwise(geometry) and not endless(apart) and not has_no_kernel(apart)
+    return depthwise(geometry) and not endless(apart) and not lacks_kernel(apart)
 
 
 def _apart(geometry: Geometry) -> Geometry:

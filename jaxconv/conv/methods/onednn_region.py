@@ -68,7 +68,7 @@ def in_region(geometry: Geometry) -> bool:
         and not misread(geometry)
         and not _taken_for_unpadded(geometry)
         and not _generally_done(geometry)
-        and not has_no_kernel(geometry)
+        and not lacks_kernel(geometry)
         and 1 <= len(geometry.space) <= MOST_AXES
         and {*geometry.input_dilation} == {1}
         and all(
@@ -118,7 +118,7 @@ def _generally_done(geometry: Geometry) -> bool:
     return geometry.groups > 1 and widest > most
 
 
-def has_no_kernel(geometry: Geometry) -> bool:
+def lacks_kernel(geometry: Geometry) -> bool:
     """Return whether oneDNN has only its general implementation without AVX-512.
 
     So it is for depthwise filters along one axis, and for dilated ones along three.

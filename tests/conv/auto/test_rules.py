@@ -23,17 +23,18 @@ LAYERS = {
         ["xla", "xla", "xla, by parts of the batch"],
     ),
     "dense, few positions": (
-        "mb2ic64ih4oc64kh3ph1",
+        "mb2ic128ih5oc128kh3ph1",
         ["onednn", "onednn", "xla"],
         ["xla"] * 3,
     ),
+    "dense, few operations": ("mb2ic64ih4oc64kh3ph1", ["xla"] * 3, ["xla"] * 3),
     "first layer": (
         "mb60ic1ih28oc32kh5ph2",
         ["onednn", "onednn", "xla, by parts of the batch"],
         ["xla", "xla", "xla, by parts of the batch"],
     ),
     "few channels": (
-        "mb8ic3ih36oc4kh3ph1",
+        "mb8ic3ih56oc4kh3ph1",
         ["onednn", "onednn", "xla"],
         ["im2col", "xla", "xla"],
     ),
@@ -116,7 +117,8 @@ def test_types_that_onednn_does_not_compute_in_take_the_other_rules():
     [
         ("mb32ic64ih32oc64kh3ph1", ["onednn", "onednn", "onednn"]),
         ("mb32ic128ih16oc128kh1", ["onednn", "onednn", "onednn"]),
-        ("mb2ic64ih4oc64kh3ph1", ["onednn", "onednn", "xla, in float32"]),
+        ("mb2ic128ih5oc128kh3ph1", ["onednn", "onednn", "xla, in float32"]),
+        ("mb2ic64ih4oc64kh3ph1", ["xla, in float32"] * 3),
         ("mb4ic16ih16oc16kh3zh1sh2", ["xla, in float32"] * 2),
     ],
 )

@@ -19,7 +19,7 @@ LAYERS = {
 
 @pytest.mark.skipif(WHY_NOT is not None, reason=f"onednn: {WHY_NOT}")
 @pytest.mark.parametrize("layer", LAYERS.values(), ids=LAYERS)
-@pytest.mark.parametrize("n", fast([4, 5, 9, 11], 9))
+@pytest.mark.parametrize("n", fast([4, 5, 9, 11], 11))
 def test_parts_of_a_batch_add_up(layer, n, monkeypatch):
     monkeypatch.setattr(onednn, "_MOST_IMAGES", 4)
     monkeypatch.setattr(onednn, "_MOST_NUMBERS_APART", 4 * 3 * 6 * 7)

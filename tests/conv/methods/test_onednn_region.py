@@ -38,15 +38,26 @@ def test_what_failed_lies_outside(line):
     assert not onednn_region.in_region(parse_problem(line))
 
 
+@pytest.mark.parametrize(
+    "line", ["g4mb2ic4oc4iw9kw2", "g4mb2ic4oc4id5ih6iw7kd2kh2kw2dh1"]
+)
+def test_some_depthwise_filters_lie_outside_without_avx512(line, monkeypatch):
+    geometry = parse_problem(line)
+    monkeypatch.setattr(onednn_region, "features", lambda: {"avx2", "avx512bw"})
+    assert onednn_region.in_region(geometry)
+    monkeypatch.setattr(onednn_region, "features", lambda: {"avx2"})
+    assert not onednn_region.in_region(geometry)
+
+
 def test_bfloat16_is_refused_where_it_was_wrong(monkeypatch):
     here = "0", "Linux", "x86_64"
-    needs = {"float32": "avx512bw", "bfloat16": "avx512_bf16"}
+    needs = {"float32": "avx2", "bfloat16": "avx512_bf16"}
     monkeypatch.setattr(onednn_region.jaxlib, "__version__", here[0])
     monkeypatch.setattr(onednn_region.platform, "system", lambda: here[1])
     monkeypatch.setattr(onednn_region.platform, "machine", lambda: here[2])
     monkeypatch.setitem(onednn_region.VERIFIED, here, needs)
     monkeypatch.delenv("JAXCONV_ONEDNN", raising=False)
-    found = {"avx512bw", "avx512_bf16"}
+    found = {"avx2", "avx512_bf16"}
     monkeypatch.setattr(onednn_region, "features", lambda: found)
     assert onednn_region.unavailable("bfloat16") is None
     found.add("amx_bf16")
