@@ -1,5 +1,6 @@
 """What `bench.py nets` shows: a line for each map, tables, a part of BENCHMARKS.md."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -44,21 +45,21 @@ def line(row: Row) -> str:
     )
 
 
-def section(runs: list[Row]) -> str:
-    """Return the section on networks, of one run or several."""
-    parts = ["## Networks", wrapped(HOW)]
+def section(runs: list[Row], before: str = "") -> str:
+    """Return the section on networks; of the one `before`, runs of other kinds stay."""
+    _, *old = re.split(r"^### ", before, flags=re.M)
+    kept = (text.partition("\n\n") for text in old)
+    found = {title: text.rstrip() for title, _, text in kept}
     for run in runs:
         where = run["where"]
-        parts += [
-            f"### {_title(run)}",
-            wrapped(
-                f"{where['processor']}, {where['cores']} cores, jax {where['jax']}, "
-                f"PyTorch {where.get('torch', 'not installed')}; {where['date']}; load "
-                f"average before {where['load before']} (quiet: about 0)."
-            ),
-            tables(run),
-        ]
-    return "\n\n".join(parts)
+        said = wrapped(
+            f"{where['processor']}, {where['cores']} cores, jax {where['jax']}, "
+            f"PyTorch {where.get('torch', 'not installed')}; {where['date']}; load "
+            f"average before {where['load before']} (quiet: about 0)."
+        )
+        found[_title(run)] = f"{said}\n\n{tables(run)}"
+    parts = [f"### {title}\n\n{text}" for title, text in found.items()]
+    return "\n\n".join(["## Networks", wrapped(HOW), *parts])
 
 
 def smallest(run: Row) -> str:
@@ -101,7 +102,8 @@ def _title(run: Row) -> str:
     first = run["rows"][0]
     huge = "hugetlb=" in run["where"].get("GLIBC_TUNABLES", "")
     pages = "with huge pages" if huge else "no huge pages asked for"
-    return f"{first['dtype']}, {pages}"
+    lesser = ", on AVX2" * run["where"]["processor"].endswith("AVX2)")
+    return f"{first['dtype']}, {pages}{lesser}"
 
 
 def tables(run: Row) -> str:

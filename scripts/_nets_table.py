@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 from typing import Any, Literal
 
+import _sections
 from _networks import KERAS, NN
 from _progress import write
-from _sections import with_section
 
 ROOT = Path(__file__).parents[1]
 QUICK = ("ResNet50", "MobileNetV2")
@@ -43,9 +43,9 @@ class Nets:
     """Write every figure to this file, after each network."""
     from_json: tuple[Path, ...] = ()
     """Measure nothing: write figures that --json wrote into BENCHMARKS.md, a table for
-    each file, and the last into README.md."""
+    each file in place of one of its kind, and the last into README.md."""
     to: Path | None = None
-    """With --from-json: write into this file, not into scripts/BENCHMARKS.md."""
+    """With --from-json: write into this file alone, not into the two."""
 
 
 def nets(settings: Nets) -> int:
@@ -146,11 +146,12 @@ def _write_section(runs: list[Row], to: Path | None) -> int:
 
     file = to or ROOT / "scripts" / "BENCHMARKS.md"
     page = file.read_text() if file.is_file() else ""
-    file.write_text(with_section(page, "nets", section(runs)))
+    old = _sections.section(page, "nets")
+    file.write_text(_sections.with_section(page, "nets", section(runs, old)))
     if to is None:
         readme = ROOT / "README.md"
-        text = with_section(readme.read_text(), "nets", smallest(runs[-1]))
-        readme.write_text(text)
+        text = readme.read_text()
+        readme.write_text(_sections.with_section(text, "nets", smallest(runs[-1])))
     return 0
 
 

@@ -65,6 +65,27 @@ def test_runs_with_and_without_huge_pages_are_written_into_the_page(
     assert "peak MB of the step: 1.50 of lax's" in text
 
 
+def test_runs_of_another_kind_stay_in_the_page(monkeypatch, tmp_path):
+    page = tmp_path / "page.md"
+
+    def write(run):
+        file = tmp_path / "run.json"
+        file.write_text(json.dumps(run))
+        options = f"--from-json={file}", f"--to={page}"
+        assert run_script(monkeypatch, "nets", *options) == 0
+
+    lesser = run_of() | {"where": WHERE | {"processor": "Some CPU (AVX2)"}}
+    for run in (run_of(), lesser, run_of() | {"rows": run_of()["rows"][:2]}):
+        write(run)
+    text = page.read_text()
+    assert text.count("## Networks\n") == 1
+    first, second = text.split("\n### ")[1:]
+    assert first.startswith("float32, no huge pages asked for\n")
+    assert second.startswith("float32, no huge pages asked for, on AVX2\n")
+    assert "Xception" not in first
+    assert "Xception" in second
+
+
 def small_network(dtype=jnp.float32):
     """A linear map whose statistic counts the training steps."""
     from _networks import draws, network
