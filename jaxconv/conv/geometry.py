@@ -190,6 +190,19 @@ class Geometry:
             input_dilation=(1,) * axes,
         )
 
+    def of_rows(self, count: int) -> "Geometry":
+        """Return the convolution that makes `count` places along the first axis.
+
+        Of an input that is dilated and padded along that axis already.
+        """
+        (reach,) = dilate(self.kernel[:1], self.kernel_dilation[:1])
+        return dataclasses.replace(
+            self,
+            space=((count - 1) * self.strides[0] + reach, *self.space[1:]),
+            padding=((0, 0), *self.padding[1:]),
+            input_dilation=(1, *self.input_dilation[1:]),
+        )
+
     @property
     def _reaches(self) -> list[tuple[int, int, int, int]]:
         """For each axis the dilated sizes of filter, input and `g`; low padding."""

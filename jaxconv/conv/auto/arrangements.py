@@ -17,7 +17,6 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jax.typing import DTypeLike
 
-from jaxconv.conv.arguments.shapes import dilate
 from jaxconv.conv.auto import numbers, phases
 from jaxconv.conv.geometry import Geometry
 from jaxconv.conv.operands import (
@@ -84,19 +83,7 @@ def part(geometry: Geometry, itemsize: int) -> Geometry:
         return dataclasses.replace(geometry, n=images)
     row_bytes = image_bytes // geometry.out[0]
     rows = largest_divisor(geometry.out[0], numbers.PART_GRADIENT_BYTES // row_bytes)
-    return _rows(geometry, rows)
-
-
-def _rows(geometry: Geometry, count: int) -> Geometry:
-    """Return the convolution of one image that makes `count` rows of the output."""
-    (reach,) = dilate(geometry.kernel[:1], geometry.kernel_dilation[:1])
-    return dataclasses.replace(
-        geometry,
-        n=1,
-        space=((count - 1) * geometry.strides[0] + reach, *geometry.space[1:]),
-        padding=((0, 0), *geometry.padding[1:]),
-        input_dilation=(1, *geometry.input_dilation[1:]),
-    )
+    return dataclasses.replace(geometry, n=1).of_rows(rows)
 
 
 def in_parts(run: Run, x: Array, g: Array, geometry: Geometry) -> Array:

@@ -47,19 +47,27 @@ from jaxconv.conv.methods.onednn_region import (
     depthwise,
     endless,
     endless_in_pairs,
+    has_avx512,
     in_region,
     lacks_kernel,
     misread,
     unavailable,
 )
 from jaxconv.conv.methods.rounding import of_sum
-from jaxconv.conv.operands import accumulator, accumulator_zeros, turned
+from jaxconv.conv.operands import (
+    accumulator,
+    accumulator_zeros,
+    largest_divisor,
+    turned,
+)
 from jaxconv.conv.padding import pad_input, zero_pad
 
 _rounding = of_sum
 
 _MOST_NUMBERS = 2**28  # in an array
 _MOST_IMAGES = 16  # in a filter gradient: more are slow to move into the last axis
+_MOST_NUMBERS_OF_G = 2**17  # that are read again and again
+_CHANNELS_OF_G = 32  # read at a time
 _MOST_NUMBERS_APART = 2**18  # of images in a call whose channels are apart
 
 
@@ -133,7 +141,7 @@ def _param_grad(
 
 def _sum_of_parts(x: Array, g: Array, geometry: Geometry) -> Array:
     images, rest = _images_at_once(geometry)
-    run = _channels_apart if has_channels_apart(geometry) else _sums_of_products
+    run = _channels_apart if has_channels_apart(geometry) else _sum_of_rows
     if images == geometry.n:
         return run(x, g, geometry)
 
@@ -148,6 +156,38 @@ def _sum_of_parts(x: Array, g: Array, geometry: Geometry) -> Array:
         0, geometry.n // images, lambda i, sums: add(sums, i * images, images), total
     )
     return add(total, geometry.n - rest, rest) if rest else total
+
+
+def _sum_of_rows(x: Array, g: Array, geometry: Geometry) -> Array:
+    """Add up the filter gradients of some rows of `g`, one after the other."""
+    rows = _rows_at_once(geometry)
+    if rows == geometry.out[0]:
+        return _sums_of_products(x, g, geometry)
+    part, stride = geometry.of_rows(rows), geometry.strides[0]
+    pads = (geometry.padding[0], *((0, 0),) * (x.ndim - 2))
+    wide = zero_pad(x, pads, (geometry.input_dilation[0], *(1,) * (x.ndim - 2)))
+
+    def add(i: Array, total: Array) -> Array:
+        start = i * rows
+        xs = lax.dynamic_slice_in_dim(wide, start * stride, part.space[0], 1)
+        gs = lax.dynamic_slice_in_dim(g, start, rows, 1)
+        return total + _sums_of_products(xs, gs, part)
+
+    ci, co, *kernel = geometry.w_shape
+    total = accumulator_zeros((*kernel, ci, co), x)
+    return lax.fori_loop(0, geometry.out[0] // rows, add, total)
+
+
+def _rows_at_once(geometry: Geometry) -> int:
+    """Return how many rows of `g` a call takes, which divide all.
+
+    Without AVX-512 oneDNN reads `g`, some channels at a time, for every third input
+    channel: it should fit a cache. With it this was not measured.
+    """
+    if has_avx512():
+        return geometry.out[0]
+    row = geometry.n * math.prod(geometry.out[1:]) * min(geometry.co, _CHANNELS_OF_G)
+    return largest_divisor(geometry.out[0], _MOST_NUMBERS_OF_G // row)
 
 
 def _product(x: Array, g: Array, geometry: Geometry) -> Array:

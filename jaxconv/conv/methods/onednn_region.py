@@ -47,6 +47,11 @@ def unavailable(dtype: DTypeLike) -> str | None:
     return None
 
 
+def has_avx512() -> bool:
+    """Return whether the processor has AVX-512, for which oneDNN has more kernels."""
+    return "avx512bw" in features()
+
+
 @functools.cache
 def features(file: Path = Path("/proc/cpuinfo")) -> frozenset[str]:
     """Return what the processor says that it has."""
@@ -125,7 +130,7 @@ def lacks_kernel(geometry: Geometry) -> bool:
     """
     axes, dilated = len(geometry.space), max(geometry.kernel_dilation, default=1) > 1
     unserved = axes == 1 or (axes == 3 and dilated)
-    return depthwise(geometry) and unserved and "avx512bw" not in features()
+    return depthwise(geometry) and unserved and not has_avx512()
 
 
 def misread(geometry: Geometry) -> bool:

@@ -27,6 +27,26 @@ def test_parts_of_a_batch_add_up(layer, n, monkeypatch):
     assert problems == []
 
 
+@pytest.mark.skipif(WHY_NOT is not None, reason=f"onednn: {WHY_NOT}")
+@pytest.mark.parametrize("layer", LAYERS.values(), ids=LAYERS)
+def test_rows_of_the_gradient_add_up(layer, monkeypatch):
+    monkeypatch.setattr(onednn, "has_avx512", lambda: False)
+    monkeypatch.setattr(onednn, "_MOST_NUMBERS_OF_G", 1)
+    _, problems = check(f"onednn/float32/1/mb3{layer}")
+    assert problems == []
+
+
+def test_rows_are_cut_evenly_where_the_gradient_is_large(monkeypatch):
+    geometry = parse_problem("mb16ic64ih32oc64kh3ph1")
+    monkeypatch.setattr(onednn, "has_avx512", lambda: False)
+    rows = onednn._rows_at_once(geometry)
+    assert rows < 32
+    assert 32 % rows == 0
+    assert onednn._rows_at_once(parse_problem("mb16ic64ih8oc64kh3ph1")) == 8
+    monkeypatch.setattr(onednn, "has_avx512", lambda: True)
+    assert onednn._rows_at_once(geometry) == 32
+
+
 @pytest.mark.parametrize(
     ("n", "calls"),
     [(1, (1, 0)), (16, (16, 0)), (17, (9, 8)), (32, (16, 0)), (37, (13, 11))],
