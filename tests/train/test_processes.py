@@ -25,7 +25,7 @@ GONE = (
     "reach. Start all of them again; with --run and --resume they go on from the last "
     "checkpoint."
 )
-BATCHES = 400
+BATCHES = 240
 TRAIN = ["--max-test-images", "200", "--validate-every", "0", "--batch-size", "50"]
 OPTIONS = ["--max-batches", str(BATCHES), "--checkpoint-every", "20"]
 pytestmark = [pytest.mark.exhaustive]

@@ -66,7 +66,7 @@ _rounding = of_sum
 
 _MOST_NUMBERS = 2**28  # in an array
 _MOST_IMAGES = 16  # in a filter gradient: more are slow to move into the last axis
-_MOST_NUMBERS_OF_G = 2**17  # that are read again and again
+_MOST_NUMBERS_OF_G = 2**18  # that are read again and again
 _CHANNELS_OF_G = 32  # read at a time
 _MOST_NUMBERS_APART = 2**18  # of images in a call whose channels are apart
 

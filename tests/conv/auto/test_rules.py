@@ -34,7 +34,7 @@ LAYERS = {
         ["xla", "xla", "xla, by parts of the batch"],
     ),
     "few channels": (
-        "mb8ic3ih56oc4kh3ph1",
+        "mb8ic3ih72oc4kh3ph1",
         ["onednn", "onednn", "xla"],
         ["im2col", "xla", "xla"],
     ),
