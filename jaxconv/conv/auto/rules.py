@@ -54,8 +54,9 @@ def _for_onednn(case: Case) -> bool:
 
 def _onednn_outputs(case: Case) -> bool:
     """Return whether oneDNN is fast at an output: each call has costs of its own."""
-    enough = case.geometry.flops >= numbers.FEWEST_OPERATIONS or _depthwise(case)
-    return enough and _for_onednn(case)
+    if not _for_onednn(case):
+        return False
+    return _depthwise(case) or case.geometry.flops >= numbers.FEWEST_OPERATIONS
 
 
 def _short(case: Case) -> bool:
