@@ -146,7 +146,7 @@ def _write_section(runs: list[Row], to: Path | None) -> int:
 
     file = to or ROOT / "scripts" / "BENCHMARKS.md"
     page = file.read_text() if file.is_file() else ""
-    old = _sections.section(page, "nets")
+    old = _sections.section_of(page, "nets")
     file.write_text(_sections.with_section(page, "nets", section(runs, old)))
     if to is None:
         readme = ROOT / "README.md"

@@ -19,7 +19,7 @@ def with_section(page: str, command: str, text: str) -> str:
     return before + marked + rest.partition(f"{end}\n")[2]
 
 
-def section(page: str, command: str) -> str:
+def section_of(page: str, command: str) -> str:
     """Return the command's section of a page, "" if there is none."""
     begin, end = marks(command)
     return page.partition(f"{begin}\n")[2].partition(f"\n{end}")[0]
@@ -28,6 +28,6 @@ def section(page: str, command: str) -> str:
 def kept(page: str, new: str) -> str:
     """Return a new page with the old one's sections."""
     for command in COMMANDS:
-        if text := section(page, command):
+        if text := section_of(page, command):
             new = with_section(new, command, text)
     return new

@@ -191,9 +191,9 @@ class Geometry:
         )
 
     def of_rows(self, count: int) -> "Geometry":
-        """Return the convolution that makes `count` places along the first axis.
+        """Return the convolution that makes `count` outputs along the first axis.
 
-        Of an input that is dilated and padded along that axis already.
+        Its input is a part of one that is dilated and padded along that axis already.
         """
         (reach,) = dilate(self.kernel[:1], self.kernel_dilation[:1])
         return dataclasses.replace(

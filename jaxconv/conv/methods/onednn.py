@@ -96,7 +96,10 @@ def unsuitable(geometry: Geometry, dtype: DTypeLike) -> str | None:
     if any(map(endless, calls)):
         return f"it takes thin depthwise filters of up to {LONGEST} taps"
     if any(map(lacks_kernel, calls)):
-        return "without AVX-512 it takes depthwise filters along two axes, or three"
+        return (
+            "without AVX-512 it takes depthwise filters along two axes, or along three "
+            "with strides and dilations of 1"
+        )
     if jnp.dtype(dtype).itemsize < 4 and endless_in_pairs(geometry):
         return f"it takes depthwise filters of up to {LONGEST} taps in bfloat16"
     return None
@@ -211,8 +214,10 @@ def _images_at_once(geometry: Geometry) -> tuple[int, int]:
 
 def has_channels_apart(geometry: Geometry) -> bool:
     """Return whether each channel of an image is convolved with its gradient alone."""
+    if not depthwise(geometry):
+        return False
     apart = _apart(geometry)
-    return depthwise(geometry) and not endless(apart) and not lacks_kernel(apart)
+    return not (endless(apart) or lacks_kernel(apart))
 
 
 def _apart(geometry: Geometry) -> Geometry:

@@ -124,9 +124,10 @@ def _generally_done(geometry: Geometry) -> bool:
 
 
 def lacks_kernel(geometry: Geometry) -> bool:
-    """Return whether oneDNN has only its general implementation without AVX-512.
+    """Return whether the processor has no AVX-512, which oneDNN's kernel would need.
 
-    So it is for depthwise filters along one axis, and for dilated ones along three.
+    Depthwise filters along one axis need it, and dilated ones along three: without it
+    oneDNN takes its general implementation.
     """
     axes, dilated = len(geometry.space), max(geometry.kernel_dilation, default=1) > 1
     unserved = axes == 1 or (axes == 3 and dilated)
