@@ -12,7 +12,7 @@ from jaxconv.conv.methods import onednn_region
 from jaxconv.nn.activations import _OF_EACH_NUMBER
 from tests.tiers import fast
 
-IMAGES = (4, 3, 16, 16)
+IMAGES = (8, 3, 52, 52)  # large enough for oneDNN
 BETWEEN = {
     "batch norm": nn.BatchNorm(),
     "group norm": nn.GroupNorm(2),
