@@ -22,44 +22,57 @@ from fractions import Fraction
 from jaxconv.nn.window import Sizes, Window
 
 
+def _as_many(outputs: int) -> int:
+    return outputs
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Reach:
     """How many pixels of the model's input outputs depend on, along one axis.
 
-    n neighbouring outputs are computed from m = `slope * n + offset` neighbouring
-    pixels of the input. With `before` the m pixels are of an earlier layer, and it is
-    `before(m)` pixels of the input. `stride` is the distance of two neighbouring
-    outputs, in pixels of the input.
+    n neighbouring outputs read `inputs(n)` neighbouring outputs of each of the
+    `sources`; without sources these are pixels of the model's input. `stride` is the
+    distance of two neighbouring outputs, in pixels of the input. `depth` is larger than
+    that of each source.
     """
 
-    slope: int = 1
-    offset: int = 0
+    sources: tuple["Reach", ...] = ()
+    inputs: Callable[[int], int] = _as_many
     stride: Fraction = Fraction(1)
-    before: Callable[[int], int] | None = None
+    depth: int = 0
 
-    def pixels(self, outputs: int = 1) -> int:
-        """Return how many input pixels neighbouring outputs are computed from."""
-        count = self.slope * outputs + self.offset
-        return self.before(count) if self.before else count
+    def pixels(self) -> int:
+        """Return how many neighbouring input pixels one output is computed from.
+
+        Of two that read the same source, the one that reads more decides: more outputs
+        never depend on fewer pixels. So each source is asked once, after its readers.
+        """
+        counts = {self: 1}
+        while True:
+            last = max(counts, key=lambda reach: reach.depth)
+            if not last.sources:
+                return max(counts.values())
+            needed = last.inputs(counts.pop(last))
+            for source in last.sources:
+                counts[source] = max(needed, counts.get(source, 0))
 
     def slide(self, size: int, stride: int, dilation: int) -> "Reach":
         """Return the reach of a window's outputs."""
-        extra = (size - 1) * dilation + 1 - stride
-        return Reach(
-            self.slope * stride,
-            self.offset + self.slope * extra,
-            self.stride * stride,
-            self.before,
-        )
+        if size == stride == 1:
+            return self
+
+        def inputs(outputs: int) -> int:
+            return (outputs - 1) * stride + (size - 1) * dilation + 1
+
+        return Reach((self,), inputs, self.stride * stride, self.depth + 1)
 
     def spread(self, size: int, stride: int, dilation: int) -> "Reach":
         """Return the reach of a transposed window's outputs."""
 
-        @functools.cache
-        def before(outputs: int) -> int:
-            return self.pixels((outputs - 1 + (size - 1) * dilation) // stride + 1)
+        def inputs(outputs: int) -> int:
+            return (outputs - 1 + (size - 1) * dilation) // stride + 1
 
-        return Reach(stride=self.stride / stride, before=before)
+        return Reach((self,), inputs, self.stride / stride, self.depth + 1)
 
 
 Field = tuple[Reach | None, ...]  # for each axis of the input; None: all of it
@@ -102,15 +115,11 @@ def joined(fields: Sequence[Field]) -> Field:
 def _larger(one: Reach | None, other: Reach | None) -> Reach | None:
     if one is None or other is None or one is other:
         return one and other
-    stride = max(one.stride, other.stride)
-    if one.before is other.before and one.slope == other.slope:
-        return Reach(one.slope, max(one.offset, other.offset), stride, one.before)
-
-    @functools.cache
-    def before(outputs: int) -> int:
-        return max(one.pixels(outputs), other.pixels(outputs))
-
-    return Reach(stride=stride, before=before)
+    return Reach(
+        sources=(one, other),
+        stride=max(one.stride, other.stride),
+        depth=max(one.depth, other.depth) + 1,
+    )
 
 
 def _per_axis(sizes: Sizes, axes: int) -> tuple[int, ...] | None:
