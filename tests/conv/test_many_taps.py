@@ -22,7 +22,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("last", fast([False, True], True))
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", fast(CASES, "a run exactly", "runs and a rest"))
 def test_runs_make_the_whole(name, last):
     x, w, facts = CASES[name]
     geometry = dataclasses.replace(Geometry.of(x, w, **facts), channels_last=last)

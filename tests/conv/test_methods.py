@@ -75,7 +75,7 @@ def by_every_hand(geometry, x, w, g):
     return {name: maps(name, geometry, x, w, g) for name in UNIVERSAL}
 
 
-@pytest.mark.parametrize("seed", fast(range(50), 0))
+@pytest.mark.parametrize("seed", fast(range(20), 0))
 def test_random_geometries_equal_numpy_bit_for_bit(seed):
     """Five geometries for each seed, every method on each of them."""
     rng = np.random.default_rng(seed)
@@ -88,15 +88,18 @@ def test_random_geometries_equal_numpy_bit_for_bit(seed):
 
 
 def line_cases():
-    """Every line with every method; of half the lines one always, each in its turn."""
-    count = len(UNIVERSAL)
+    """Every line with two methods; of half the lines one always, each in its turn."""
+    names, count = list(UNIVERSAL), len(UNIVERSAL)
     for i, line in enumerate(GRID):
-        for j, method in enumerate(UNIVERSAL):
-            always = i % count == j and i // count % 2 == 0
-            marks = [] if always else pytest.mark.exhaustive
-            yield pytest.param(method, line, marks=marks)
-    for line in SPLIT:
-        yield pytest.param("auto", line)
+        turn = i // count
+        marks = [pytest.mark.exhaustive] if turn % 2 else []
+        yield pytest.param(names[i % count], line, marks=marks)
+        other = names[(i + 1 + turn % (count - 1)) % count]
+        yield pytest.param(other, line, marks=pytest.mark.exhaustive)
+    for i, line in enumerate(SPLIT):
+        yield pytest.param(
+            "auto", line, marks=[pytest.mark.exhaustive] if i > 1 else []
+        )
 
 
 @pytest.mark.parametrize(("method", "line"), list(line_cases()))
@@ -111,17 +114,18 @@ ALWAYS = {
     ("loops", "complex128"),
     ("taps", "float16"),
     ("xla", "complex64"),
-    ("xla", "float64"),
-    *((method, "bfloat16") for method in ("auto", *UNIVERSAL)),
+    ("auto", "bfloat16"),
 }
 
 
 def typed_cases():
-    for method in ("auto", *UNIVERSAL):
-        for dtype in DTYPES[1:]:
-            always = (method, dtype) in ALWAYS
-            marks = [] if always else pytest.mark.exhaustive
-            yield pytest.param(method, dtype, marks=marks)
+    """Every type with half the methods, and those that run always."""
+    for i, method in enumerate(("auto", *UNIVERSAL)):
+        for j, dtype in enumerate(DTYPES[1:]):
+            if (method, dtype) in ALWAYS:
+                yield method, dtype
+            elif (i + j) % 2:
+                yield pytest.param(method, dtype, marks=pytest.mark.exhaustive)
 
 
 @pytest.mark.parametrize(("method", "dtype"), list(typed_cases()))

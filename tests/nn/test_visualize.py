@@ -1,3 +1,4 @@
+import functools
 import subprocess
 import sys
 
@@ -70,6 +71,7 @@ def test_feature_maps_are_what_the_layer_computes(rng, tmp_path):
     drawn_without_error(figure, tmp_path / "maps.png")
 
 
+@functools.cache
 def small_model():
     model = nn.serial(nn.Conv2D(3, 3, activation=jnp.tanh, flatten=True), nn.Dense(4))
     return model, model.init(KEY, (2, 5, 6))[1]

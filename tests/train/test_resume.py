@@ -34,7 +34,6 @@ MOVED = {"max_shift": 1.0, "max_rotation": 5.0}
 CASES = {
     "sgd": (DENSE, {}),
     "momentum": (NORMALISED, MOVED),
-    "adam": (NORMALISED, {**MOVED, "optimizer": "adam", "schedule": "one-cycle"}),
     "average": (
         NORMALISED,
         {"ema": 0.99, "schedule": "cosine", "weight_decay": 1e-3, "clip_norm": 1.0},
@@ -69,7 +68,8 @@ def bits(tree):
     return jax.tree.map(of, tree)
 
 
-@pytest.mark.exhaustive  # the fast tier has a case in test_runs.py
+# The fast tier has a case in test_runs.py; test_kill.py stops a run of adam.
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("case", CASES)
 def test_a_resumed_run_ends_with_the_same_bits(case, tmp_path, monkeypatch):
     monkeypatch.setattr("jaxconv.train.page.write_page", lambda *_: None)

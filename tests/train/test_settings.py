@@ -21,6 +21,7 @@ from jaxconv.train import (
 )
 from jaxconv.train.augment import turn_and_shift
 from jaxconv.train.config import Model
+from jaxconv.train.models import make_model
 from jaxconv.train.optimizer import learning_rates
 from jaxconv.train.presets import PRESETS, take_preset
 from jaxconv.train.splits import splits_of
@@ -217,17 +218,29 @@ def test_a_preset_gives_the_defaults_and_options_come_on_top():
 
 
 @pytest.mark.exhaustive
-@pytest.mark.parametrize("model", get_args(Model))
-def test_every_model_trains(model):
+@pytest.mark.parametrize("name", get_args(Model))
+def test_every_model_has_a_step(name):
+    model, optimizer = make_model(Config(model=name), 7), make_optimizer(Config())
+    shape = (1, 28, 28)
+    state = jax.eval_shape(lambda: init_state(model, optimizer, shape, seed=0))
+    images, labels = jnp.zeros((4, *shape)), jnp.zeros(4, "int32")
+    new, metrics = jax.eval_shape(make_step(model, optimizer), state, images, labels)
+    assert new == state
+    assert metrics.loss.shape == ()
+    logits = jax.eval_shape(model.apply, state.params, images)
+    assert logits.shape == (4, 7)
+
+
+@pytest.mark.exhaustive
+def test_a_residual_network_trains():
+    config = Config(model="resnet8", max_batches=2, max_test_images=10, batch_size=4)
     with jax.numpy_dtype_promotion("standard"):
-        result, _ = run(
-            Config(model=model, max_batches=2, max_test_images=10, batch_size=4)
-        )
+        result, _ = run(config)
     assert result.batches == 2
 
 
 @pytest.mark.exhaustive
-@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("name", PRESETS)  # they take three other models
 def test_every_preset_trains(name, capsys):
     given = ["--preset", name, "--max-batches", "2", "--max-test-images", "10"]
     with jax.numpy_dtype_promotion("standard"):  # optax's adam mixes its types

@@ -384,6 +384,7 @@ def script(*arguments, **kwargs):
     return subprocess.Popen(command, cwd=ROOT, text=True, **kwargs)
 
 
+@pytest.mark.exhaustive
 def test_the_script_prints_plain_lines_into_a_pipe():
     process = script(*QUICK, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     out, err = process.communicate(timeout=300)

@@ -19,11 +19,10 @@ MODELS = {  # of the large ones, narrow relatives with all their kinds of layers
     ),
     "alexnet_small": (models.alexnet_small(4), (1, 16, 16)),
     "resnet": (models.resnet(8, 4, width=8), (1, 12, 12)),
-    "resnet50": (models.resnet50(4, width=4), (3, 32, 32)),
+    "resnet50": (models.resnet50(4, width=4), (3, 32, 32)),  # octave_resnet50's blocks
     "densenet": (models.densenet(10, growth=6, num_classes=4), (1, 12, 12)),
     "mobilenet": (models.mobilenet(0.25, 4), (3, 32, 32)),
     "octave_resnet": (models.octave_resnet(8, 4, width=8), (1, 12, 12)),
-    "octave_resnet50": (models.octave_resnet50(4, alpha=0.5, width=4), (3, 32, 32)),
     "board_tower": (models.board_tower(2, 16, 3, 4), (3, 7, 7)),
 }
 
