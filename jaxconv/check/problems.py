@@ -10,8 +10,9 @@ padding 1 on every side. For each axis, named d, h and w or the last of these:
     d   holes between taps                   or else p
                                          z   zeros between pixels
 
-`cl1` says that the channels lie last in memory. With h alone the images are square. The
-field cl and the letters q and z are not in oneDNN's form.
+`cl1` says that the channels lie last in memory, `of1` that those of the output come
+first in the filters'. With h alone the images are square. The fields cl and of and the
+letters q and z are not in oneDNN's form.
 Source: oneDNN, "Convolution problem descriptor" of its driver benchdnn.
 """
 
@@ -25,7 +26,7 @@ import numpy as np
 from jaxconv.conv.geometry import Geometry
 
 _AXES = "dhw"
-_FIELD = re.compile(r"(mb|ic|oc|cl|g|[ikospqdz][dhw])(-?\d+)_?")
+_FIELD = re.compile(r"(mb|ic|oc|cl|of|g|[ikospqdz][dhw])(-?\d+)_?")
 
 # Strides, unequal padding, cropping, dilations, groups, 0 to 3 axes, channels-last.
 GRID = (
@@ -72,6 +73,7 @@ def parse_problem(text: str) -> Geometry:
         "ic",
         "oc",
         "cl",
+        "of",
         "g",
         *(f"{field}{axis}" for field in "ikospqdz" for axis in axes),
     }
@@ -92,7 +94,8 @@ def parse_problem(text: str) -> Geometry:
     settings = [_axis_settings(fields, axis) for axis in axes]
     channels, n = (fields["ic"], fields["oc"]), fields.get("mb", 2)
     geometry = of_axes(n, *channels, groups, settings, f"problem {text!r}")
-    return dataclasses.replace(geometry, channels_last=bool(fields.get("cl")))
+    last, first = bool(fields.get("cl")), bool(fields.get("of"))
+    return dataclasses.replace(geometry, channels_last=last, outputs_first=first)
 
 
 def _axis_settings(fields: dict[str, int], axis: str) -> tuple[Any, ...]:
@@ -168,7 +171,7 @@ def problem(geometry: Geometry) -> str:
         for name, value, other in zip(names, values, usual, strict=True)
         if value != other
     )
-    return head + settings + ("cl1" if g.channels_last else "")
+    return head + settings + "cl1" * g.channels_last + "of1" * g.outputs_first
 
 
 def random_geometry(rng: np.random.Generator) -> Geometry:

@@ -45,8 +45,10 @@ class Geometry:
     padding: Pads  # (low, high) zeros around the dilated input; negative crops
     input_dilation: Shape  # 1 leaves neighbours together, 2 puts a zero between
     kernel_dilation: Shape
-    # Whether x and g are stored as (n, *space, channels): for speed alone.
+    # How arrays are stored, for speed alone: whether x and g as (n, *space, channels),
+    # and whether w has its output channels before those of the input.
     channels_last: bool = False
+    outputs_first: bool = False
     memory_limit: int | None = None  # most bytes of patches or transforms at a time
 
     @classmethod
@@ -230,6 +232,7 @@ class Geometry:
             self,
             ci=self.co,
             co=self.ci,
+            outputs_first=self.groups == 1 and not self.outputs_first,
             space=self.out,
             strides=self.input_dilation,
             padding=tuple(
@@ -253,6 +256,7 @@ class Geometry:
             self,
             n=self.ci,
             ci=self.n,
+            outputs_first=False,
             kernel=self.out,
             strides=self.kernel_dilation,
             padding=tuple(

@@ -75,6 +75,7 @@ def translated(
             given,
         ),
         channels_last=lhs.ndim > 2 and spec.lhs_spec[1] == lhs.ndim - 1,
+        outputs_first=(spec.rhs_spec[0] < spec.rhs_spec[1]) != turn,
     )
     if refusal(method, geometry, dtype):
         method = "auto"

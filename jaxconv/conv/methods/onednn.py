@@ -11,10 +11,11 @@ names the axes of the three arrays. All three maps are forward convolutions of i
                 of a depthwise filter: one image, each channel with that of g
                 of one tap: a product of matrices, by `__onednn$matmul`
 
-The axes are named, not moved: the input gradient exchanges the channels of `w` by their
-names. In the filter gradient each output place is a product of matrices, (ci, n) times
-(n, co), summed over all places of `g`: with ci as a spatial axis oneDNN computes all
-rows of that product at once.
+The axes are named, not moved: the channels of `w` stay in the order in which they are
+stored, and the input gradient exchanges them by their names. In the filter gradient
+each output place is a product of matrices, (ci, n) times (n, co), summed over all
+places of `g`: with ci as a spatial axis oneDNN computes all rows of that product at
+once.
 
 Arrays are channels-last in the call, whatever they are outside: there oneDNN has
 kernels for every filter and any number of channels. Elsewhere it may take its
@@ -116,17 +117,19 @@ def _input_grad(
     g: Array, w: Array, geometry: Geometry, precision: Precision | None = None
 ) -> Array:
     """Convolve the gradient with the turned filters."""
-    own = geometry.of_input_grad
-    if geometry.groups > 1:
-        return _convolve(g, turned(w, geometry), own)
-    return _convolve(g, jnp.flip(w, range(2, w.ndim)), own, exchanged=True)
+    return _convolve(g, turned(w, geometry), geometry.of_input_grad)
 
 
-def _convolve(x: Array, w: Array, geometry: Geometry, exchanged: bool = False) -> Array:
-    """Convolve channels-first arrays, by a call on channels-last ones."""
+def _convolve(x: Array, w: Array, geometry: Geometry) -> Array:
+    """Convolve channels-first arrays, by a call on channels-last ones.
+
+    The filters' channels stay in the order in which they are stored.
+    """
+    first = geometry.outputs_first and geometry.groups == 1
+    geometry = dataclasses.replace(geometry, outputs_first=first)
     x, geometry = _enter(jnp.moveaxis(x, 1, -1), geometry)
-    w = jnp.moveaxis(w, (0, 1), (-2, -1))
-    return jnp.moveaxis(convolution(x, w, geometry, exchanged), -1, 1)
+    w = jnp.moveaxis(w, (0, 1), (-1, -2) if first else (-2, -1))
+    return jnp.moveaxis(convolution(x, w, geometry), -1, 1)
 
 
 def _param_grad(

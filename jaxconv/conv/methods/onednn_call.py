@@ -15,19 +15,17 @@ from jaxconv.conv.geometry import Geometry
 from jaxconv.conv.methods.onednn_region import depthwise, in_region
 
 
-def convolution(
-    x: Array, w: Array, geometry: Geometry, exchanged: bool = False
-) -> Array:
+def convolution(x: Array, w: Array, geometry: Geometry) -> Array:
     """Convolve channels-last arrays: (n, *space, c), (*kernel, ci, co).
 
-    With `exchanged` the filters are (*kernel, co, ci).
+    With `geometry.outputs_first` the filters are (*kernel, co, ci).
     """
     if not in_region(geometry):
         raise ValueError(f"onednn: {geometry} is outside of the verified region.")
-    x, w, geometry = _in_pairs(x, w, geometry, exchanged)
+    x, w, geometry = _in_pairs(x, w, geometry)
     n, channels, *out = geometry.out_shape
-    config = _config(geometry, exchanged)
-    return _custom_call("convolution", x, w, (n, *out, channels), config)
+    shape = (n, *out, channels)
+    return _custom_call("convolution", x, w, shape, _config(geometry))
 
 
 def matmul(a: Array, b: Array) -> Array:
@@ -36,9 +34,7 @@ def matmul(a: Array, b: Array) -> Array:
     return _custom_call("matmul", a, b, (a.shape[1], b.shape[1]), config)
 
 
-def _in_pairs(
-    x: Array, w: Array, geometry: Geometry, exchanged: bool
-) -> tuple[Array, Array, Geometry]:
+def _in_pairs(x: Array, w: Array, geometry: Geometry) -> tuple[Array, Array, Geometry]:
     """Append a channel of zeros to an odd number of bfloat16, which go in pairs.
 
     The last one's partner would be the next pixel, times 0: an inf there gives nan.
@@ -49,7 +45,7 @@ def _in_pairs(
     pixels = x.reshape(*x.shape[:-1], geometry.groups, geometry.ci)
     even = dataclasses.replace(geometry, ci=geometry.ci + 1)
     x = _one_more(pixels, -1).reshape(*x.shape[:-1], geometry.groups * even.ci)
-    return x, _one_more(w, -1 if exchanged else -2), even
+    return x, _one_more(w, -1 if geometry.outputs_first else -2), even
 
 
 def _one_more(array: Array, axis: int) -> Array:
@@ -71,10 +67,10 @@ def _custom_call(
     return call(a, b)
 
 
-def _config(geometry: Geometry, exchanged: bool) -> dict[str, Any]:
+def _config(geometry: Geometry) -> dict[str, Any]:
     """Say which axis is which, counted from 0, and what the window does."""
     axes = len(geometry.space)
-    inputs, outputs = (axes + 1, axes) if exchanged else (axes, axes + 1)
+    inputs, outputs = (axes + 1, axes) if geometry.outputs_first else (axes, axes + 1)
     image = {
         "batch_dim": "0",
         "feature_dim": str(axes + 1),
