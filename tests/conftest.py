@@ -32,7 +32,7 @@ if jaxlib.version.__version_info__ < (0, 11, 1):  # unknown to later ones
     UNOPTIMISED += " --xla_cpu_use_fusion_emitters=false"
 # Of these files a worker of pytest-xdist takes all tests: they share dear fixtures.
 WHOLE = (
-    "tests/test_chapter.py",
+    "tests/test_chapter_channels.py",
     "tests/test_clients.py",
     "tests/train/test_processes.py",
     "tests/train/test_train.py",

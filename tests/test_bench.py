@@ -123,6 +123,7 @@ def run_script(monkeypatch, *arguments):
     return stop.value.code
 
 
+@pytest.mark.exhaustive
 def test_the_script_reports_every_cell(suite, monkeypatch, capsys, tmp_path):
     file = tmp_path / "found.json"
     options = [f"--json={file}", "--seconds=0"]
@@ -184,6 +185,7 @@ def test_a_bad_argument_is_code_2(arguments, words, suite, monkeypatch, capsys):
     assert words in capsys.readouterr().err
 
 
+@pytest.mark.exhaustive
 def test_dense_and_pooling_are_timed_and_computed_alike(
     suite, monkeypatch, capsys, tmp_path
 ):

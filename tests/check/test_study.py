@@ -28,6 +28,7 @@ def test_counts_are_of_bugs_found_at_one_point(right, bugs, words):
     assert spread(columns[0], columns[1:]) == words
 
 
+@pytest.mark.exhaustive
 def test_without_torch_there_is_no_count(monkeypatch):
     found = importlib.util.find_spec
     monkeypatch.setattr(

@@ -1,8 +1,5 @@
 """What a model's layers are made of and cost, as data."""
 
-import dataclasses
-from fractions import Fraction
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,46 +11,7 @@ from jaxconv import nn
 from jaxconv.nn.describe import describe
 from jaxconv.nn.products import count_multiply_adds
 from jaxconv.nn.walk import walk
-from jaxconv.nn.window import WHOLE_IMAGE, Window
-
-
-def conv(channels, size, **settings):
-    """Return a convolution that says what its window is."""
-    strides = settings.get("strides", 1)
-    layer = nn.Conv2D(channels, size, **settings)
-    return dataclasses.replace(layer, window=Window(size, strides))
-
-
-def shaped(function, window=Window(1), name="shaped"):  # noqa: B008
-    """Return a layer without params, its shape that of the function's output."""
-
-    def init(key, shape):
-        x = jax.ShapeDtypeStruct((1, *shape), jnp.float32)
-        return jax.eval_shape(function, x).shape[1:], {}
-
-    def apply(params, x, *, key=None):
-        return function(x)
-
-    return nn.Layer(init, apply, name, window=window)
-
-
-def pool(size, strides):
-    def largest(x):
-        window, steps = (1, 1, size, size), (1, 1, strides, strides)
-        return lax.reduce_window(x, -jnp.inf, lax.max, window, steps, "SAME")
-
-    return shaped(largest, Window(size, strides), "pool")
-
-
-def upsample(factor):
-    def repeated(x):
-        return jnp.repeat(jnp.repeat(x, factor, 2), factor, 3)
-
-    return shaped(repeated, Window(factor, factor, upsampling=True), "upsample")
-
-
-def global_pool():
-    return shaped(lambda x: x.mean((2, 3)), WHOLE_IMAGE, "global_pool")
+from tests.nn.windowed import conv, global_pool
 
 
 def keeps_statistics():
@@ -69,12 +27,6 @@ def keeps_statistics():
 
 def paths(model, shape):
     return [step.path for step in walk(model, shape)]
-
-
-def field(model, shape=(1, 64, 64)):
-    """Return the field and the stride of the model's last layer."""
-    total = describe(model, shape).total
-    return total.receptive_field, total.stride
 
 
 # Walking.
@@ -253,120 +205,3 @@ def test_a_layer_whose_program_cannot_be_read_has_no_number():
     assert [row.multiply_adds for row in described.rows] == [None, 6]
     assert described.total.multiply_adds == 6
     assert described.unknown[0].startswith("own1: TracerArrayConversionError: ")
-
-
-# Receptive fields.
-
-FIELDS = {
-    "a convolution": ([conv(1, 3)], 3, 1),
-    "one after another": ([conv(1, 3), conv(1, 5)], 7, 1),
-    "after a stride, further": ([conv(1, 3, strides=2), conv(1, 3)], 7, 2),
-    "pooled": ([conv(1, 3), pool(2, 2), conv(1, 3)], 8, 2),
-    "upsampled": ([upsample(2)], 1, Fraction(1, 2)),
-    "three upsampled pixels are of two": ([upsample(2), conv(1, 3)], 2, Fraction(1, 2)),
-    "pooled and upsampled": ([pool(2, 2), upsample(2)], 2, 1),
-    "pooled, upsampled, convolved": ([pool(2, 2), upsample(2), conv(1, 3)], 4, 1),
-}
-
-
-@pytest.mark.parametrize(("layers", "size", "stride"), FIELDS.values(), ids=FIELDS)
-def test_receptive_field_is(layers, size, stride):
-    assert field(nn.serial(*layers)) == ((size,) * 2, (stride,) * 2)
-
-
-@pytest.mark.parametrize("layers", [case[0] for case in FIELDS.values()], ids=FIELDS)
-def test_receptive_field_is_the_most_pixels_that_any_output_depends_on(layers):
-    model, found = nn.serial(*(uniform(layer) for layer in layers)), 0
-    x = jax.random.uniform(jax.random.key(1), (1, 1, 24, 1)) + 1
-    x = x * jnp.ones((1, 1, 1, 24))
-    _, params = model.init(jax.random.key(0), (1, 24, 24))
-
-    def line(column):  # moved only along one axis, and summed along the other
-        return model.apply(params, column * jnp.ones((1, 1, 1, 24)))[0, 0].sum(1)
-
-    # Pools take the largest: what an output may see is the union over many images.
-    seen = 0
-    for seed in range(6):
-        image = jax.random.uniform(jax.random.key(seed), (1, 1, 24, 1)) + 1
-        seen = seen | (np.asarray(jax.jacobian(line)(image))[:, 0, 0, :, 0] != 0)
-    found = max(np.ptp(np.flatnonzero(row)) + 1 for row in seen)
-    assert found == field(nn.serial(*layers))[0][0]
-
-
-def uniform(layer):
-    """Return the layer with filters of ones: no product is 0."""
-
-    def init(key, shape):
-        shape, params = layer.init(key, shape)
-        return shape, jax.tree.map(jnp.ones_like, params)
-
-    return dataclasses.replace(layer, init=init)
-
-
-def test_branches_are_seen_by_the_larger_field():
-    model = nn.parallel(conv(1, 3), conv(1, 7), nn.serial(conv(1, 3), conv(1, 3)))
-    assert field(nn.serial(conv(1, 3), model, conv(1, 3))) == ((11, 11), (1, 1))
-
-
-def test_a_branch_around_two_scales_is_seen_in_full():
-    low = nn.serial(pool(2, 2), conv(1, 3), upsample(2))
-    for branches in ((low, nn.Linear()), (nn.Linear(), low)):
-        model = nn.serial(nn.parallel(*branches), conv(1, 3))
-        assert field(model) == ((8, 8), (1, 1))
-
-
-def test_each_array_of_a_pair_keeps_its_own_field():
-    pair = nn.parallel(nn.Linear(), pool(2, 2), join="tuple")
-    model = nn.serial(pair, nn.each(conv(1, 3), conv(1, 3)))
-    rows = describe(model, (1, 8, 8)).rows
-    assert [row.receptive_field[0] for row in rows] == [1, 2, 3, 6]
-
-
-def test_axes_are_told_apart():
-    layer = dataclasses.replace(nn.Conv2D(1, (3, 5)), window=Window((3, 5), (1, 2)))
-    assert field(layer) == ((3, 5), (1, 2))
-
-
-def test_dilated_taps_reach_further():
-    layer = dataclasses.replace(nn.Conv2D(1, 3), window=Window(3, dilation=4))
-    assert field(layer) == ((9, 9), (1, 1))
-
-
-def test_flattened_features_keep_the_field_that_a_dense_layer_makes_whole():
-    dense = dataclasses.replace(nn.Dense(2), window=WHOLE_IMAGE)
-    rows = describe(nn.serial(conv(1, 3), nn.Flatten(), dense), (1, 5, 6)).rows
-    fields = [row.receptive_field for row in rows]
-    assert fields == [(3, 3), (3, 3), (None, None)]
-    assert rows[-1].stride == (None, None)
-
-
-@pytest.mark.exhaustive
-def test_a_network_of_many_joined_scales_is_described_at_once():
-    def octave():
-        return nn.residual(nn.serial(pool(2, 2), conv(1, 3), upsample(2)))
-
-    deep = nn.serial(*(octave() for _ in range(40)))
-    assert field(deep)[0] == (1 + 5 + 39 * 6,) * 2
-
-
-def test_the_layers_say_which_pixels_they_see():
-    model = nn.serial(
-        nn.Conv2D(2, 3, strides=2),
-        nn.MaxPool(3, strides=1),
-        nn.Depthwise(3, dilation=2),
-        nn.ConvTranspose(2, 2, strides=2),
-        nn.AvgPool(2),
-        nn.Flatten(),
-        nn.Dense(3),
-    )
-    rows = nn.describe(model, (1, 40, 40)).rows
-    fields = [row.receptive_field for row in rows[:3]]
-    assert fields == [(3, 3), (7, 7), (15, 15)]
-    assert [row.stride for row in rows[:5]] == [
-        (2, 2),
-        (2, 2),
-        (2, 2),
-        (1, 1),
-        (2, 2),
-    ]
-    assert rows[-1].receptive_field == (None, None)

@@ -173,6 +173,7 @@ def test_validation_counts_each_image_once():
     assert found[0] == found[1]
 
 
+@pytest.mark.exhaustive
 def test_the_loop_trains_on_several_devices():
     data = Dataset(
         split_of(44, (1, 6, 7), 4), split_of(9, (1, 6, 7), 4), (*"abcd",), ""

@@ -117,6 +117,7 @@ def test_checkpoints_without_settings_are_not_overwritten(tmp_path):
         trained(tmp_path)
 
 
+@pytest.mark.exhaustive
 def test_two_processes_do_not_train_in_one_folder(tmp_path):
     pytest.importorskip("fcntl", reason="needs POSIX locks")
     with runs.hold(tmp_path), pytest.raises(RunError, match=r"another process trains"):
@@ -217,6 +218,7 @@ def test_a_folder_of_other_files_is_left_alone(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
+@pytest.mark.exhaustive
 def test_a_run_that_was_resumed_is_opened(tmp_path):
     config = Config(epochs=1, batch_size=10, run=tmp_path / "run", resume=True)
     data, images = DATA, np.zeros((20, 1, 8, 9), np.uint8)

@@ -199,6 +199,7 @@ def test_held_out_images_are_not_trained_on(tmp_path, rng, monkeypatch):
         splits_of(load(tmp_path), dataclasses.replace(config, held_out=7))
 
 
+@pytest.mark.exhaustive
 def test_validation_can_wait_for_the_end():
     result, lines = run(
         Config(max_batches=12, max_test_images=10, batch_size=4, validate_every=0)

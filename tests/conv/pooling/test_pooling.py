@@ -11,7 +11,6 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from jaxconv.check import check_gradients
 from jaxconv.conv.pooling.api import avg_pool, max_pool, windows_of
-from tests.tiers import fast
 
 # window, strides, padding, ceil_mode, and the spatial axes
 CASES = {
@@ -108,7 +107,8 @@ def test_nan_is_the_winner_and_the_first_takes_the_gradient(window):
     np.testing.assert_array_equal(pull(jnp.ones_like(y))[0], expected)
 
 
-@pytest.mark.parametrize("pool", fast([max_pool, avg_pool], max_pool))
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("pool", [max_pool, avg_pool])
 def test_derivatives_of_any_order_and_mode_are_right(pool, rng):
     x = rng.permutation(20).reshape(1, 1, 4, 5) / 7
     report = check_gradients(

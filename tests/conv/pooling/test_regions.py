@@ -60,6 +60,7 @@ def test_no_copy_of_the_image_is_padded(pool):
     assert all("(tensor<1x8x8x2x" not in line for line in padded)
 
 
+@pytest.mark.exhaustive
 def test_many_regions_are_padded_and_give_the_same(monkeypatch):
     x = jnp.asarray(np.random.default_rng(0).integers(-2, 3, (1, 2, 5, 6)), "float32")
     windows = windows_of("pool", x.shape, 3, first=2, strides=1, padding=1)
