@@ -44,10 +44,10 @@ _BETWEEN_CLEARINGS = 50  # cases: each program holds memory maps, of which few a
 
 def random_line(rng: np.random.Generator, dtype: str) -> str:
     """Draw a case at the edges of the verified region; one in eight is outside."""
-    last, first = (bool(stored < 0.5) for stored in rng.random(2))
+    stored = "".join(f"{name}1" for name in ("cl", "of", "tf") if rng.random() < 0.5)
     seed = int(rng.integers(10**6))
     while True:
-        line = problem(_random_geometry(rng)) + "cl1" * last + "of1" * first
+        line = problem(_random_geometry(rng)) + stored
         geometry = parse_problem(line)
         few = geometry.flops / 2 < _MOST_PRODUCTS
         if few and not geometry.is_empty and not onednn.unsuitable(geometry, dtype):

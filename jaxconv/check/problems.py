@@ -10,9 +10,9 @@ padding 1 on every side. For each axis, named d, h and w or the last of these:
     d   holes between taps                   or else p
                                          z   zeros between pixels
 
-`cl1` says that the channels lie last in memory, `of1` that those of the output come
-first in the filters'. With h alone the images are square. The fields cl and of and the
-letters q and z are not in oneDNN's form.
+`cl1` says that an image's channels lie last in memory; of the filters, `of1` that the
+output channels come before the input's, `tf1` that the taps come before both. With h
+alone the images are square. Of oneDNN's form are not cl, of, tf and the letters q, z.
 Source: oneDNN, "Convolution problem descriptor" of its driver benchdnn.
 """
 
@@ -26,7 +26,8 @@ import numpy as np
 from jaxconv.conv.geometry import Geometry
 
 _AXES = "dhw"
-_FIELD = re.compile(r"(mb|ic|oc|cl|of|g|[ikospqdz][dhw])(-?\d+)_?")
+_STORED = {"cl": "channels_last", "of": "outputs_first", "tf": "taps_first"}
+_FIELD = re.compile(r"(mb|ic|oc|cl|of|tf|g|[ikospqdz][dhw])(-?\d+)_?")
 
 # Strides, unequal padding, cropping, dilations, groups, 0 to 3 axes, channels-last.
 GRID = (
@@ -74,6 +75,7 @@ def parse_problem(text: str) -> Geometry:
         "oc",
         "cl",
         "of",
+        "tf",
         "g",
         *(f"{field}{axis}" for field in "ikospqdz" for axis in axes),
     }
@@ -94,8 +96,10 @@ def parse_problem(text: str) -> Geometry:
     settings = [_axis_settings(fields, axis) for axis in axes]
     channels, n = (fields["ic"], fields["oc"]), fields.get("mb", 2)
     geometry = of_axes(n, *channels, groups, settings, f"problem {text!r}")
-    last, first = bool(fields.get("cl")), bool(fields.get("of"))
-    return dataclasses.replace(geometry, channels_last=last, outputs_first=first)
+    stored: dict[str, Any] = {
+        what: bool(fields.get(name)) for name, what in _STORED.items()
+    }
+    return dataclasses.replace(geometry, **stored)
 
 
 def _axis_settings(fields: dict[str, int], axis: str) -> tuple[Any, ...]:
@@ -171,7 +175,8 @@ def problem(geometry: Geometry) -> str:
         for name, value, other in zip(names, values, usual, strict=True)
         if value != other
     )
-    return head + settings + "cl1" * g.channels_last + "of1" * g.outputs_first
+    stored = (f"{name}1" for name, what in _STORED.items() if getattr(g, what))
+    return head + settings + "".join(stored)
 
 
 def random_geometry(rng: np.random.Generator) -> Geometry:

@@ -45,10 +45,12 @@ class Geometry:
     padding: Pads  # (low, high) zeros around the dilated input; negative crops
     input_dilation: Shape  # 1 leaves neighbours together, 2 puts a zero between
     kernel_dilation: Shape
-    # How arrays are stored, for speed alone: whether x and g as (n, *space, channels),
-    # and whether w has its output channels before those of the input.
+    # How arrays are stored, for speed alone: whether x and g as (n, *space, channels);
+    # whether w has its output channels before those of the input, and both before or,
+    # with taps_first, behind the kernel's axes.
     channels_last: bool = False
     outputs_first: bool = False
+    taps_first: bool = False
     memory_limit: int | None = None  # most bytes of patches or transforms at a time
 
     @classmethod

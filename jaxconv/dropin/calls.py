@@ -76,6 +76,7 @@ def translated(
         ),
         channels_last=lhs.ndim > 2 and spec.lhs_spec[1] == lhs.ndim - 1,
         outputs_first=(spec.rhs_spec[0] < spec.rhs_spec[1]) != turn,
+        taps_first=0 not in spec.rhs_spec[:2],
     )
     if refusal(method, geometry, dtype):
         method = "auto"

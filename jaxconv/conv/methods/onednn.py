@@ -117,19 +117,35 @@ def _input_grad(
     g: Array, w: Array, geometry: Geometry, precision: Precision | None = None
 ) -> Array:
     """Convolve the gradient with the turned filters."""
-    return _convolve(g, turned(w, geometry), geometry.of_input_grad)
+    own = geometry.of_input_grad
+    if geometry.groups > 1:
+        return _convolve(g, turned(w, geometry), own)
+    return _convolve(g, jnp.swapaxes(w, 0, 1), own, turn=True)
 
 
-def _convolve(x: Array, w: Array, geometry: Geometry) -> Array:
+def _convolve(x: Array, w: Array, geometry: Geometry, turn: bool = False) -> Array:
     """Convolve channels-first arrays, by a call on channels-last ones.
 
-    The filters' channels stay in the order in which they are stored.
+    The axes of the filters, which may be turned, stay as they are stored.
     """
-    first = geometry.outputs_first and geometry.groups == 1
-    geometry = dataclasses.replace(geometry, outputs_first=first)
     x, geometry = _enter(jnp.moveaxis(x, 1, -1), geometry)
-    w = jnp.moveaxis(w, (0, 1), (-1, -2) if first else (-2, -1))
-    return jnp.moveaxis(convolution(x, w, geometry), -1, 1)
+    channels = _stored_channels(geometry, x.dtype)
+    if turn:
+        w = jnp.flip(w, range(2, w.ndim))
+    w = jnp.moveaxis(w, (0, 1), channels)
+    return jnp.moveaxis(convolution(x, w, geometry, channels), -1, 1)
+
+
+def _stored_channels(geometry: Geometry, dtype: DTypeLike) -> tuple[int, int]:
+    """Return which axes of the stored filters are `ci` and `co`.
+
+    In groups and in bfloat16 the channels are put last, for which oneDNN was verified.
+    """
+    if geometry.groups > 1:
+        return -2, -1
+    last = geometry.taps_first or dtype != jnp.float32
+    inputs, outputs = (-2, -1) if last else (0, 1)
+    return (outputs, inputs) if geometry.outputs_first else (inputs, outputs)
 
 
 def _param_grad(

@@ -15,17 +15,19 @@ from jaxconv.conv.geometry import Geometry
 from jaxconv.conv.methods.onednn_region import depthwise, in_region
 
 
-def convolution(x: Array, w: Array, geometry: Geometry) -> Array:
-    """Convolve channels-last arrays: (n, *space, c), (*kernel, ci, co).
+def convolution(
+    x: Array, w: Array, geometry: Geometry, channels: tuple[int, int] = (-2, -1)
+) -> Array:
+    """Convolve a channels-last image, (n, *space, c), with filters.
 
-    With `geometry.outputs_first` the filters are (*kernel, co, ci).
+    `channels` are the axes of `w` that hold ci and co; the others are the kernel's.
     """
     if not in_region(geometry):
         raise ValueError(f"onednn: {geometry} is outside of the verified region.")
-    x, w, geometry = _in_pairs(x, w, geometry)
-    n, channels, *out = geometry.out_shape
-    shape = (n, *out, channels)
-    return _custom_call("convolution", x, w, shape, _config(geometry))
+    x, w, geometry = _in_pairs(x, w, geometry, channels[0])
+    n, features, *out = geometry.out_shape
+    shape = (n, *out, features)
+    return _custom_call("convolution", x, w, shape, _config(geometry, channels))
 
 
 def matmul(a: Array, b: Array) -> Array:
@@ -34,9 +36,12 @@ def matmul(a: Array, b: Array) -> Array:
     return _custom_call("matmul", a, b, (a.shape[1], b.shape[1]), config)
 
 
-def _in_pairs(x: Array, w: Array, geometry: Geometry) -> tuple[Array, Array, Geometry]:
+def _in_pairs(
+    x: Array, w: Array, geometry: Geometry, axis: int
+) -> tuple[Array, Array, Geometry]:
     """Append a channel of zeros to an odd number of bfloat16, which go in pairs.
 
+    `axis` is that of the filters' input channels.
     The last one's partner would be the next pixel, times 0: an inf there gives nan.
     """
     odd = geometry.ci % 2 and not depthwise(geometry)
@@ -45,7 +50,7 @@ def _in_pairs(x: Array, w: Array, geometry: Geometry) -> tuple[Array, Array, Geo
     pixels = x.reshape(*x.shape[:-1], geometry.groups, geometry.ci)
     even = dataclasses.replace(geometry, ci=geometry.ci + 1)
     x = _one_more(pixels, -1).reshape(*x.shape[:-1], geometry.groups * even.ci)
-    return x, _one_more(w, -1 if geometry.outputs_first else -2), even
+    return x, _one_more(w, axis), even
 
 
 def _one_more(array: Array, axis: int) -> Array:
@@ -67,10 +72,10 @@ def _custom_call(
     return call(a, b)
 
 
-def _config(geometry: Geometry) -> dict[str, Any]:
+def _config(geometry: Geometry, channels: tuple[int, int]) -> dict[str, Any]:
     """Say which axis is which, counted from 0, and what the window does."""
     axes = len(geometry.space)
-    inputs, outputs = (axes + 1, axes) if geometry.outputs_first else (axes, axes + 1)
+    inputs, outputs = (axis % (axes + 2) for axis in channels)
     image = {
         "batch_dim": "0",
         "feature_dim": str(axes + 1),
@@ -79,7 +84,9 @@ def _config(geometry: Geometry) -> dict[str, Any]:
     filters = {
         "input_feature_dim": str(inputs),
         "output_feature_dim": str(outputs),
-        "spatial_dims": _words(range(axes)),
+        "spatial_dims": _words(
+            i for i in range(axes + 2) if i not in (inputs, outputs)
+        ),
     }
     window = {
         "pad_left": _words(low for low, _ in geometry.padding),
