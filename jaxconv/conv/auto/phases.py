@@ -20,6 +20,7 @@ The input gradient of a strided convolution is the output of such a dilated one.
 """
 
 import dataclasses
+import functools
 import itertools
 import math
 from collections.abc import Callable
@@ -91,12 +92,9 @@ def _ranges(r: int, size: int, k: int, out: int, pads: tuple[int, int]) -> list[
 def output(run: Run, x: Array, w: Array, geometry: Geometry) -> Array:
     """Convolve each block and put its outputs in their places."""
     ways = tuple(map(min, geometry.input_dilation, geometry.out))
-    split = _split(
-        w, geometry, tuple(map(min, geometry.input_dilation, geometry.kernel))
-    )
-    results = []
+    cut, results = _cutter(w, geometry), []
     for block in blocks(geometry):
-        taps = _cut(split, block.taps, block.counts, block.geometry.kernel)
+        taps = cut(block.taps, block.counts, block.geometry.kernel)
         taps = jnp.flip(taps, _phase_axes(geometry))  # as a rises, b falls
         result = run(x, _as_channels(taps, block), block.geometry)
         results.append((block.outputs, _as_phases(result, block, geometry)))
@@ -106,10 +104,9 @@ def output(run: Run, x: Array, w: Array, geometry: Geometry) -> Array:
 def param_grad(run: Run, x: Array, g: Array, geometry: Geometry) -> Array:
     """Put the gradient of each block's taps in their places."""
     ways = tuple(map(min, geometry.input_dilation, geometry.kernel))
-    split = _split(g, geometry, tuple(map(min, geometry.input_dilation, geometry.out)))
-    results = []
+    cut, results = _cutter(g, geometry), []
     for block in blocks(geometry):
-        grads = _cut(split, block.outputs, block.counts, block.geometry.out)
+        grads = cut(block.outputs, block.counts, block.geometry.out)
         result = run(x, _as_channels(grads, block), block.geometry)
         taps = jnp.flip(_as_phases(result, block, geometry), _phase_axes(geometry))
         results.append((block.taps, taps))
@@ -138,10 +135,25 @@ def _split(array: Array, geometry: Geometry, ways: Shape) -> Array:
     )
 
 
-def _cut(array: Array, starts: Shape, counts: Shape, places: Shape) -> Array:
-    """Take `counts` phases from `starts` on, and the first `places` of each."""
-    phases = (slice(a, a + n) for a, n in zip(starts, counts, strict=True))
-    return array[:, :, *phases, :, *map(slice, places)]
+def _cutter(array: Array, geometry: Geometry) -> Callable[..., Array]:
+    """Return what cuts `w` or `g` into phases: `counts` of them from `starts` on.
+
+    Of each it takes the first `places`. Only several phases are split from all.
+    """
+    first, _, *sizes = array.shape
+    ways = tuple(map(min, geometry.input_dilation, sizes))
+    split = functools.cache(lambda: _split(array, geometry, ways))
+
+    def cut(starts: Shape, counts: Shape, places: Shape) -> Array:
+        if max(counts) == 1:
+            each = zip(starts, places, ways, strict=True)
+            phase = (slice(a, a + (n - 1) * r + 1, r) for a, n, r in each)
+            whole = array.reshape(first, geometry.groups, geometry.co, *sizes)
+            return jnp.expand_dims(whole[..., *phase], _phase_axes(geometry))
+        phases = (slice(a, a + n) for a, n in zip(starts, counts, strict=True))
+        return split()[:, :, *phases, :, *map(slice, places)]
+
+    return cut
 
 
 def _as_channels(array: Array, block: Block) -> Array:
