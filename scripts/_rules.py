@@ -82,7 +82,7 @@ def _plans(layer: Layer, method: str) -> list[Any]:
 
 def _geometry(layer: Layer) -> Any:
     last = layer.layout == "NHWC"
-    return dataclasses.replace(layer.geometry, channels_last=last)
+    return dataclasses.replace(layer.geometry, channels_last=last, taps_first=last)
 
 
 def _timed(

@@ -44,23 +44,23 @@ IN_BROWSER = tuple(
 )
 # A worker forgets what it has compiled beyond this: each program holds some megabytes.
 MOST_BYTES = 1000 * 2**20
-# More than what it then still holds, before it forgets again: that takes a second.
+# How much more it may hold before it forgets again, which takes a second.
 FURTHER_BYTES = 400 * 2**20
 
 
-_check_types = jaxtyping.jaxtyped
+_jaxtyped = jaxtyping.jaxtyped
 
 
-def _check_types_outside(**settings: Any) -> Any:
+def _check_outer_functions(**settings: Any) -> Any:
     """Decorate functions as jaxtyping's hook does, but for those within functions.
 
     They are defined anew in each call, and to decorate one takes a millisecond.
     """
-    decorate = _check_types(**settings)
+    decorate = _jaxtyped(**settings)
     return lambda f: f if "<locals>" in getattr(f, "__qualname__", "") else decorate(f)
 
 
-jaxtyping.jaxtyped = _check_types_outside
+jaxtyping.jaxtyped = _check_outer_functions
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

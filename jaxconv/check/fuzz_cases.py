@@ -27,7 +27,7 @@ import jaxlib
 import ml_dtypes
 import numpy as np
 
-from jaxconv.check.problems import of_axes, parse_problem, problem
+from jaxconv.check.problems import STORED, of_axes, parse_problem, problem
 from jaxconv.conv.arguments.shapes import dilate
 from jaxconv.conv.geometry import Geometry
 from jaxconv.conv.methods import onednn, onednn_region
@@ -44,7 +44,7 @@ _BETWEEN_CLEARINGS = 50  # cases: each program holds memory maps, of which few a
 
 def random_line(rng: np.random.Generator, dtype: str) -> str:
     """Draw a case at the edges of the verified region; one in eight is outside."""
-    stored = "".join(f"{name}1" for name in ("cl", "of", "tf") if rng.random() < 0.5)
+    stored = "".join(f"{name}1" for name in STORED if rng.random() < 0.5)
     seed = int(rng.integers(10**6))
     while True:
         line = problem(_random_geometry(rng)) + stored

@@ -12,7 +12,8 @@ padding 1 on every side. For each axis, named d, h and w or the last of these:
 
 `cl1` says that an image's channels lie last in memory; of the filters, `of1` that the
 output channels come before the input's, `tf1` that the taps come before both. With h
-alone the images are square. Of oneDNN's form are not cl, of, tf and the letters q, z.
+alone the images are square. The fields cl, of and tf and the letters q and z are not in
+oneDNN's form.
 Source: oneDNN, "Convolution problem descriptor" of its driver benchdnn.
 """
 
@@ -26,8 +27,8 @@ import numpy as np
 from jaxconv.conv.geometry import Geometry
 
 _AXES = "dhw"
-_STORED = {"cl": "channels_last", "of": "outputs_first", "tf": "taps_first"}
-_FIELD = re.compile(r"(mb|ic|oc|cl|of|tf|g|[ikospqdz][dhw])(-?\d+)_?")
+STORED = {"cl": "channels_last", "of": "outputs_first", "tf": "taps_first"}
+_FIELD = re.compile(rf"(mb|ic|oc|{'|'.join(STORED)}|g|[ikospqdz][dhw])(-?\d+)_?")
 
 # Strides, unequal padding, cropping, dilations, groups, 0 to 3 axes, channels-last.
 GRID = (
@@ -73,10 +74,8 @@ def parse_problem(text: str) -> Geometry:
         "mb",
         "ic",
         "oc",
-        "cl",
-        "of",
-        "tf",
         "g",
+        *STORED,
         *(f"{field}{axis}" for field in "ikospqdz" for axis in axes),
     }
     if missing or set(fields) - used:
@@ -97,7 +96,7 @@ def parse_problem(text: str) -> Geometry:
     channels, n = (fields["ic"], fields["oc"]), fields.get("mb", 2)
     geometry = of_axes(n, *channels, groups, settings, f"problem {text!r}")
     stored: dict[str, Any] = {
-        what: bool(fields.get(name)) for name, what in _STORED.items()
+        what: bool(fields.get(name)) for name, what in STORED.items()
     }
     return dataclasses.replace(geometry, **stored)
 
@@ -175,7 +174,7 @@ def problem(geometry: Geometry) -> str:
         for name, value, other in zip(names, values, usual, strict=True)
         if value != other
     )
-    stored = (f"{name}1" for name, what in _STORED.items() if getattr(g, what))
+    stored = (f"{name}1" for name, what in STORED.items() if getattr(g, what))
     return head + settings + "".join(stored)
 
 

@@ -46,8 +46,7 @@ class Geometry:
     input_dilation: Shape  # 1 leaves neighbours together, 2 puts a zero between
     kernel_dilation: Shape
     # How arrays are stored, for speed alone: whether x and g as (n, *space, channels);
-    # whether w has its output channels before those of the input, and both before or,
-    # with taps_first, behind the kernel's axes.
+    # whether w has co before ci, and whether it has the kernel's axes before both.
     channels_last: bool = False
     outputs_first: bool = False
     taps_first: bool = False
@@ -258,7 +257,6 @@ class Geometry:
             self,
             n=self.ci,
             ci=self.n,
-            outputs_first=False,
             kernel=self.out,
             strides=self.kernel_dilation,
             padding=tuple(

@@ -49,6 +49,8 @@ def split_stored(array: Array, operand: Operand, geometry: Geometry) -> Array:
 
 def turned(w: Array, geometry: Geometry) -> Array:
     """Return the filters turned by 180 degrees, as (co, groups * ci, *kernel)."""
+    if geometry.groups == 1:
+        return jnp.flip(jnp.swapaxes(w, 0, 1), range(2, w.ndim))
     ws = jnp.flip(split_groups(w, "w", geometry), axis=range(3, w.ndim + 1))
     return merge_groups(jnp.swapaxes(ws, 0, 2))
 

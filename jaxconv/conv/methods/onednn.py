@@ -11,13 +11,13 @@ names the axes of the three arrays. All three maps are forward convolutions of i
                 of a depthwise filter: one image, each channel with that of g
                 of one tap: a product of matrices, by `__onednn$matmul`
 
-The axes are named, not moved: the channels of `w` stay in the order in which they are
-stored, and the input gradient exchanges them by their names. In the filter gradient
+The axes are named, not moved: those of `w` stay in the order in which they are stored,
+and the input gradient exchanges its channels by their names. In the filter gradient
 each output place is a product of matrices, (ci, n) times (n, co), summed over all
 places of `g`: with ci as a spatial axis oneDNN computes all rows of that product at
 once.
 
-Arrays are channels-last in the call, whatever they are outside: there oneDNN has
+Images are channels-last in the call, whatever they are outside: there oneDNN has
 kernels for every filter and any number of channels. Elsewhere it may take its
 general one, which splits its products of matrices among XLA's threads once more from
 within them: with every thread waiting for another it never returns, and now and then it
@@ -117,21 +117,16 @@ def _input_grad(
     g: Array, w: Array, geometry: Geometry, precision: Precision | None = None
 ) -> Array:
     """Convolve the gradient with the turned filters."""
-    own = geometry.of_input_grad
-    if geometry.groups > 1:
-        return _convolve(g, turned(w, geometry), own)
-    return _convolve(g, jnp.swapaxes(w, 0, 1), own, turn=True)
+    return _convolve(g, turned(w, geometry), geometry.of_input_grad)
 
 
-def _convolve(x: Array, w: Array, geometry: Geometry, turn: bool = False) -> Array:
-    """Convolve channels-first arrays, by a call on channels-last ones.
+def _convolve(x: Array, w: Array, geometry: Geometry) -> Array:
+    """Convolve a channels-first image, by a call on a channels-last one.
 
-    The axes of the filters, which may be turned, stay as they are stored.
+    The axes of the filters stay as they are stored.
     """
     x, geometry = _enter(jnp.moveaxis(x, 1, -1), geometry)
     channels = _stored_channels(geometry, x.dtype)
-    if turn:
-        w = jnp.flip(w, range(2, w.ndim))
     w = jnp.moveaxis(w, (0, 1), channels)
     return jnp.moveaxis(convolution(x, w, geometry, channels), -1, 1)
 

@@ -41,8 +41,8 @@ def _in_pairs(
 ) -> tuple[Array, Array, Geometry]:
     """Append a channel of zeros to an odd number of bfloat16, which go in pairs.
 
-    `axis` is that of the filters' input channels.
-    The last one's partner would be the next pixel, times 0: an inf there gives nan.
+    Filters get it along `axis`, that of their input channels. The last one's partner
+    would be the next pixel, times 0: an inf there gives nan.
     """
     odd = geometry.ci % 2 and not depthwise(geometry)
     if x.dtype != jnp.bfloat16 or not odd:

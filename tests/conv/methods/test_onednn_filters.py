@@ -10,9 +10,9 @@ import jaxconv
 from jaxconv.check.fuzz_cases import check
 from jaxconv.check.problems import parse_problem, problem
 from jaxconv.conv.geometry import Geometry
-from jaxconv.conv.methods import onednn_region
+from jaxconv.conv.methods import onednn
+from tests.conv.methods.needs import needs
 
-WHY_NOT = onednn_region.unavailable("float32")
 LAYOUTS = {
     ("NHWC", "HWIO"): "3x3x32x48",
     ("NHWC", "HWOI"): "3x3x48x32",
@@ -21,7 +21,7 @@ LAYOUTS = {
 }
 
 
-@pytest.mark.skipif(WHY_NOT is not None, reason=f"onednn: {WHY_NOT}")
+@needs("float32")
 @pytest.mark.parametrize(("layout", "stored"), LAYOUTS.items())
 def test_output_and_input_gradient_read_filters_as_they_are_stored(layout, stored):
     """To move the axes of large filters takes longer than a small batch."""
@@ -44,7 +44,7 @@ def test_output_and_input_gradient_read_filters_as_they_are_stored(layout, store
     assert calls == [stored, stored]
 
 
-@pytest.mark.skipif(WHY_NOT is not None, reason=f"onednn: {WHY_NOT}")
+@needs("float32")
 @pytest.mark.parametrize("stored", ["", "of1", "tf1", "of1tf1"])
 @pytest.mark.parametrize("groups", ["", "g2"])
 def test_all_orders_give_the_same(groups, stored):
@@ -61,3 +61,10 @@ def test_the_order_is_exchanged_with_the_channels():
     assert Geometry.of((2, 4, 6), (4, 6, 3)).of_input_grad.outputs_first
     grouped = Geometry.of((2, 4, 6), (2, 6, 3), groups=2)
     assert not grouped.of_input_grad.outputs_first
+
+
+def test_channels_go_last_where_no_other_order_was_verified():
+    for line, dtype in (("ic4oc6", "bfloat16"), ("g2ic4oc6", "float32")):
+        geometry = parse_problem(f"mb2{line}ih6kh3")
+        assert onednn._stored_channels(geometry, jnp.dtype(dtype)) == (-2, -1)
+    assert onednn._stored_channels(parse_problem("ic4oc6ih6kh3"), jnp.float32) == (0, 1)

@@ -4,10 +4,10 @@ import pytest
 
 from jaxconv.check.fuzz_cases import check
 from jaxconv.check.problems import parse_problem
-from jaxconv.conv.methods import onednn, onednn_region
+from jaxconv.conv.methods import onednn
+from tests.conv.methods.needs import needs
 from tests.tiers import fast
 
-WHY_NOT = onednn_region.unavailable("float32")
 LAYERS = {
     "dense": "ic3oc5ih6iw5kh3kw2ph1",
     "strided": "ic4oc2ih9iw8kh3kw3sh2sw3ph1",
@@ -17,7 +17,7 @@ LAYERS = {
 }
 
 
-@pytest.mark.skipif(WHY_NOT is not None, reason=f"onednn: {WHY_NOT}")
+@needs("float32")
 @pytest.mark.parametrize("layer", LAYERS.values(), ids=LAYERS)
 @pytest.mark.parametrize("n", fast([4, 5, 9, 11], 11))
 def test_parts_of_a_batch_add_up(layer, n, monkeypatch):
@@ -27,7 +27,7 @@ def test_parts_of_a_batch_add_up(layer, n, monkeypatch):
     assert problems == []
 
 
-@pytest.mark.skipif(WHY_NOT is not None, reason=f"onednn: {WHY_NOT}")
+@needs("float32")
 @pytest.mark.parametrize("layer", LAYERS.values(), ids=LAYERS)
 def test_rows_of_the_gradient_add_up(layer, monkeypatch):
     monkeypatch.setattr(onednn, "has_avx512", lambda: False)
