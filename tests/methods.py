@@ -1,7 +1,7 @@
 """The methods by what they serve, and a choice in short."""
 
 from jaxconv.conv.auto.plan import Plan, plan_for
-from jaxconv.conv.auto.target import PORTABLE, Target
+from jaxconv.conv.auto.target import Target
 from jaxconv.conv.geometry import Geometry
 from jaxconv.conv.methods.registry import ALGORITHMS
 
@@ -9,12 +9,16 @@ from jaxconv.conv.methods.registry import ALGORITHMS
 UNIVERSAL = {n: a for n, a in ALGORITHMS.items() if not hasattr(a, "_refusal")}
 # Those whose error is of the operands' norms.
 TRANSFORMS = {n: ALGORITHMS[n] for n in ("fft", "winograd", "winograd4")}
-# A CPU where oneDNN computes, whether or not this is one.
-WITH_ONEDNN = Target(onednn=("float32", "bfloat16"))
+# CPUs without oneDNN and with it, whether or not this is one.
+WITHOUT_ONEDNN = Target(avx512=True)
+WITH_ONEDNN = WITHOUT_ONEDNN._replace(onednn=("float32", "bfloat16"))
 
 
 def auto(
-    name: str, geometry: Geometry, dtype: str = "float32", target: Target = PORTABLE
+    name: str,
+    geometry: Geometry,
+    dtype: str = "float32",
+    target: Target = WITHOUT_ONEDNN,
 ) -> Plan:
     """Return what "auto" takes for a map; without oneDNN if no target is given."""
     return plan_for(name, geometry, dtype, "auto", target)

@@ -2,7 +2,8 @@
 
 `scripts/bench.py rules` measures what each rule gains, on the layers of the suite and
 on whole training steps, with oneDNN and without. Measured with jaxlib 0.10.2 on an AMD
-EPYC (Zen 5) of 2 cores.
+EPYC (Zen 5) of 2 cores, which has AVX-512; those for processors without it on an AMD
+EPYC (Zen 3).
 """
 
 MOST_PATCH_NUMBERS = 2**26
@@ -18,14 +19,29 @@ FEW_INPUTS, FEW_OUTPUTS, FEW_TAPS = 3, 16, 32
 """Channels and taps of a layer, up to which XLA's convolution engages too few units."""
 
 FEWEST_IMAGES, FEWEST_INPUTS = 8, 8
-"""Images, and input channels of a group, for which oneDNN computes filter gradients."""
+"""Images, and input channels of a group, for which oneDNN computes filter gradients
+with AVX-512."""
+
+AVX2_IMAGES, AVX2_INPUTS = 2, 3
+"""The same without AVX-512."""
+
+AVX2_OPERATIONS = 150_000_000
+"""Multiplications and additions of a filter gradient that oneDNN computes without
+AVX-512 although there are fewer input channels than with it."""
+
+AVX2_PATCH_INPUTS = 3
+"""Input channels from which on, without AVX-512, filter gradients are products of
+matrices over patches: of fewer, XLA's convolution is as fast."""
 
 FEWEST_OPERATIONS = 8_000_000
 """Multiplications and additions of an output that are worth a call of oneDNN. Measured
-on an AMD EPYC (Zen 3), which has no AVX-512."""
+without AVX-512."""
 
 WHOLE_GRADIENT_BYTES = 3 * 2**19
 """Of `g`, up to which a filter gradient reads it from a core's second-level cache."""
+
+SMALL_GRADIENT_BYTES, LINE_GRADIENT_BYTES = 2**16, 2**24
+"""The same without AVX-512: along two axes, and along one."""
 
 PART_GRADIENT_BYTES = 7 * 2**17
 """Of `g` in each part of the batch, where the whole does not fit that cache."""

@@ -16,7 +16,7 @@ from jax.typing import DTypeLike
 from jaxconv.conv.auto import numbers
 from jaxconv.conv.auto.arrangements import ARRANGEMENTS
 from jaxconv.conv.auto.rules import OUTPUTS, PARAM_GRADS, Case
-from jaxconv.conv.auto.target import PORTABLE, Target
+from jaxconv.conv.auto.target import Target
 from jaxconv.conv.geometry import Geometry
 from jaxconv.conv.methods.registry import ALGORITHMS, MethodError
 from jaxconv.conv.operands import OPERANDS, shape_of, turned
@@ -104,7 +104,7 @@ def _planned(
     if method in ALGORITHMS:
         return Plan(map_name, geometry, method, "it was asked for")
     if method == "portable" and target.platform == "cpu":
-        target = PORTABLE
+        target = target._replace(onednn=(), without='method is "portable"')
     case = Case(geometry, jnp.dtype(dtype), target, numbers.MOST_CONVOLUTIONS)
     return _by_rules(map_name, case)
 

@@ -163,15 +163,40 @@ def _onednn_grads(case: Case) -> bool:
         return _for_onednn(case)
     if len(geometry.space) == 3 or geometry.taps == 1 or not _for_onednn(case):
         return False
-    return geometry.n >= numbers.FEWEST_IMAGES and geometry.ci >= numbers.FEWEST_INPUTS
+    return _fills_vectors(case)
+
+
+def _fills_vectors(case: Case) -> bool:
+    """Return whether a filter gradient has images and channels enough for oneDNN."""
+    geometry = case.geometry
+    n, ci = geometry.n, geometry.ci
+    if case.target.avx512:
+        return n >= numbers.FEWEST_IMAGES and ci >= numbers.FEWEST_INPUTS
+    if len(geometry.space) == 1 or n < numbers.AVX2_IMAGES:
+        return False
+    many = geometry.flops >= numbers.AVX2_OPERATIONS
+    least = numbers.AVX2_INPUTS if many else numbers.FEWEST_INPUTS
+    return ci >= least
+
+
+def _products_pay(case: Case) -> bool:
+    """Return whether products over patches are faster than XLA's convolution."""
+    geometry = case.geometry
+    deep = geometry.ci >= numbers.AVX2_PATCH_INPUTS and len(geometry.space) == 2
+    return deep and not case.target.avx512 and _patches_fit(case)
 
 
 def _gradient_fits_cache(case: Case) -> bool:
     """Return whether `g`, which XLA reads again and again, fits a cache."""
     geometry = case.geometry
     dense = geometry.groups == 1 < geometry.taps and len(geometry.space) < 3
-    numbers_of_g = math.prod(geometry.out_shape)
-    return dense and numbers_of_g * case.dtype.itemsize <= numbers.WHOLE_GRADIENT_BYTES
+    line = len(geometry.space) == max(geometry.kernel_dilation, default=1) == 1
+    most = numbers.WHOLE_GRADIENT_BYTES
+    if line and not case.target.avx512:
+        most = numbers.LINE_GRADIENT_BYTES
+    elif _products_pay(case):
+        most = numbers.SMALL_GRADIENT_BYTES
+    return dense and math.prod(geometry.out_shape) * case.dtype.itemsize <= most
 
 
 def _large_batch(case: Case) -> bool:
@@ -179,7 +204,7 @@ def _large_batch(case: Case) -> bool:
     geometry = case.geometry
     if geometry.groups > 1 or len(geometry.space) > 2 or case.dtype != jnp.float32:
         return False
-    if geometry.taps == 1:
+    if geometry.taps == 1 or _products_pay(case):
         return False
     part = arrangements.part(geometry, case.dtype.itemsize)
     enough = math.prod(part.out_shape) >= numbers.FEWEST_GRADIENT_NUMBERS

@@ -11,10 +11,11 @@ _TYPES = ("float32", "bfloat16")
 
 
 class Target(NamedTuple):
-    """A platform, and the types in which oneDNN computes there."""
+    """A platform, the types in which oneDNN computes there, and a CPU's vectors."""
 
     platform: str = "cpu"  # as JAX names it; "several" for a program for several
     onednn: tuple[str, ...] = ()
+    avx512: bool = False  # whether a CPU has its vectors, of 16 float32
     without: str = ""  # why oneDNN does not compute in the other types
 
 
@@ -27,15 +28,13 @@ def target_of(platforms: Sequence[str] | None = None, exported: bool = False) ->
     platform, *others = platforms or (jax.default_backend(),)
     if platform != "cpu" or others:
         return Target("several" if others else platform)
+    cpu = Target(avx512=onednn_region.has_avx512())
     if exported:
-        return Target(without="an exported program may run elsewhere")
+        return cpu._replace(without="an exported program may run elsewhere")
     config: Any = jax.config
     if config.jax_compilation_cache_dir and config.jax_enable_compilation_cache:
-        return Target(without="the persistent compilation cache cannot keep it")
+        return cpu._replace(without="the persistent compilation cache cannot keep it")
     refused = {name: onednn_region.unavailable(name) for name in _TYPES}
     served = tuple(name for name, why in refused.items() if why is None)
-    return Target(onednn=served, without=next(filter(None, refused.values()), ""))
-
-
-PORTABLE = Target(without='method is "portable"')
-"""A CPU, with what every jaxlib has."""
+    why = next(filter(None, refused.values()), "")
+    return cpu._replace(onednn=served, without=why)

@@ -9,10 +9,10 @@ from jaxconv.check.problems import parse_problem
 from jaxconv.conv.auto import numbers
 from jaxconv.conv.auto.arrangements import ARRANGEMENTS
 from jaxconv.conv.auto.rules import OUTPUTS, PARAM_GRADS
-from jaxconv.conv.auto.target import PORTABLE, Target
+from jaxconv.conv.auto.target import Target
 from jaxconv.conv.geometry import Geometry
 from jaxconv.conv.methods.registry import ALGORITHMS
-from tests.methods import WITH_ONEDNN, auto
+from tests.methods import WITH_ONEDNN, WITHOUT_ONEDNN, auto
 
 NAMES = ("output", "input_grad", "param_grad")
 # A layer, and what is taken for each map, with oneDNN and without.
@@ -97,9 +97,36 @@ LAYERS = {
 )
 def test_auto_chooses_for_each_map(line, fast, portable):
     geometry = parse_problem(line)
-    for target, expected in ((WITH_ONEDNN, fast), (PORTABLE, portable)):
+    for target, expected in ((WITH_ONEDNN, fast), (WITHOUT_ONEDNN, portable)):
         found = [str(auto(name, geometry, "float32", target)) for name in NAMES]
         assert found[: len(expected)] == expected
+
+
+# Filter gradients on a processor without AVX-512, with oneDNN and without.
+WITHOUT_AVX512 = {
+    "dense": ("mb32ic64ih32oc64kh3ph1", "onednn", "im2col"),
+    "one image": ("mb1ic64ih32oc64kh3ph1", "im2col", "im2col"),
+    "few positions": ("mb2ic128ih5oc128kh3ph1", "onednn", "xla"),
+    "few channels": ("mb8ic3ih224oc64kh7sh2ph3", "onednn", "im2col"),
+    "few channels, small": ("mb32ic3ih32oc16kh3ph1", "im2col", "im2col"),
+    "one channel": ("mb60ic1ih28oc32kh5ph2", *["xla, by parts of the batch"] * 2),
+    "line": ("mb8ic32iw16000oc32kw9pw4", "xla", "xla"),
+    "long line": ("mb128ic64iw1000oc64kw3pw1", *["xla, by parts of the batch"] * 2),
+    "dilated line": (
+        "mb1ic64iw16000oc128kw2dw15pw16",
+        *["xla, by parts of the batch"] * 2,
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("line", "fast", "portable"), WITHOUT_AVX512.values(), ids=WITHOUT_AVX512
+)
+def test_filter_gradients_are_other_products_without_avx512(line, fast, portable):
+    geometry = parse_problem(line)
+    for target, expected in ((WITH_ONEDNN, fast), (WITHOUT_ONEDNN, portable)):
+        target = target._replace(avx512=False)
+        assert str(auto("param_grad", geometry, "float32", target)) == expected
 
 
 def test_types_that_onednn_does_not_compute_in_take_the_other_rules():
