@@ -64,6 +64,13 @@ def test_the_environment_turns_it_off(monkeypatch):
     assert "__onednn" not in lowered(lambda x, w: jaxconv.conv(x, w))
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_the_vectors_are_those_of_this_processor(there, monkeypatch):
+    monkeypatch.setattr(onednn_region, "has_avx512", lambda: there)
+    assert target_of().avx512 == there
+    assert target_of(("cpu",), exported=True).avx512 == there
+
+
 def test_other_platforms_have_their_own_libraries():
     assert target_of(("cuda",)) == Target("cuda")
     assert target_of(("cpu", "cuda")).platform == "several"
