@@ -1,9 +1,9 @@
 """Convolve in other shapes that run faster: the same products, added up to the same.
 
-XLA's convolution of a CPU shares out one row of one image among the cores, reads its
-second operand best where that fits a cache, and is slow at groups and at three spatial
-axes. Each function here takes `run(a, b, geometry)`, which computes a map of dense
-images of two axes or of a part of the batch, and makes the map of the whole of it.
+On the CPU XLA's convolution divides one row of one image at a time among the cores, is
+fastest where its second operand fits a cache, and is slow for groups and for three
+spatial axes. Each function here takes `run(a, b, geometry)`, which computes a map of
+dense images of two axes or of a part of the batch, and makes the map of the whole of it.
 """
 
 import dataclasses

@@ -7,9 +7,9 @@ along an array and fast at adding arrays. So each tap has a total for every plac
 row of a few images, to which the products of row after row and image after image are
 added. What a tile reads, and the totals, fit a core's cache.
 
-XLA reads a slice where it lies, which is slow within a loop, unless a sum has it more
-than 15 times: then it cuts the slice out first. Hence how many rows are added up at
-once.
+Within a loop XLA reads a slice of an array in place, which is slow, unless the sum that
+reads it does so more than 15 times: then XLA copies the slice first. So at least 16
+rows are added up at once.
 """
 
 import functools
