@@ -49,9 +49,9 @@ def conv(
     """Convolve `x` with the filters `w`, over any number of spatial axes.
 
     As everywhere in deep learning the filters are not turned: each output is the dot
-    product of a filter with a patch of the padded input. The gradients, of any order
-    and mode, are the hand-written ones of `method`; a `padding_mode` other than "zeros"
-    is applied first, and differentiated by JAX.
+    product of a filter with a patch of the padded input. Gradients of any order,
+    forward or reverse, are the hand-written ones of `method`; a `padding_mode` other
+    than "zeros" is applied first, and differentiated by JAX.
 
     Args:
       x: the input, channels-first.
@@ -69,13 +69,13 @@ def conv(
       kernel_dilation: pixels from one tap of a filter to the next.
       groups: output channels in group `i` read input channels in group `i` only.
       method: the algorithm: "loops", "taps", "im2col" or "xla"; "onednn", where jaxlib
-        has it; "fft", for floats, or "winograd" or "winograd4", for three taps along
-        each axis and strides and dilations of 1, whose rounding errors can be larger
-        (see `explain`). "auto" picks one for each of the three maps, "portable" one
-        that every jaxlib has.
-      memory_limit: the most bytes of patches or transforms held at a time, in each map:
-        "im2col" cuts patches for fewer images at a time, at least one, and "auto" takes
-        a method that keeps within it. None: some megabytes, or what one image needs.
+        has it; for floats and complex numbers, with rounding errors that can be larger
+        (see `explain`), "fft", or "winograd" or "winograd4", which take three taps
+        along each axis and strides and dilations of 1. "auto" picks one for each of the
+        three maps, "portable" one that every jaxlib has.
+      memory_limit: the most bytes of patches held at a time, in each map: "im2col" cuts
+        them for fewer images at a time, at least one; "auto" takes "im2col" only where
+        one image's fit. Other methods ignore it. None: some megabytes, or one image's.
       precision: how exactly an accelerator multiplies float32, as in `jax.lax`.
       preferred_element_type: the type to compute in and to return.
 

@@ -23,7 +23,7 @@ from jaxconv.conv.methods.registry import ALGORITHMS, Method
 from jaxconv.conv.methods.rounding import Rounding
 from jaxconv.conv.operands import OPERANDS, shape_of
 
-_HEADER = ("map", "method", "MFLOP", "MB", "temporary MB", "error bound")
+_HEADER = ("map", "method", "MFLOP", "MiB", "temporary MiB", "error bound")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,10 +109,10 @@ def explain(
     float32; the other arguments are those of `conv`.
 
     Returns:
-      What `print` shows as a table: for each map the method, millions of floating-point
-      operations done plainly, megabytes of operands and result, of temporary memory,
-      and the largest possible rounding error, relative to the sum of the products'
-      sizes, or for transforms to the product of the operands' Euclidean norms.
+      What `print` shows as a table: for each map the method, millions of operations (of
+      transforms, those of direct sums), MiB of operands and result, and of temporary
+      memory, and a bound of the rounding error, relative to the sum of the products'
+      absolute values, or for transforms to the product of the operands' norms.
 
     Raises:
       ValueError: the arguments do not fit each other.
@@ -127,8 +127,8 @@ def explain(
     geometry, _, facts = prepared(caller, x.shape, w.shape, **settings)
     target = target_of()
     plans = tuple(_plan(name, facts, dtype, target) for name in OPERANDS)
-    without = "" if str(dtype) in target.onednn else target.without
-    return Explanation(geometry, str(dtype), target.platform, plans, without)
+    without = target.why_not(str(dtype)) if target.platform == "cpu" else None
+    return Explanation(geometry, str(dtype), target.platform, plans, without or "")
 
 
 def _plan(name: str, facts: dict[str, Any], dtype: Any, target: Target) -> MapPlan:

@@ -43,14 +43,14 @@ class Geometry:
     kernel: Shape
     strides: Shape
     padding: Pads  # (low, high) zeros around the dilated input; negative crops
-    input_dilation: Shape  # 1 leaves neighbours together, 2 puts a zero between
+    input_dilation: Shape  # r puts r - 1 zeros between neighbours
     kernel_dilation: Shape
     # How arrays are stored, for speed alone: whether x and g as (n, *space, channels);
     # whether w has co before ci, and whether it has the kernel's axes before both.
     channels_last: bool = False
     outputs_first: bool = False
     taps_first: bool = False
-    memory_limit: int | None = None  # most bytes of patches or transforms at a time
+    memory_limit: int | None = None  # most bytes of patches at a time
 
     @classmethod
     def of(
@@ -72,8 +72,8 @@ class Geometry:
         """Check the shapes and settings of a convolution and collect them.
 
         With `empty_ok` a filter may have no taps or be larger than the padded input:
-        the output is then zero, or has no pixels. With `runs_now` no axis
-        may have more pixels than XLA can count.
+        the output is then zero, or has no pixels. `runs_now` also refuses axes of more
+        pixels than XLA can count.
 
         Raises:
           ValueError: something does not fit; the message begins with `caller`.

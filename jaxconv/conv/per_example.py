@@ -56,10 +56,10 @@ def per_example_grad_norms(
 
     The norms of the gradients that `vmap` of `conv_param_grad` returns, in the memory
     of one example: for gradient clipping (differential privacy), importance sampling
-    and the gradient noise scale. The arguments and the errors are those of
-    `conv_param_grad`; `method` serves the examples whose gradient itself is computed.
-    For whole numbers and floats shorter than float32 the norms are float32. Where a
-    norm is 0, its derivative is taken to be 0.
+    and the gradient noise scale. Arguments and errors are those of `conv_param_grad`,
+    without `memory_limit` and `preferred_element_type`; `method` serves the examples
+    whose gradient itself is computed. For whole numbers and floats shorter than float32
+    the norms are float32. Where a norm is 0, its derivative is taken to be 0.
 
     >>> x, g = jnp.ones((2, 1, 5)), jnp.ones((2, 1, 3))
     >>> per_example_grad_norms(x, g, kernel_shape=(1, 1, 3), padding="VALID").tolist()
@@ -75,7 +75,7 @@ def per_example_grad_norms(
     one = dataclasses.replace(geometry, n=1)
     wide = accumulator(x.dtype)
     if geometry.is_empty:
-        return jnp.zeros(geometry.n, jnp.abs(jnp.zeros((), wide)).dtype)
+        return jnp.zeros(geometry.n, jnp.finfo(wide).dtype)
 
     def by_gradient(example):
         x, g = (array[None].astype(wide) for array in example)

@@ -106,11 +106,11 @@ def conv_transpose(
         runs_now=is_eager(),
         caller=_CALLER,
     )
+    turn = convention == "lax"  # it slides the filter unturned; `input_grad` turns it
     return _spread(
         x,
         w,
-        turn=convention
-        == "lax",  # it slides the filter unturned; `input_grad` turns it
+        turn=turn,
         geometry=geometry,
         method=check_method(method, _CALLER),
         precision=as_precision(precision, _CALLER),

@@ -161,7 +161,7 @@ def _as_dilated(lhs: Any, rhs: Any, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _split(cut: int, k: int) -> tuple[int, int]:
-    """Return padding for all outputs but `cut`, of which the smaller half is before."""
+    """Return padding that drops `cut` outputs, the smaller half before; < 0 adds."""
     low = k - 1 - max(cut, 0) // 2
     return low, 2 * (k - 1) - cut - low
 

@@ -1,8 +1,8 @@
 """lax's convolutions, argument for argument, computed by jaxconv.
 
 Flax's layers take such a function as `conv_general_dilated=`; `jaxconv.patch` puts them
-under every caller. What the arguments mean, which calls are errors and of
-which type, lax itself decides: each call is checked by its rules first.
+under every caller. Each call is first checked by lax's own rules: they decide what
+arguments mean, and which calls raise what.
 """
 
 from collections.abc import Sequence
@@ -38,8 +38,8 @@ def conv_general_dilated(
     """Convolve as `jax.lax.conv_general_dilated` does, by hand-written maps.
 
     The arguments and their meaning are lax's. Integers wrap as they do there; floats
-    shorter than float32 are accumulated in float32. Calls that
-    `why_not` gives a reason for are passed on to lax.
+    shorter than float32 are accumulated in float32. Calls with a symbolic shape, with
+    `out_sharding`, or with a dot algorithm as `precision` are passed on to lax.
 
     Raises:
       TypeError: the types of number do not go together, as in lax.

@@ -103,7 +103,7 @@ def untouched() -> Iterator[None]:
 def _called_by_reference(frame: types.FrameType, args: tuple, kwargs: dict) -> Any:
     """Run a call that reached lax's function itself, by a reference to it.
 
-    lax's own calls within, as its derivatives make them, and this library's stay lax's.
+    lax's own calls, as in its derivatives, and those of `jaxconv.conv` stay lax's.
     """
     name, caller = frame.f_code.co_name, frame.f_back
     assert caller is not None

@@ -37,7 +37,7 @@ class PatchReport:
 
     A call is seen when it is traced. A function that `jit` has compiled inside an
     earlier `patch` with the same arguments runs as compiled then, and is not seen
-    again: `traced_before` counts the calls seen and served then.
+    again: `traced_before` counts the calls that were traced and served then.
     """
 
     def __init__(self, traced_before: int = 0) -> None:

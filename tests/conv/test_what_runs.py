@@ -1,15 +1,20 @@
 """The hand-written maps of the chosen method run, and nothing else: jaxprs show it."""
 
 import dataclasses
+import functools
+import re
 from collections import Counter
 
 import jax
 import jax.numpy as jnp
 import pytest
 from jax import lax
+from jax.lax import Precision
 
 import jaxconv
 from jaxconv.conv.geometry import Geometry
+from jaxconv.conv.methods.registry import ALGORITHMS
+from jaxconv.conv.operands import OPERANDS, shape_of
 from tests.conv.transforms import (
     TRANSFORMS,
     W,
@@ -149,6 +154,19 @@ def test_method_and_precision_are_passed_along(call, x_shape, w_shape):
     jaxpr = str(jax.make_jaxpr(run)(jnp.ones(x_shape), jnp.ones(w_shape)))
     assert "method=loops" in jaxpr
     assert "precision=HIGH\n" in jaxpr
+
+
+@pytest.mark.parametrize("method", sorted({*ALGORITHMS} - {"onednn"}))
+def test_methods_multiply_as_precisely_as_asked(method):
+    geometry = Geometry.of((2, 64, 8, 8), (64, 64, 3, 3))
+    for name, (first, second, _) in OPERANDS.items():
+        arrays = (jnp.ones(shape_of(one, geometry)) for one in (first, second))
+        run = functools.partial(
+            getattr(ALGORITHMS[method], f"_{name}"),
+            geometry=geometry,
+            precision=Precision.HIGH,
+        )
+        assert re.search(r"HIGH\b", str(jax.make_jaxpr(run)(*arrays))), name
 
 
 def test_norms_by_positions_multiply_as_precisely_as_asked():

@@ -41,7 +41,7 @@ def common_dtype(
 ) -> Any:
     """Return the type that is computed in: that of the arrays, promoted, or wider.
 
-    Whole numbers shorter than int32 become int32; `preferred` decides if given.
+    Booleans and integers shorter than int32 become int32; `preferred` decides if given.
 
     Raises:
       ValueError: `preferred` cannot hold what the arrays hold.
@@ -86,8 +86,8 @@ def as_precision(precision: PrecisionLike, caller: str) -> Precision | None:
         found = []
     if len(found) < len(names):
         raise ValueError(
-            f'{caller}: precision must be None, "default", "high", "highest" or '
-            "another jax.lax.Precision, or two of these, one for each operand, got "
+            f'{caller}: precision must be None, or one of "default", "high", "highest" '
+            "and other jax.lax.Precision, or two of these, one for each operand, got "
             f"{precision!r}."
         )
     return max(found, key=lambda one: one.value)

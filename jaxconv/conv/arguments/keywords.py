@@ -29,6 +29,9 @@ _OTHER_NAMES = {
     "input_shape": ("x_shape", "input_size", "lhs_shape"),
     "kernel_shape": ("w_shape", "weight_size", "kernel_size", "filter_shape"),
     "convention": ("framework",),
+    "window": ("pool_size", "window_shape", "window_dimensions", "kernel_size"),
+    "channels_last": ("data_format", "layout", "dimension_numbers"),
+    "count_include_pad": ("include_pad",),
     "x": ("lhs", "input", "inputs", "inp"),
     "w": ("rhs", "weight", "weights", "kernel", "filters", "param"),
     "g": ("grad", "output_grad", "grad_output", "ct"),
@@ -109,10 +112,11 @@ def _of_unknown(
     """Propose what an unknown keyword means here."""
     free = [known for known in (*arrays, *settings) if known not in given]
     meant = [known for known in free if name in _OTHER_NAMES.get(known, ())]
-    if not meant and name in _MEANINGS:
-        filters = "(in, out // groups, *kernel)"
-        if "convention" not in settings:
-            filters = "(in // groups, out, *kernel)"
+    transposed = "convention" in settings
+    if not meant and name in _MEANINGS and (transposed or name != "transpose_kernel"):
+        filters = "(in // groups, out, *kernel)"
+        if transposed:
+            filters = "(in, out // groups, *kernel)"
         return f"no argument {name!r}: {_MEANINGS[name].format(w=filters)}"
     meant = meant or difflib.get_close_matches(name, free, 1, _ALIKE)
     proposal = f": write {meant[0]}=" if meant else ""

@@ -47,10 +47,15 @@ def per_axis(name: str, value: Any, axes: int, caller: str, least: int = 1) -> S
         or len(values) != axes
         or not all(is_int(v) and least <= v <= LARGEST for v in values)
     ):
+        large = isinstance(values, Sequence) and any(
+            is_int(v) and v > LARGEST for v in values
+        )
+        below = " and below 2**31" if large else ""
         raise refused(
             caller,
             name,
-            f"an int of at least {least}, or one for each of the {axes} spatial axes",
+            f"an int of at least {least}{below}, or one for each of the {axes} spatial "
+            "axes",
             value,
             hints.of_axes(values, axes),
         )

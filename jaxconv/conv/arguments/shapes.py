@@ -22,7 +22,10 @@ def dilate(shape: Shape, dilation: Shape) -> Shape:
 
 
 def check_ranks(
-    x_shape: Shape, w_shape: Shape, caller: str, layout: str = "(in, out, *kernel)"
+    x_shape: Shape,
+    w_shape: Shape,
+    caller: str,
+    layout: str = "(in // groups, out, *kernel)",
 ) -> None:
     """Raise unless both shapes have two axes and the same spatial ones."""
     if len(x_shape) < 2:

@@ -1,9 +1,9 @@
-"""Convolve in other shapes that run faster: the same products, added up to the same.
+"""Compute a map by other maps that run faster, and put their results together.
 
 On the CPU XLA's convolution divides one row of one image at a time among the cores, is
 fastest where its second operand fits a cache, and is slow for groups and for three
-spatial axes. Each function here takes `run(a, b, geometry)`, which computes a map of
-dense images of two axes or of a part of the batch, and makes the map of the whole of it.
+spatial axes. Each function here takes `run(a, b, geometry)`, which computes a part, and
+makes the whole map of the parts.
 """
 
 import dataclasses
@@ -29,7 +29,7 @@ from jaxconv.conv.operands import (
 )
 from jaxconv.conv.padding import zero_pad
 
-Run = Callable[[Array, Array, Geometry], Array]
+Run = phases.Run
 
 
 def in_float32(run: Run, a: Array, b: Array, geometry: Geometry) -> Array:
@@ -70,9 +70,9 @@ def _groups(array: Array, operand: Operand, geometry: Geometry) -> list[Array]:
 
 
 def part(geometry: Geometry, itemsize: int) -> Geometry:
-    """Return what of a filter gradient has a `g` that fits a cache.
+    """Return one of the equal parts of a filter gradient whose `g` fits a cache.
 
-    Some images, or some rows of one, as many as divide all.
+    It has some images, or some rows of one.
     """
     n, *image = geometry.out_shape
     image_bytes = max(1, math.prod(image) * itemsize)
@@ -90,7 +90,7 @@ def in_parts(run: Run, x: Array, g: Array, geometry: Geometry) -> Array:
     """Add up the filter gradients of parts of the batch, many of them in a loop."""
     one = part(geometry, x.dtype.itemsize)
     trips = geometry.n // one.n, geometry.out[0] // one.out[0]
-    # A loop would put the axes of what it cuts in the order of their names.
+    # In a loop XLA stores what is cut in the order of its axes.
     here, back = (1, -1) if geometry.channels_last else (0, 0)
     xs, gs = (jnp.moveaxis(array, here, back) for array in (x, g))
     at = 1 if geometry.channels_last else 2

@@ -7,13 +7,13 @@ EPYC (Zen 3).
 """
 
 MOST_PATCH_NUMBERS = 2**26
-"""Numbers in the patches of one image, at the most: 256 MB of float32."""
+"""The most numbers in the patches of one image: 256 MiB of float32."""
 
 MOST_CONVOLUTIONS = 64
-"""That one is taken apart into: each takes time to compile."""
+"""The most that one map is split into: each takes time to compile."""
 
 MOSTLY_ZEROS = 16
-"""Places for each pixel of a dilated input from which on phases pay in any case."""
+"""The product of the input dilations from which on phases always pay."""
 
 FEW_INPUTS, FEW_OUTPUTS, FEW_TAPS = 3, 16, 32
 """Channels and taps of a layer, up to which XLA's convolution engages too few units."""
@@ -30,24 +30,24 @@ AVX2_OPERATIONS = 150_000_000
 AVX-512 although there are fewer input channels than with it."""
 
 AVX2_PATCH_INPUTS = 3
-"""Input channels from which on, without AVX-512, filter gradients are products of
-matrices over patches: of fewer, XLA's convolution is as fast."""
+"""The fewest input channels for which filter gradients without AVX-512 are products
+over patches; with fewer, XLA's convolution is as fast."""
 
 FEWEST_OPERATIONS = 8_000_000
 """Multiplications and additions of an output that are worth a call of oneDNN. Measured
 without AVX-512."""
 
 WHOLE_GRADIENT_BYTES = 3 * 2**19
-"""Of `g`, up to which a filter gradient reads it from a core's second-level cache."""
+"""The largest `g` that a filter gradient reads from a core's second-level cache."""
 
 SMALL_GRADIENT_BYTES, LINE_GRADIENT_BYTES = 2**16, 2**24
-"""The same without AVX-512: along two axes, and along one."""
+"""The same without AVX-512: where products over patches pay, and along one axis."""
 
 PART_GRADIENT_BYTES = 7 * 2**17
-"""Of `g` in each part of the batch, where the whole does not fit that cache."""
+"""The largest `g` of a part of the batch, where the whole does not fit the cache."""
 
 FEWEST_GRADIENT_NUMBERS = 125_000
-"""Of `g` in a part, fewer of which do not engage all cores."""
+"""The smallest `g` of a part: fewer numbers do not engage all cores."""
 
 MOST_UNROLLED_PARTS = 12
-"""Of a batch; more run in a loop, which compiles sooner."""
+"""The most parts of a batch to unroll; a loop of more compiles sooner."""

@@ -40,8 +40,8 @@ class Block(NamedTuple):
 
     geometry: Geometry  # with the phases side by side as output channels
     counts: Shape  # of phases
-    outputs: Shape  # the first phase, and so the first output of all
-    taps: Shape  # the lowest first tap, which is the last phase's
+    outputs: Shape  # the first phase, which is its first output
+    taps: Shape  # the last phase's first tap, the lowest
 
 
 def has_phases(geometry: Geometry) -> bool:
@@ -138,7 +138,7 @@ def _split(array: Array, geometry: Geometry, ways: Shape) -> Array:
 def _cutter(array: Array, geometry: Geometry) -> Callable[..., Array]:
     """Return what cuts `w` or `g` into phases: `counts` of them from `starts` on.
 
-    Of each it takes the first `places`. Only several phases are split from all.
+    It takes the first `places` of each. A single phase is cut without splitting all.
     """
     first, _, *sizes = array.shape
     ways = tuple(map(min, geometry.input_dilation, sizes))

@@ -97,12 +97,14 @@ def _planned(
     map_name: str, geometry: Geometry, dtype: str, method: str, target: Target
 ) -> Plan:
     if method == "onednn" and dtype not in target.onednn:
-        why = target.without or f"the platform is {target.platform}"
         raise MethodError(
-            f'conv: method "onednn" does not run here: {why}. Use method="auto".'
+            f'conv: method "onednn" does not run here: {target.why_not(dtype)}. Use '
+            'method="auto".'
         )
     if method in ALGORITHMS:
         return Plan(map_name, geometry, method, "it was asked for")
+    if geometry.is_empty:
+        return Plan(map_name, geometry, "xla", "there is nothing to add up")
     if method == "portable" and target.platform == "cpu":
         target = target._replace(onednn=(), without='method is "portable"')
     case = Case(geometry, jnp.dtype(dtype), target, numbers.MOST_CONVOLUTIONS)

@@ -18,8 +18,6 @@ from jaxconv.conv.geometry import Geometry
 from jaxconv.conv.methods import depthwise_grad, onednn, taps
 from jaxconv.conv.operands import accumulator
 
-ONEDNN_BY_DEFAULT = ("float32", "bfloat16")  # whose fuzzing was clean
-
 
 class Case(NamedTuple):
     """What the rules decide by."""
@@ -43,8 +41,8 @@ def _elsewhere(case: Case) -> bool:
 
 
 def _onednn(case: Case) -> bool:
-    """Return whether oneDNN computes, in a type that it was fuzzed in long enough."""
-    served = case.dtype.name in {*case.target.onednn} & {*ONEDNN_BY_DEFAULT}
+    """Return whether oneDNN serves the case, in a type whose fuzzing was clean."""
+    served = case.dtype.name in case.target.onednn
     return served and onednn.unsuitable(case.geometry, case.dtype) is None
 
 
@@ -56,7 +54,7 @@ def _onednn_outputs(case: Case) -> bool:
     """Return whether oneDNN is fast at an output: each call has costs of its own."""
     if not _for_onednn(case):
         return False
-    return _depthwise(case) or case.geometry.flops >= numbers.FEWEST_OPERATIONS
+    return _one_input_channel(case) or case.geometry.flops >= numbers.FEWEST_OPERATIONS
 
 
 def _short(case: Case) -> bool:
@@ -80,8 +78,8 @@ def _any_batch(case: Case) -> bool:
 def _phases_pay(case: Case) -> bool:
     """Return whether to split a dilated input: it is mostly zeros, or splits evenly.
 
-    Where a few taps are shared out unevenly, the parts are too small for XLA's own to
-    be fast, and depthwise ones always are.
+    Where few taps split unevenly, the parts are too small for XLA, not for oneDNN;
+    parts of one channel in and out are too small for both.
     """
     geometry = case.geometry
     if not _has_phases(case):
@@ -100,7 +98,7 @@ def _has_phases(case: Case) -> bool:
     return 0 < len(phases.blocks(geometry)) <= case.convolutions
 
 
-def _depthwise(case: Case) -> bool:
+def _one_input_channel(case: Case) -> bool:
     return case.geometry.ci == 1 and case.geometry.groups > 1
 
 
@@ -114,9 +112,9 @@ def _few_terms(case: Case) -> bool:
 
 
 def _one_tap(case: Case) -> bool:
-    """Return whether to multiply matrices, which XLA does in the type of its sums.
+    """Return whether one tap is a product of matrices, in a type that XLA adds up in.
 
-    Of many groups, only those of one channel: each pixel times a number.
+    With groups only for one channel in and out each: each pixel times a number.
     """
     geometry = case.geometry
     one = geometry.groups == 1 or geometry.ci == geometry.co == 1
@@ -152,8 +150,8 @@ def _three_axes(case: Case) -> bool:
 def _onednn_grads(case: Case) -> bool:
     """Return whether oneDNN is fast at a filter gradient.
 
-    It is where channels are apart and last in memory, or worth moving there; and where
-    images and input channels are enough for products of matrices.
+    It is for depthwise filters whose channels are last in memory, or worth moving
+    there; else where images and input channels suffice for products of matrices.
     """
     geometry = case.geometry
     if onednn.has_channels_apart(geometry):
@@ -200,7 +198,7 @@ def _gradient_fits_cache(case: Case) -> bool:
 
 
 def _large_batch(case: Case) -> bool:
-    """Return whether `g` is cut so that what is read again and again fits a cache."""
+    """Return whether to cut `g`, which XLA rereads, into parts that fit a cache."""
     geometry = case.geometry
     if geometry.groups > 1 or len(geometry.space) > 2 or case.dtype != jnp.float32:
         return False
@@ -233,7 +231,7 @@ PARAM_GRADS = (
     Rule(_short_grads, "float32", "short floats are slow"),
     Rule(_has_phases, "phases", "no products with zeros"),
     Rule(_onednn_grads, "onednn", "oneDNN is fast"),
-    Rule(_depthwise, "taps", "depthwise: rows are added up, tap by tap"),
+    Rule(_one_input_channel, "taps", "depthwise: rows are added up, tap by tap"),
     Rule(_few_groups, "groups", "each group by itself is faster"),
     Rule(_three_axes, "planes", "two axes are faster"),
     Rule(_gradient_fits_cache, "xla", "what XLA reads again and again fits a cache"),

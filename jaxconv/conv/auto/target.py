@@ -7,7 +7,7 @@ import jax
 
 from jaxconv.conv.methods import onednn_region
 
-_TYPES = ("float32", "bfloat16")
+_TYPES = ("float32", "bfloat16")  # whose fuzzing was clean
 
 
 class Target(NamedTuple):
@@ -16,7 +16,15 @@ class Target(NamedTuple):
     platform: str = "cpu"  # as JAX names it; "several" for a program for several
     onednn: tuple[str, ...] = ()
     avx512: bool = False  # whether a CPU has its vectors, of 16 float32
-    without: str = ""  # why oneDNN does not compute in the other types
+    without: str = ""  # why oneDNN is not called, whatever the type
+
+    def why_not(self, dtype: str) -> str | None:
+        """Return why oneDNN does not compute in a type; None if it does."""
+        if self.platform != "cpu":
+            return f"the platform is {self.platform}"
+        if self.without or dtype in self.onednn:
+            return self.without or None
+        return onednn_region.unavailable(dtype)
 
 
 def target_of(platforms: Sequence[str] | None = None, exported: bool = False) -> Target:
@@ -34,7 +42,5 @@ def target_of(platforms: Sequence[str] | None = None, exported: bool = False) ->
     config: Any = jax.config
     if config.jax_compilation_cache_dir and config.jax_enable_compilation_cache:
         return cpu._replace(without="the persistent compilation cache cannot keep it")
-    refused = {name: onednn_region.unavailable(name) for name in _TYPES}
-    served = tuple(name for name, why in refused.items() if why is None)
-    why = next(filter(None, refused.values()), "")
-    return cpu._replace(onednn=served, without=why)
+    served = (name for name in _TYPES if onednn_region.unavailable(name) is None)
+    return cpu._replace(onednn=tuple(served))

@@ -62,8 +62,8 @@ def param_grad(x: Array, g: Array, geometry: Geometry) -> Array:
     (reach,) = dilate(geometry.kernel[:1], geometry.kernel_dilation[:1])
     read = (high - 1) * stride + reach
     taps = list(itertools.product(*map(range, geometry.kernel)))
-    # A loop would put the axes of what it cuts in the order of their names: they are
-    # moved before it where that is how they lie in memory, and else tile by tile.
+    # In a loop XLA stores what is cut in the order of its axes. They are moved before
+    # it where they lie so in memory, and else tile by tile.
     before = geometry.channels_last or (trips[1] == 1 and not tile.first)
     if before:
         x, g = (jnp.moveaxis(array, 1, -1) for array in (x, g))
@@ -160,10 +160,10 @@ def _height(length: int, numbers: int) -> int:
 
 
 def _added_up(rows: int, images: int, taps: int) -> tuple[int, int]:
-    """Return how many of all rows and images to add up at once.
+    """Return how many rows and how many images to add up at once.
 
-    The fewest that are enough, or the most there are. A loop over the rows is left, or
-    XLA moves channels each time that it reads them.
+    The fewest of at least `_FEWEST_ROWS` products, else the most. At most half of the
+    rows: without a loop over rows XLA moves channels at each read.
     """
     halves = [d for d in divisors(rows) if d <= max(1, rows // 2)]
     pairs = list(itertools.product(halves, divisors(images)))

@@ -30,14 +30,14 @@ from jaxconv.conv.operands import accumulator, merge_groups, split_groups, turne
 from jaxconv.conv.padding import pad_input, zero_pad
 
 _MOST_AXES = 3  # that XLA transforms
-# Of one level of a transform, in units of the type's roundoff: Higham, "Accuracy and
-# Stability of Numerical Algorithms", 2nd edition, theorem 24.2, with exact weights' own
-# roundoff added.
+# The error of one level of a transform, in unit roundoffs: Higham, "Accuracy and
+# Stability of Numerical Algorithms", 2nd edition, theorem 24.2, plus that of rounding
+# the weights.
 _LEVEL = 8
 
 
 def _refusal(geometry: Geometry, dtype: DTypeLike) -> str | None:
-    """Return why a convolution cannot be computed so; None if it can."""
+    """Return why this method cannot compute a convolution; None if it can."""
     if not jnp.issubdtype(dtype, jnp.inexact):
         return f"it needs floating-point or complex numbers, not {jnp.dtype(dtype)}"
     if len(geometry.space) > _MOST_AXES:
@@ -66,6 +66,7 @@ def _output(
         split_groups(wide, "w", geometry),
         "ngi...,igo...->ngo...",
         geometry,
+        precision,
     )
     y = _every(y, geometry.out, geometry.strides)
     return merge_groups(y).astype(x.dtype)
@@ -89,12 +90,15 @@ def _param_grad(
         split_groups(wide, "g", geometry),
         "ngi...,ngo...->igo...",
         geometry,
+        precision,
     )
     grad = _every(grad, geometry.kernel, geometry.kernel_dilation)
     return merge_groups(grad).astype(x.dtype)
 
 
-def _correlate(a: Array, b: Array, form: str, geometry: Geometry) -> Array:
+def _correlate(
+    a: Array, b: Array, form: str, geometry: Geometry, precision: Precision | None
+) -> Array:
     """Slide `b` over `a`, around a circle along each axis; `form` says what is summed.
 
     Returns:
@@ -108,9 +112,12 @@ def _correlate(a: Array, b: Array, form: str, geometry: Geometry) -> Array:
     acc = accumulator(a.dtype)
     a, b = a.astype(acc), b.astype(acc)
     if not sizes:
-        return jnp.einsum(form, a, b)
+        return jnp.einsum(form, a, b, precision=precision)
     spectrum = jnp.einsum(
-        form, forward(a, sizes, axes), jnp.conj(forward(jnp.conj(b), sizes, axes))
+        form,
+        forward(a, sizes, axes),
+        jnp.conj(forward(jnp.conj(b), sizes, axes)),
+        precision=precision,
     )
     return backward(spectrum, sizes, axes).astype(acc)
 

@@ -119,7 +119,7 @@ def _tiles(geometry: Geometry, itemsize: int, most: int) -> tuple[int, int]:
     """Return how many tiles to cut the batch into, and the images in each.
 
     The tiles are equal and whole: as many images as divide the batch and whose patches
-    stay below `most` bytes; of a batch of unknown size, each image alone.
+    take at most `most` bytes, but at least one; of a batch of unknown size, one.
     """
     n, channels, *_ = geometry.x_shape
     if is_symbolic_dim(n):

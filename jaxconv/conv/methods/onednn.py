@@ -73,7 +73,7 @@ _MOST_NUMBERS_APART = 2**18  # of images in a call whose channels are apart
 
 
 def _refusal(geometry: Geometry, dtype: DTypeLike) -> str | None:
-    """Return why a convolution cannot be computed so; None if it can."""
+    """Return why this method cannot compute a convolution; None if it can."""
     return unsuitable(geometry, dtype) or unavailable(dtype)
 
 

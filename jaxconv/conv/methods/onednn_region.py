@@ -88,10 +88,10 @@ def depthwise(geometry: Geometry) -> bool:
 
 
 def endless(geometry: Geometry) -> bool:
-    """Return whether oneDNN may not return from a depthwise filter, or hang later.
+    """Return whether oneDNN might hang on a depthwise filter, at once or later.
 
-    In bfloat16 it does not from filters of 1 x 15 and 2 x 15 taps and more; in float32
-    it has only its general implementation for more than some 36 taps along one axis.
+    In bfloat16 it hangs on filters of 1 x 15 and 2 x 15 taps and more; in float32 it
+    has only its general implementation for more than some 36 taps along one axis.
     """
     *others, _ = geometry.kernel or (1,)
     thick = len(others) == 1 and others[0] > 2
@@ -99,9 +99,9 @@ def endless(geometry: Geometry) -> bool:
 
 
 def endless_in_pairs(geometry: Geometry) -> bool:
-    """Return whether oneDNN may not return from a depthwise filter in bfloat16.
+    """Return whether oneDNN might hang on a depthwise filter in bfloat16.
 
-    It does not where up to 32 channels have long filters and rows of more than some 25
+    It does where up to 32 channels have long filters and rows of more than some 25
     outputs; those of a filter gradient are shorter.
     """
     return depthwise(geometry) and (geometry.kernel or (1,))[-1] > LONGEST
@@ -110,8 +110,9 @@ def endless_in_pairs(geometry: Geometry) -> bool:
 def _generally_done(geometry: Geometry) -> bool:
     """Return whether oneDNN may take its general implementation, which hangs.
 
-    In groups it does for wide padding: of dilated filters, of depthwise ones along one
-    axis, of others along three, and of more pixels than some have registers for.
+    With groups it may where there is padding: any, for dilated filters, for depthwise
+    ones along one axis and for others along three; above 3 pixels, for all others that
+    are not depthwise.
     """
     widest = max(map(max, geometry.padding), default=0)
     dilated = max(geometry.kernel_dilation, default=1) > 1

@@ -1,7 +1,8 @@
 """How far rounding can take a map from the exact sums: each method states its bound.
 
 With u the unit roundoff, a sum of n products differs from the exact one by no more than
-about `n * u` times the sum of the products' sizes, in whatever order they are added up.
+about `n * u` times the sum of the products' absolute values, in whatever order they are
+added up.
 Source: Higham, "Accuracy and Stability of Numerical Algorithms", 2nd edition, section
 3.1.
 """
@@ -17,11 +18,11 @@ from jaxconv.conv.operands import accumulator
 
 
 class Rounding(NamedTuple):
-    """The largest error of a map: so many times a size that the operands have.
+    """A bound of a map's error: `relative` times the quantity that `to` names.
 
-    Sizes: "sum", for each element the sum of its products' sizes, and then sums of
-    small whole numbers are exact; "largest", the largest of these sums; "norms", the
-    product of both operands' Euclidean norms, which is no smaller.
+    "sum": for each element the sum of its products' absolute values; sums of small
+    integers are then exact. "largest": the largest of these sums. "norms": the product
+    of both operands' Euclidean norms, which is no smaller.
     """
 
     relative: float

@@ -39,7 +39,7 @@ from jaxconv.conv.padding import zero_pad
 _rounding = of_sum
 
 MOST_UNROLLED = 64  # taps; more take long to compile and run as a loop
-_RUN = 32  # taps that a turn of that loop takes
+_RUN = 32  # taps in an iteration of that loop
 _TERMS = 72  # plain products for each output, in groups of a few channels
 
 
@@ -227,7 +227,7 @@ def _shifted(x: Array, tap: tuple, geometry: Geometry) -> Array:
 def _over_taps(body, init: Array, geometry: Geometry) -> Array:
     """Run `carry = body(tap, carry)` for each tap: unrolled, or as loops if many.
 
-    A turn of a loop takes a run of taps along the last axis, in one pass over memory; a
+    An iteration takes `_RUN` taps along the last axis, in one pass over memory; a
     second loop takes what is left over of each row.
     """
     if geometry.taps <= MOST_UNROLLED:

@@ -48,7 +48,7 @@ class Winograd:
     at: np.ndarray  # (m, m + 2) for the products
 
     def _refusal(self, geometry: Geometry, dtype: DTypeLike) -> str | None:
-        """Return why a convolution cannot be computed so; None if it can."""
+        """Return why this method cannot compute a convolution; None if it can."""
         if not jnp.issubdtype(dtype, jnp.inexact):
             return f"it needs floating-point or complex numbers, not {jnp.dtype(dtype)}"
         steps = geometry.strides + geometry.input_dilation + geometry.kernel_dilation

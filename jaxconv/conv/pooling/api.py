@@ -1,6 +1,5 @@
 """The public calls of pooling: check the arguments once, then bind the primitive."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import jax.numpy as jnp
@@ -8,16 +7,15 @@ from jax import Array
 from jaxtyping import Shaped
 
 from jaxconv.conv.arguments.arrays import as_array
-from jaxconv.conv.arguments.settings import as_pads, per_axis
+from jaxconv.conv.arguments.keywords import names_arguments
+from jaxconv.conv.arguments.settings import Padding, Sizes, as_pads, per_axis
 from jaxconv.conv.arguments.shapes import Shape
 from jaxconv.conv.pooling import average, maximum
 from jaxconv.conv.pooling.windows import Windows
 from jaxconv.conv.primitives.eager import one_program
 
-Padding = str | int | Sequence[int | tuple[int, int]]
-Sizes = int | Sequence[int]
 
-
+@names_arguments
 def max_pool(
     x: Shaped[Array, "n first *others"],
     window: Sizes,
@@ -52,6 +50,7 @@ def max_pool(
     return run_max(x, windows=windows)
 
 
+@names_arguments
 def avg_pool(
     x: Shaped[Array, "n first *others"],
     window: Sizes,
@@ -84,13 +83,13 @@ def avg_pool(
 
 @one_program
 def run_max(x: Array, *, windows: Windows) -> Array:
-    """Run the primitive, outside of jit as one program."""
+    """Take the maxima of windows, outside of jit as one program."""
     return maximum.max_pool(x, windows=windows)
 
 
 @one_program
 def run_average(x: Array, *, windows: Windows) -> Array:
-    """Run the primitive, outside of jit as one program."""
+    """Average windows, or add them up; outside of jit as one program."""
     return average.average(x, windows=windows)
 
 

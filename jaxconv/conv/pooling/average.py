@@ -5,7 +5,7 @@
 
 Each is the other's transpose and its own derivative. The sum over a window is a sum
 over its rows of sums over its columns, so means are taken axis by axis. Where `mean` is
-false nothing is divided, and lax adds: its order depends on what XLA makes of a loop.
+false nothing is divided, and lax adds up the windows, in an order that XLA chooses.
 """
 
 import functools

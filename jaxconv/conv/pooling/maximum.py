@@ -3,7 +3,8 @@
     y[o] = max over j of x[o*s + j - low]
 
 is piecewise linear. Let `winner[o]` be the first tap, in row-major order, that holds
-the maximum, or a NaN. It is the same for all images near x, so that y selects pixels:
+the maximum, or a NaN. Unless maxima are equal, it is the same for all images near x:
+y selects pixels.
 
     tangent     dy[o] = dx[o*s + winner[o] - low]                 `take`
     cotangent   dx[i] = sum over o with o*s + winner[o] - low = i of g[o]      `put`

@@ -1,9 +1,9 @@
-"""Where the gradient of max pooling goes: each output's to the pixel that won.
+"""The gradient of max pooling: each output's goes to the pixel that won.
 
     dx[i] = sum over o with o*s + winner[o] - low = i of g[o]
 
-Read from the pixel: one of phase r may have won the outputs whose windows
-reach it, at most ceil(k/s) along an axis, each through a tap of its own.
+A pixel may have won any window that covers it, at most ceil(k/s) along an axis, each
+through another tap.
 """
 
 import functools

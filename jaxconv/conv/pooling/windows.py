@@ -86,8 +86,8 @@ class Windows:
         return dataclasses.replace(self, first=self.first + at, **own)
 
     @property
-    def reach(self) -> Pads:
-        """How far windows reach beyond the image; negative where the last end short."""
+    def overhang(self) -> Pads:
+        """Pixels of windows beyond the image's ends; negative: they stop short."""
         rows = (self.space, self.window, self.strides, self.out, self.padding)
         return tuple(
             (low, (out - 1) * s + k - size - low)
@@ -117,7 +117,7 @@ class Windows:
 def padded(x: Array, windows: Windows, value: Any) -> Array:
     """Return the padded image that the windows slide over, up to the last one's end."""
     pads = [(0, 0, 0)] * x.ndim
-    for axis, (low, high) in zip(windows.axes, windows.reach, strict=True):
+    for axis, (low, high) in zip(windows.axes, windows.overhang, strict=True):
         pads[axis] = (low, high, 0)
     return lax.pad(x, jnp.asarray(value, x.dtype), pads) if any(map(any, pads)) else x
 
@@ -135,7 +135,7 @@ def reduced(x: Array, windows: Windows, by: Primitive) -> Array:
     `patch` may stand in `lax.reduce_window`, and calls this.
     """
     ones = (1,) * x.ndim
-    pads = tuple((low, max(high, 0)) for low, high in windows.reach)
+    pads = tuple((low, max(high, 0)) for low, high in windows.overhang)
     return by.bind(
         x,
         window_dimensions=windows.with_space(ones, windows.window),

@@ -70,7 +70,7 @@ def is_eager() -> bool:
 
 
 def checked_once(check: Callable[P, T]) -> Callable[P, T]:
-    """Return `check`, a pure function of settings, with its results remembered.
+    """Return `check`, a function of settings and of `is_eager`, that remembers results.
 
     A call that raises is not remembered, nor one whose settings cannot be compared, as
     traced ones.
@@ -82,7 +82,7 @@ def checked_once(check: Callable[P, T]) -> Callable[P, T]:
         config: Any = jax.config
         precision, x64 = config.jax_default_matmul_precision, config.jax_enable_x64
         try:
-            key = (frozen(args), frozen(kwargs), precision, x64)
+            key = (frozen(args), frozen(kwargs), precision, x64, is_eager())
             known = key in found
         except Exception:  # of the comparison, whatever it raises
             return check(*args, **kwargs)

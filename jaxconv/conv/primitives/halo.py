@@ -51,7 +51,7 @@ def can_be_cut(geometry: Geometry, axis: int) -> bool:
     return whole and geometry.input_dilation[axis] == 1 and geometry.out[axis] > 1
 
 
-def reach(geometry: Geometry, axis: int) -> tuple[int, int]:
+def widths(geometry: Geometry, axis: int) -> tuple[int, int]:
     """Return how many pixels are read before a device's own, and how many after."""
     low, _ = geometry.padding[axis]
     span = (geometry.kernel[axis] - 1) * geometry.kernel_dilation[axis] + 1
@@ -62,14 +62,14 @@ def neighbours_suffice(geometry: Geometry, axis: int, shards: int) -> bool:
     """Return whether shards are equal and none is read beyond the next device."""
     own = geometry.space[axis] // shards
     return geometry.out[axis] % shards == 0 and all(
-        -own < side <= own for side in reach(geometry, axis)
+        -own < side <= own for side in widths(geometry, axis)
     )
 
 
 def shard(geometry: Geometry, axis: int, shards: int) -> Geometry:
     """Return the convolution of one device, over its pixels and its halo."""
     space, padding = list(geometry.space), list(geometry.padding)
-    space[axis] = space[axis] // shards + sum(reach(geometry, axis))
+    space[axis] = space[axis] // shards + sum(widths(geometry, axis))
     padding[axis] = (0, 0)
     return dataclasses.replace(geometry, space=tuple(space), padding=tuple(padding))
 
@@ -78,7 +78,7 @@ def receive(x: Array, geometry: Geometry, cuts: Iterable[Cut]) -> Array:
     """Put the halo, received from the neighbours, around a device's own pixels."""
     for axis, names, order in cuts:
         at = axis + 2
-        before, after = reach(geometry, axis)
+        before, after = widths(geometry, axis)
         own = x.shape[at]
         pieces = [_sliced(x, at, max(-before, 0), own + min(after, 0))]
         if before > 0:
@@ -98,7 +98,7 @@ def send_back(grad: Array, geometry: Geometry, cuts: Iterable[Cut]) -> Array:
     """
     for axis, names, order in reversed(list(cuts)):
         at = axis + 2
-        before, after = reach(geometry, axis)
+        before, after = widths(geometry, axis)
         total = grad.shape[at]
         own = _sliced(grad, at, max(before, 0), total - max(after, 0))
         own = _padded(own, at, max(-before, 0), max(-after, 0))

@@ -57,6 +57,14 @@ MISTAKES = {
         lambda: conv(X, W, strides=0),
         r"strides must be an int of at least 1, or one for each of the 2 spatial axes",
     ),
+    "a stride that XLA cannot count": (
+        lambda: conv(X, W, strides=2**31),
+        r"strides must be an int of at least 1 and below 2\*\*31, or one for each",
+    ),
+    "groups that do not divide the input's": (
+        lambda: conv(zeros(2, 4, 8, 8), zeros(4, 6, 3, 3), groups=3),
+        r"groups must divide the 4 channels of x",
+    ),
     "three strides": (
         lambda: conv(X, W, strides=(1, 2, 3)),
         r"strides must be .* got \(1, 2, 3\)",

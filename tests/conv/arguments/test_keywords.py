@@ -17,6 +17,7 @@ from jaxconv import (
 )
 from jaxconv.check import check_bilinear, check_gradients
 from jaxconv.conv.arguments.keywords import names_arguments
+from jaxconv.conv.pooling.api import avg_pool, max_pool
 
 pytestmark = pytest.mark.usefixtures("our_errors")
 
@@ -54,6 +55,23 @@ CALLS = {
     "kernel_size, transposed": (
         lambda: conv_transpose(X, W, kernel_size=3),
         r"the shape of w says it, \(in, out // groups, \*kernel\)",
+    ),
+    "transpose_kernel": (
+        lambda: conv_transpose(X, W, transpose_kernel=True),
+        r"transpose_kernel': convention=\"lax\" leaves the filter as it is",
+    ),
+    "transpose_kernel, not transposed": (
+        lambda: conv(X, W, transpose_kernel=True),
+        r"conv: no argument 'transpose_kernel'\. It takes",
+    ),
+    "stride, pooled": (lambda: max_pool(X, 2, stride=2), "max_pool: .*write strides="),
+    "layout, pooled": (
+        lambda: avg_pool(X, 2, data_format="NHWC"),
+        "no argument 'data_format': write channels_last=",
+    ),
+    "stride by position, pooled": (
+        lambda: max_pool(X, 2, 2),
+        "only x and window go by position, got 1 more; .* name: strides=2",
     ),
     "dimension_numbers": (
         lambda: conv(X, W, dimension_numbers=("NHWC", "HWIO", "NHWC")),

@@ -164,6 +164,19 @@ def test_empty_batches_are_planned_without_onednn(axes):
             assert "onednn" not in auto(name, one, "float32", WITH_ONEDNN).methods
 
 
+@pytest.mark.parametrize("target", [WITH_ONEDNN, WITHOUT_ONEDNN])
+def test_sums_over_nothing_are_planned_like_others(target):
+    layers = {
+        "no input channels": ((16, 0, 32, 32), (0, 32, 3, 3), "SAME"),
+        "no taps": ((1, 8, 5, 5, 5), (8, 32, 0, 3, 3), "VALID"),
+    }
+    for x, w, padding in layers.values():
+        empty = Geometry.of(x, w, padding=padding, empty_ok=True)
+        for name in NAMES:
+            found = auto(name, empty, target=target)
+            assert (found.parts, found.reason) == ((), "there is nothing to add up")
+
+
 def test_auto_takes_what_the_device_ships_elsewhere():
     geometry = parse_problem(LAYERS["depthwise, strided"][0])
     for name in NAMES:

@@ -60,8 +60,16 @@ def test_a_program_for_the_persistent_cache_does_not_call_it(tmp_path):
 def test_the_environment_turns_it_off(monkeypatch):
     monkeypatch.setenv("JAXCONV_ONEDNN", "0")
     assert target_of().onednn == ()
-    assert target_of().without == "JAXCONV_ONEDNN is 0"
+    assert target_of().why_not("float32") == "JAXCONV_ONEDNN is 0"
     assert "__onednn" not in lowered(lambda x, w: jaxconv.conv(x, w))
+
+
+def test_the_reason_is_that_of_the_type():
+    both = Target(onednn=("float32", "bfloat16"))
+    assert both.why_not("bfloat16") is None
+    assert both.why_not("int32") == onednn_region.unavailable("int32")
+    assert "portable" in both._replace(without="portable").why_not("float32")
+    assert target_of(("cuda",)).why_not("float32") == "the platform is cuda"
 
 
 @pytest.mark.parametrize("there", [True, False])

@@ -159,6 +159,18 @@ def test_settings_are_checked_once():
     assert seen[3:] == [3, 3]
 
 
+def test_a_setting_checked_under_jit_is_checked_again_outside():
+    seen = []
+
+    @checked_once
+    def check():
+        seen.append(is_eager())
+
+    jax.eval_shape(check)
+    check()
+    assert seen == [False, True]
+
+
 @pytest.mark.usefixtures("our_errors")
 def test_a_wrong_setting_that_equals_a_right_one_is_refused_after_it():
     x, w = first(images(9))
