@@ -88,9 +88,9 @@ def _hint(lhs: Any, rhs: Any, spec: Any, given: dict[str, Any]) -> str:
     channels, takes = lhs.shape[spec.lhs_spec[1]], rhs.shape[spec.rhs_spec[1]]
     if not isinstance(groups, int) or channels == groups * takes:
         return ""
-    if channels == takes and channels % groups:
-        return f"feature_group_count must divide the {channels} channels of lhs."
     if channels == takes:
+        if channels % groups:
+            return f"feature_group_count must divide the {channels} channels of lhs."
         return f"With groups, rhs has I = {channels // groups}."
     if lhs.ndim > 2 and lhs.shape[-1] == groups * rhs.shape[-2]:
         pixels = "HWD456"[: lhs.ndim - 2]

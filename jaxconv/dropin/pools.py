@@ -144,8 +144,8 @@ def _windows_without_pixels(windows: Windows) -> str | None:
 def _too_many_taps(kind: str, windows: Windows) -> str | None:
     """Return why lax runs poolings whose taps are not unrolled.
 
-    Value and gradient of such maxima ran at 0.5 to 1.1 times lax's speed; those of 3 x
-    3 windows at 2 to 25 times.
+    Value and gradient of such maxima ran at 0.5 to 1.1 times lax's speed; those of
+    3 x 3 windows at 2 to 25 times.
     """
     if kind == "max" and windows.taps > maximum.MOST_UNROLLED:
         return f"maxima of {windows.taps} pixels"

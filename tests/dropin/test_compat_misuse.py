@@ -30,6 +30,11 @@ MISTAKES = {
         {"feature_group_count": 2},
         "With groups, rhs has I = 3",
     ),
+    "groups forgotten that do not divide": (
+        ((2, 6, 6, 5), (4, 6, 3, 2)),
+        {"feature_group_count": 4},
+        "feature_group_count must divide the 6 channels of lhs",
+    ),
     "both groups": (
         ((4, 6, 6, 5), (4, 3, 3, 2)),
         {"feature_group_count": 2, "batch_group_count": 2},

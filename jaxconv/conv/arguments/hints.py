@@ -39,9 +39,10 @@ def of_channels(x_shape: Shape, w_shape: Shape, groups: int, caller: str) -> str
     swapped = w_shape[1] * groups == channels and w_shape[0] % groups == 0
     guesses = []
     if groups > 1 and w_shape[0] == channels and not swapped:
-        guesses = [f"With groups, w has in // groups = {channels // groups} there."]
         if channels % groups:
             guesses = [f"groups must divide the {channels} channels of x."]
+        else:
+            guesses = [f"With groups, w has in // groups = {channels // groups} there."]
     if x_shape[-1] == groups * w_shape[0]:
         guesses.append(_X_LAST)
     if swapped:

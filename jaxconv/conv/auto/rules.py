@@ -178,7 +178,7 @@ def _fills_vectors(case: Case) -> bool:
 
 
 def _products_pay(case: Case) -> bool:
-    """Return whether products over patches are faster than XLA's convolution."""
+    """Return whether products over patches beat XLA's convolution, without AVX-512."""
     geometry = case.geometry
     deep = geometry.ci >= numbers.AVX2_PATCH_INPUTS and len(geometry.space) == 2
     return deep and not case.target.avx512 and _patches_fit(case)
@@ -188,7 +188,7 @@ def _gradient_fits_cache(case: Case) -> bool:
     """Return whether `g`, which XLA reads again and again, fits a cache."""
     geometry = case.geometry
     dense = geometry.groups == 1 < geometry.taps and len(geometry.space) < 3
-    line = len(geometry.space) == max(geometry.kernel_dilation, default=1) == 1
+    line = len(geometry.space) == 1 and geometry.kernel_dilation == (1,)
     most = numbers.WHOLE_GRADIENT_BYTES
     if line and not case.target.avx512:
         most = numbers.LINE_GRADIENT_BYTES
