@@ -193,6 +193,25 @@ class Geometry:
             input_dilation=(1,) * axes,
         )
 
+    def with_axis(self, at: int, size: int) -> "Geometry":
+        """Return the same with one more spatial axis, along which the filter is 1 long.
+
+        It is the axis `at` of `space`, and has `size` pixels.
+        """
+
+        def wider(facts: tuple[Any, ...], fact: Any) -> tuple[Any, ...]:
+            return (*facts[:at], fact, *facts[at:])
+
+        return dataclasses.replace(
+            self,
+            space=wider(self.space, size),
+            kernel=wider(self.kernel, 1),
+            strides=wider(self.strides, 1),
+            padding=wider(self.padding, (0, 0)),
+            input_dilation=wider(self.input_dilation, 1),
+            kernel_dilation=wider(self.kernel_dilation, 1),
+        )
+
     def of_rows(self, count: int) -> "Geometry":
         """Return the convolution that makes `count` outputs along the first axis.
 

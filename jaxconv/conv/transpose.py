@@ -23,10 +23,12 @@ from jaxconv.conv.arguments.keywords import names_arguments
 from jaxconv.conv.arguments.settings import Padding, Sizes, check_groups, per_axis
 from jaxconv.conv.arguments.shapes import Shape, check_ranks, dilate
 from jaxconv.conv.geometry import Geometry
-from jaxconv.conv.methods.registry import Method, check_method
+from jaxconv.conv.methods.registry import Method, check_method, check_served
 from jaxconv.conv.primitives.eager import is_eager, one_program
+from jaxconv.conv.primitives.portable import method_for
 
 _CALLER = "conv_transpose"
+_FILTER_AXES = "(in, out // groups, *kernel)"
 
 
 @names_arguments
@@ -106,13 +108,16 @@ def conv_transpose(
         runs_now=is_eager(),
         caller=_CALLER,
     )
+    method = check_method(method, _CALLER)
+    operands = f"x {x.shape} with w {w.shape} {_FILTER_AXES}"
+    check_served(method_for(method), geometry, x.dtype, _CALLER, operands)
     turn = convention == "lax"  # it slides the filter unturned; `input_grad` turns it
     return _spread(
         x,
         w,
         turn=turn,
         geometry=geometry,
-        method=check_method(method, _CALLER),
+        method=method,
         precision=as_precision(precision, _CALLER),
     )
 
@@ -140,7 +145,7 @@ def _each(name: str, value: Sizes | None, axes: int) -> Sequence[int | None]:
 
 
 def _check_operands(x_shape: Shape, w_shape: Shape, groups: int) -> None:
-    check_ranks(x_shape, w_shape, _CALLER, "(in, out // groups, *kernel)")
+    check_ranks(x_shape, w_shape, _CALLER, _FILTER_AXES)
     check_groups(groups, _CALLER)
     if 0 in (*x_shape[2:], *w_shape[2:]):
         raise ValueError(

@@ -313,6 +313,10 @@ MISTAKES = {
         {"method": "strassen"},
         r"method must be one of .* got \'strassen\'",
     ),
+    "method that does not serve it": (
+        {"method": "winograd"},
+        r"does not serve x \(2, 3, 5, 4\) with w \(3, 4, 2, 5\) \(in, out // groups,",
+    ),
 }
 
 

@@ -40,8 +40,12 @@ without AVX-512."""
 WHOLE_GRADIENT_BYTES = 3 * 2**19
 """The largest `g` that a filter gradient reads from a core's second-level cache."""
 
-SMALL_GRADIENT_BYTES, LINE_GRADIENT_BYTES = 2**16, 2**24
-"""The same without AVX-512: where products over patches pay, and along one axis."""
+SMALL_GRADIENT_BYTES = 2**16
+"""The largest `g` for which XLA's convolution without AVX-512 keeps up with products
+over patches."""
+
+LINE_GRADIENT_BYTES = 2**24
+"""The largest `g` along one axis that XLA's convolution reads fast without AVX-512."""
 
 PART_GRADIENT_BYTES = 7 * 2**17
 """The largest `g` of a part of the batch, where the whole does not fit the cache."""

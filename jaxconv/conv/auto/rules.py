@@ -181,7 +181,12 @@ def _products_pay(case: Case) -> bool:
     """Return whether products over patches beat XLA's convolution, without AVX-512."""
     geometry = case.geometry
     deep = geometry.ci >= numbers.AVX2_PATCH_INPUTS and len(geometry.space) == 2
-    return deep and not case.target.avx512 and _patches_fit(case)
+    large = _gradient_bytes(case) > numbers.SMALL_GRADIENT_BYTES
+    return deep and large and not case.target.avx512 and _patches_fit(case)
+
+
+def _gradient_bytes(case: Case) -> int:
+    return math.prod(case.geometry.out_shape) * case.dtype.itemsize
 
 
 def _gradient_fits_cache(case: Case) -> bool:
@@ -192,9 +197,7 @@ def _gradient_fits_cache(case: Case) -> bool:
     most = numbers.WHOLE_GRADIENT_BYTES
     if line and not case.target.avx512:
         most = numbers.LINE_GRADIENT_BYTES
-    elif _products_pay(case):
-        most = numbers.SMALL_GRADIENT_BYTES
-    return dense and math.prod(geometry.out_shape) * case.dtype.itemsize <= most
+    return dense and _gradient_bytes(case) <= most
 
 
 def _large_batch(case: Case) -> bool:
@@ -202,7 +205,7 @@ def _large_batch(case: Case) -> bool:
     geometry = case.geometry
     if geometry.groups > 1 or len(geometry.space) > 2 or case.dtype != jnp.float32:
         return False
-    if geometry.taps == 1 or _products_pay(case):
+    if geometry.taps == 1:
         return False
     part = arrangements.part(geometry, case.dtype.itemsize)
     enough = math.prod(part.out_shape) >= numbers.FEWEST_GRADIENT_NUMBERS
@@ -234,6 +237,7 @@ PARAM_GRADS = (
     Rule(_one_input_channel, "taps", "depthwise: rows are added up, tap by tap"),
     Rule(_few_groups, "groups", "each group by itself is faster"),
     Rule(_three_axes, "planes", "two axes are faster"),
+    Rule(_products_pay, "im2col", "without AVX-512 products over patches win"),
     Rule(_gradient_fits_cache, "xla", "what XLA reads again and again fits a cache"),
     Rule(_large_batch, "parts", "parts of the batch fit a cache"),
     Rule(_patches_fit, "im2col", "large products over batch and positions"),

@@ -18,7 +18,6 @@ hold it, and for a few images at a time, so that memory holds the patches of tho
 only, at the least of one image with all its groups.
 """
 
-import dataclasses
 import math
 
 import jax.numpy as jnp
@@ -79,7 +78,8 @@ def _param_grad(
 
     def products(tile):
         x_tile, g_tile = (jnp.moveaxis(part, 0, 2) for part in tile)  # groups, c, n
-        patches = cut_patches(x_tile[None], _with_images(geometry, x_tile.shape[2]))
+        images = geometry.once_padded.with_axis(0, x_tile.shape[2])
+        patches = cut_patches(x_tile[None], images)
         grads = g_tile.reshape(geometry.groups, geometry.co, -1)
         return _matmul(patches[0], jnp.swapaxes(grads, 1, 2), precision)
 
@@ -94,20 +94,6 @@ def _param_grad(
     grad = total.reshape(geometry.groups, geometry.ci, geometry.taps, geometry.co)
     grad = grad.transpose(1, 0, 3, 2)  # ci groups co taps
     return grad.reshape(geometry.w_shape).astype(x.dtype)
-
-
-def _with_images(geometry: Geometry, n: int) -> Geometry:
-    """Return the geometry of padded images whose number is a first spatial axis."""
-    once = geometry.once_padded
-    return dataclasses.replace(
-        once,
-        space=(n, *once.space),
-        kernel=(1, *once.kernel),
-        strides=(1, *once.strides),
-        padding=((0, 0), *once.padding),
-        input_dilation=(1, *once.input_dilation),
-        kernel_dilation=(1, *once.kernel_dilation),
-    )
 
 
 def _matmul(a: Array, b: Array, precision: Precision | None) -> Array:

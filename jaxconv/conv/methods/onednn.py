@@ -269,30 +269,19 @@ def _sums_of_products(x: Array, g: Array, geometry: Geometry) -> Array:
         return y.astype(accumulator(x.dtype))
     xs = jnp.moveaxis(xs, (-1, 0), (-3, -1)).reshape(1, *own.space, ci, groups * n)
     gs = jnp.expand_dims(gs, axes)
-    y = convolution(xs, gs, _with_inputs_as_an_axis(own, ci))[0]
+    y = convolution(xs, gs, _inputs_as_an_axis(own))[0]
     return y.astype(accumulator(x.dtype))
 
 
 def _of_products(geometry: Geometry) -> Geometry:
     """Return the convolution that adds up the products of a filter gradient."""
     own = geometry.of_param_grad
-    if len(own.space) == MOST_AXES:
-        return own
-    return _with_inputs_as_an_axis(own, geometry.ci)
+    return own if len(own.space) == MOST_AXES else _inputs_as_an_axis(own)
 
 
-def _with_inputs_as_an_axis(geometry: Geometry, ci: int) -> Geometry:
-    """Make of a batch of `ci` one image, with a further spatial axis of that length."""
-    return dataclasses.replace(
-        geometry,
-        n=1,
-        space=(*geometry.space, ci),
-        kernel=(*geometry.kernel, 1),
-        strides=(*geometry.strides, 1),
-        padding=(*geometry.padding, (0, 0)),
-        input_dilation=(*geometry.input_dilation, 1),
-        kernel_dilation=(*geometry.kernel_dilation, 1),
-    )
+def _inputs_as_an_axis(own: Geometry) -> Geometry:
+    """Make the batch, which is the input channels, the last spatial axis."""
+    return dataclasses.replace(own, n=1).with_axis(len(own.space), own.n)
 
 
 def _enter(x: Array, geometry: Geometry) -> tuple[Array, Geometry]:

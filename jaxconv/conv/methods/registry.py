@@ -89,17 +89,26 @@ def refusal(method: str, geometry: Geometry, dtype: DTypeLike) -> str | None:
 
 
 def check_served(
-    method: str, geometry: Geometry, dtype: DTypeLike, caller: str
+    method: str,
+    geometry: Geometry,
+    dtype: DTypeLike,
+    caller: str,
+    operands: str | None = None,
 ) -> None:
     """Raise unless `method` serves a convolution.
+
+    `operands` are the shapes as the caller has them, where they are not the geometry's.
 
     Raises:
       MethodError: it does not; the message says why, and which does.
     """
     why = refusal(method, geometry, dtype)
     if why is not None:
+        operands = operands or (
+            f"x {geometry.x_shape} with w {geometry.w_shape} "
+            "(in // groups, out, *kernel)"
+        )
         raise MethodError(
-            f'{caller}: method "{method}" does not serve x {geometry.x_shape} with w '
-            f"{geometry.w_shape} (in // groups, out, *kernel): {why}. Use "
+            f'{caller}: method "{method}" does not serve {operands}: {why}. Use '
             'method="auto" or "im2col".'
         )
