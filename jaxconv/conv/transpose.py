@@ -108,9 +108,9 @@ def conv_transpose(
         runs_now=is_eager(),
         caller=_CALLER,
     )
-    method = check_method(method, _CALLER)
+    served = method_for(check_method(method, _CALLER))
     operands = f"x {x.shape} with w {w.shape} {_FILTER_AXES}"
-    check_served(method_for(method), geometry, x.dtype, _CALLER, operands)
+    check_served(served, geometry, x.dtype, _CALLER, operands)
     turn = convention == "lax"  # it slides the filter unturned; `input_grad` turns it
     return _spread(
         x,
