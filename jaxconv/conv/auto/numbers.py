@@ -25,13 +25,22 @@ with AVX-512."""
 AVX2_IMAGES, AVX2_INPUTS = 2, 3
 """The same without AVX-512."""
 
-AVX2_OPERATIONS = 150_000_000
+AVX2_OPERATIONS = {True: 60_000_000, False: 150_000_000}
 """Multiplications and additions of a filter gradient that oneDNN computes without
-AVX-512 although there are fewer input channels than with it."""
+AVX-512 although there are fewer input channels than with it, by whether the channels
+are last in memory; else it takes time to move them there."""
 
-AVX2_PATCH_INPUTS = 3
-"""The fewest input channels for which filter gradients without AVX-512 are products
-over patches; with fewer, XLA's convolution is as fast."""
+AVX2_PATCH_INPUTS, AVX2_PATCH_OUTPUTS = 3, 9
+"""The fewest input and output channels for which filter gradients without AVX-512 are
+products over patches; with fewer, XLA's convolution is as fast."""
+
+AVX2_GROUP_OUTPUTS = 8
+"""The fewest output channels of one of several groups for which oneDNN computes filter
+gradients without AVX-512 where there are images enough for XLA's convolution."""
+
+AVX2_XLA_IMAGES = 8
+"""The fewest images with which XLA's filter gradients are fast without AVX-512: they
+are the channels of that convolution."""
 
 FEWEST_OPERATIONS = 8_000_000
 """Multiplications and additions of an output that are worth a call of oneDNN. Measured

@@ -172,17 +172,24 @@ def _fills_vectors(case: Case) -> bool:
         return n >= numbers.FEWEST_IMAGES and ci >= numbers.FEWEST_INPUTS
     if len(geometry.space) == 1 or n < numbers.AVX2_IMAGES:
         return False
-    many = geometry.flops >= numbers.AVX2_OPERATIONS
-    least = numbers.AVX2_INPUTS if many else numbers.FEWEST_INPUTS
-    return ci >= least
+    thin = geometry.groups > 1 and geometry.co < numbers.AVX2_GROUP_OUTPUTS
+    if thin and n >= numbers.AVX2_XLA_IMAGES:
+        return False
+    enough = numbers.AVX2_OPERATIONS[geometry.channels_last]
+    many = geometry.flops >= enough
+    return ci >= (numbers.AVX2_INPUTS if many else numbers.FEWEST_INPUTS)
 
 
 def _products_pay(case: Case) -> bool:
     """Return whether products over patches beat XLA's convolution, without AVX-512."""
     geometry = case.geometry
     deep = geometry.ci >= numbers.AVX2_PATCH_INPUTS and len(geometry.space) == 2
+    if case.target.avx512 or not deep or not _patches_fit(case):
+        return False
+    if geometry.n < numbers.AVX2_XLA_IMAGES:
+        return True
     large = _gradient_bytes(case) > numbers.SMALL_GRADIENT_BYTES
-    return deep and large and not case.target.avx512 and _patches_fit(case)
+    return large and geometry.co >= numbers.AVX2_PATCH_OUTPUTS
 
 
 def _gradient_bytes(case: Case) -> int:
