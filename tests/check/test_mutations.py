@@ -9,7 +9,7 @@ from tests.check.counts import COUNTS
 from tests.tiers import fast
 
 
-@pytest.mark.parametrize("name", fast(BUGS, *list(BUGS)[::7]))
+@pytest.mark.parametrize("name", fast(BUGS, *list(BUGS)[::10]))
 def test_the_bug_is_found(name):
     assert not check_bilinear(*with_bug(BUGS[name]), X, W, **COUNTS).ok
 

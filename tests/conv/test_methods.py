@@ -79,7 +79,7 @@ def test_maps_equal_numpy_bit_for_bit(geometry):
     check_every_method(geometry)
 
 
-@pytest.mark.parametrize("seed", fast(range(20), 0))
+@pytest.mark.parametrize("seed", fast(range(12), 0))
 def test_random_geometries_equal_numpy_bit_for_bit(seed):
     """Five geometries for each seed."""
     rng = np.random.default_rng(seed)
@@ -88,14 +88,11 @@ def test_random_geometries_equal_numpy_bit_for_bit(seed):
 
 
 def line_cases():
-    """Every line with two methods; of half the lines one always, each in its turn."""
+    """Every line with one method, each in its turn; half of the lines always."""
     names, count = list(UNIVERSAL), len(UNIVERSAL)
     for i, line in enumerate(GRID):
-        turn = i // count
-        marks = [pytest.mark.exhaustive] if turn % 2 else []
+        marks = [pytest.mark.exhaustive] if i // count % 2 else []
         yield pytest.param(names[i % count], line, marks=marks)
-        other = names[(i + 1 + turn % (count - 1)) % count]
-        yield pytest.param(other, line, marks=pytest.mark.exhaustive)
     for i, line in enumerate(SPLIT):
         yield pytest.param(
             "auto", line, marks=[pytest.mark.exhaustive] if i > 1 else []
@@ -119,12 +116,12 @@ ALWAYS = {
 
 
 def typed_cases():
-    """Every type with half the methods, and those that run always."""
+    """Every type with a third of the methods, and those that run always."""
     for i, method in enumerate(("auto", *UNIVERSAL)):
         for j, dtype in enumerate(DTYPES[1:]):
             if (method, dtype) in ALWAYS:
                 yield method, dtype
-            elif (i + j) % 2:
+            elif (i + j) % 3 == 0:
                 yield pytest.param(method, dtype, marks=pytest.mark.exhaustive)
 
 

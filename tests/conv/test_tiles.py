@@ -41,8 +41,15 @@ def depthwise(name: str) -> Geometry:
     return Geometry.of(x, (1, each * x[1], *kernel), groups=x[1], **facts)
 
 
-@pytest.mark.parametrize("last", [False, True])
-@pytest.mark.parametrize("name", DEPTHWISE)
+def each_layout():
+    """Every case in both layouts, one of them with --exhaustive only, in turn."""
+    for i, name in enumerate(DEPTHWISE):
+        for last in (False, True):
+            marks = [pytest.mark.exhaustive] if last == i % 2 else []
+            yield pytest.param(name, last, marks=marks)
+
+
+@pytest.mark.parametrize(("name", "last"), list(each_layout()))
 def test_tiles_make_the_whole(name, last):
     geometry = dataclasses.replace(depthwise(name), channels_last=last)
     x, g = pair("param_grad", geometry)

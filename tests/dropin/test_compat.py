@@ -198,8 +198,9 @@ TRANSPOSES = {
 }
 
 
-@pytest.mark.parametrize(("kernel", "given"), TRANSPOSES.values(), ids=TRANSPOSES)
-def test_conv_transpose_gives_the_bits_of_lax(kernel, given):
+@pytest.mark.parametrize("name", fast(TRANSPOSES, *list(TRANSPOSES)[::2]))
+def test_conv_transpose_gives_the_bits_of_lax(name):
+    kernel, given = TRANSPOSES[name]
     channels = (4, 3) if given.get("transpose_kernel") else (3, 4)
     call = {"lhs_shape": (2, 5, 4, 3), "dtype": "float32"}
     call["rhs_shape"] = (*kernel, *channels)

@@ -11,7 +11,7 @@ from jaxconv import conv, nn
 from jaxconv.nn import kernels, visualize
 
 pytest.importorskip("matplotlib")
-pytestmark = [pytest.mark.extras, pytest.mark.usefixtures("our_errors")]
+pytestmark = pytest.mark.usefixtures("our_errors")
 KEY = jax.random.key(0)
 
 

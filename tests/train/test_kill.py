@@ -13,7 +13,7 @@ import pytest
 from safetensors.numpy import load_file
 
 ROOT = Path(__file__).resolve().parents[2]
-KILLS = 10
+KILLS = 6
 # Everything that a run goes on from: statistics, a moving average, gradients that wait
 # for an update, the best parameters; augmentation and rates that change in each step.
 SETTINGS = {
