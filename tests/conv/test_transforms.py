@@ -36,13 +36,14 @@ LINES = {
 
 
 @pytest.mark.parametrize(
-    ("method", "line"),
+    "case",
     fast(
-        [(m, line) for m, lines in LINES.items() for line in lines],
-        *((m, lines[0]) for m, lines in LINES.items()),
+        [f"{method}/{line}" for method, lines in LINES.items() for line in lines],
+        *(f"{method}/{lines[0]}" for method, lines in LINES.items()),
     ),
 )
-def test_they_hold_to_their_bounds(method, line):
+def test_they_hold_to_their_bounds(case):
+    method, line = case.split("/")
     report = check_case(Case(method, "float32", 1, parse_problem(line)), entries=4)
     assert report.ok, str(report)
 
