@@ -43,10 +43,23 @@ IN_BROWSER = tuple(
     f"tests/explore/test_{name}.py"
     for name in ("code_page", "frame", "page", "toy_page")
 )
-# A worker forgets what it has compiled beyond its share of a third of the memory, at
-# least and at most this: each program holds some megabytes, and memory maps, which
-# Linux counts.
-LEAST_BYTES, MOST_BYTES = 1000 * 2**20, 4000 * 2**20
+
+
+def _memory_bytes() -> int:
+    """Return the memory of the machine, or less where its container has less."""
+    if sys.platform != "linux":
+        return 0
+    found = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
+    with contextlib.suppress(OSError, ValueError):  # no file, or no limit: "max"
+        found.append(int(Path("/sys/fs/cgroup/memory.max").read_text()))
+    return min(found)
+
+
+# A worker forgets what it has compiled beyond its share of a third of the memory, but
+# not below 1000 MiB nor above 4000: each program holds some megabytes, and memory maps,
+# of which Linux gives a process few.
+_share = _memory_bytes() // (3 * int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
+MOST_BYTES = min(max(_share, 1000 * 2**20), 4000 * 2**20)
 # How much more it may hold before it forgets again, which takes a second.
 FURTHER_BYTES = 400 * 2**20
 
@@ -115,15 +128,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return Scheduling(config, log)
 
 
-_most_bytes = 0
-
-
-def pytest_sessionstart() -> None:
-    """Find this worker's share of a third of the memory."""
-    global _most_bytes
-    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    share = _memory_bytes() // (3 * workers)
-    _most_bytes = min(max(share, LEAST_BYTES), MOST_BYTES)
+_most_bytes = MOST_BYTES
 
 
 def pytest_runtest_teardown() -> None:
@@ -134,17 +139,7 @@ def pytest_runtest_teardown() -> None:
         gc.collect()
         with contextlib.suppress(OSError):  # of another C library
             ctypes.CDLL("libc.so.6").malloc_trim(0)
-        _most_bytes = max(_most_bytes, _resident_bytes() + FURTHER_BYTES)
-
-
-def _memory_bytes() -> int:
-    """Return the memory of the machine, or less where its container has less."""
-    if sys.platform != "linux":
-        return 0
-    found = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
-    with contextlib.suppress(OSError, ValueError):  # no file, or no limit: "max"
-        found.append(int(Path("/sys/fs/cgroup/memory.max").read_text()))
-    return min(found)
+        _most_bytes = max(MOST_BYTES, _resident_bytes() + FURTHER_BYTES)
 
 
 def _resident_bytes() -> int:

@@ -28,7 +28,7 @@ from jaxconv.conv.primitives.eager import is_eager, one_program
 from jaxconv.conv.primitives.portable import method_for
 
 _CALLER = "conv_transpose"
-_FILTER_AXES = "(in, out // groups, *kernel)"
+_LAYOUT = "(in, out // groups, *kernel)"
 
 
 @names_arguments
@@ -109,8 +109,8 @@ def conv_transpose(
         caller=_CALLER,
     )
     served = method_for(check_method(method, _CALLER))
-    operands = f"x {x.shape} with w {w.shape} {_FILTER_AXES}"
-    check_served(served, geometry, x.dtype, _CALLER, operands)
+    shapes = x.shape, w.shape
+    check_served(served, geometry, x.dtype, _CALLER, shapes, _LAYOUT)
     turn = convention == "lax"  # it slides the filter unturned; `input_grad` turns it
     return _spread(
         x,
@@ -145,7 +145,7 @@ def _each(name: str, value: Sizes | None, axes: int) -> Sequence[int | None]:
 
 
 def _check_operands(x_shape: Shape, w_shape: Shape, groups: int) -> None:
-    check_ranks(x_shape, w_shape, _CALLER, _FILTER_AXES)
+    check_ranks(x_shape, w_shape, _CALLER, _LAYOUT)
     check_groups(groups, _CALLER)
     if 0 in (*x_shape[2:], *w_shape[2:]):
         raise ValueError(

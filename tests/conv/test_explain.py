@@ -6,6 +6,7 @@ import pytest
 
 import jaxconv
 from jaxconv.conv.geometry import Geometry
+from jaxconv.conv.methods import onednn_region
 from tests.methods import auto
 
 STRIDED = jax.ShapeDtypeStruct((4, 6, 8, 8), "float32")
@@ -89,15 +90,16 @@ def test_memory_limit_bounds_the_patches():
         assert limited <= 2 * padded + 3 * 2 * image < free
 
 
-def test_auto_takes_what_fits_into_the_limit():
+@pytest.mark.parametrize(("avx512", "last"), [(True, "xla"), (False, "im2col")])
+def test_auto_takes_what_fits_into_the_limit(avx512, last, monkeypatch):
+    monkeypatch.setattr(onednn_region, "has_avx512", lambda: avx512)
     wide, small = jnp.ones((2, 3, 36, 36)), jnp.ones((3, 4, 3, 3))
 
     def methods(x, w, limit):
         found = jaxconv.explain(x, w, memory_limit=limit, method="portable")
         return [one.method for one in found.plans]
 
-    output, *_ = methods(wide, small, limit=None)
-    assert output == "im2col"
+    assert methods(wide, small, limit=None) == ["im2col", "xla", last]
     assert methods(wide, small, limit=10**4) == ["xla", "xla", "xla"]
 
 

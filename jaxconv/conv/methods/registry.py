@@ -6,7 +6,7 @@ from jax import Array
 from jax.lax import Precision
 from jax.typing import DTypeLike
 
-from jaxconv.conv.geometry import Geometry
+from jaxconv.conv.geometry import Geometry, Shape
 from jaxconv.conv.methods import fft, im2col, loops, onednn, taps, winograd, xla
 from jaxconv.conv.methods.rounding import Rounding
 
@@ -93,22 +93,21 @@ def check_served(
     geometry: Geometry,
     dtype: DTypeLike,
     caller: str,
-    operands: str | None = None,
+    shapes: tuple[Shape, Shape] | None = None,
+    layout: str = "(in // groups, out, *kernel)",
 ) -> None:
     """Raise unless `method` serves a convolution.
 
-    `operands` are the shapes as the caller has them, where they are not the geometry's.
+    `shapes`, of x and w, are as the caller has them, if they are not the geometry's;
+    `layout` names the axes of that w.
 
     Raises:
       MethodError: it does not; the message says why, and which does.
     """
     why = refusal(method, geometry, dtype)
     if why is not None:
-        operands = operands or (
-            f"x {geometry.x_shape} with w {geometry.w_shape} "
-            "(in // groups, out, *kernel)"
-        )
+        x_shape, w_shape = shapes or (geometry.x_shape, geometry.w_shape)
         raise MethodError(
-            f'{caller}: method "{method}" does not serve {operands}: {why}. Use '
-            'method="auto" or "im2col".'
+            f'{caller}: method "{method}" does not serve x {x_shape} with w {w_shape} '
+            f'{layout}: {why}. Use method="auto" or "im2col".'
         )
